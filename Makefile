@@ -1,0 +1,60 @@
+# The front door of this checkout. Every target works on a fresh Debian 12 machine with Python 3.11.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+PYTHON ?= python3.11
+BIN := .venv/bin
+COLLECTION := .cache/collections/ansible_collections/boxlift/portal
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.cache/collections
+export ANSIBLE_CONFIG := $(CURDIR)/tests/lab/ansible.cfg
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help setup engine lint unit sanity molecule package test demo bench docs clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: .venv/.ready $(COLLECTION) ## Put the pinned tools into .venv and link the checkout as a collection
+
+.venv/.ready: requirements-dev.txt
+	tests/lab/host-packages.sh
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+$(COLLECTION):
+	mkdir -p $(@D)
+	ln -sfn $(CURDIR) $@
+
+engine: setup ## Start the container engine where it does not answer
+	tests/lab/engine.sh
+
+lint: setup ## ruff, mypy, yamllint, ansible-lint (profile production), changelog and docs
+	tests/lint.sh
+
+unit: setup ## Unit tests, with a real MariaDB where a test needs one
+	pytest -n 2
+
+sanity: setup ## ansible-test sanity on a copy of what git tracks
+	tests/sanity.sh
+
+molecule: engine ## Every Molecule scenario in real containers
+	tests/molecule.sh
+
+package: setup ## Build the collection, install the tarball into an empty place, show every module's docs
+	tests/package.sh
+
+test: setup ## Everything that must hold; the last line says what passed, failed and was skipped
+	tests/run.sh
+
+demo: engine ## The whole move in the lab: provision, fetch, restore, configure, health, report
+	tests/lab/demo.sh
+
+bench: engine ## Measure against the field's tools; writes tests/bench/results.md
+	tests/bench/run.sh
+
+docs: setup ## Generate the reference under docs/reference
+	tests/docs.sh
+
+clean: ## Remove the lab's containers and everything under .cache
+	tests/lab/clean.sh

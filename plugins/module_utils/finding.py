@@ -1,0 +1,39 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A finding: what was seen, what was expected, who fixes it, how (DESIGN, promise 7)."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+STATUSES = ("pass", "warn", "fail", "unknown", "skip")
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One answer of one check. `unknown` means that it could not look; `skip` carries its reason in `observed`."""
+
+    id: str
+    area: str
+    status: str
+    observed: str
+    expected: str = ""
+    remedy: str = ""
+    owner: str = "contractor"
+    reference: str = ""
+
+    def __post_init__(self) -> None:
+        if self.status not in STATUSES:
+            raise ValueError(f"{self.id}: status {self.status!r} is none of {', '.join(STATUSES)}")
+
+    def as_dict(self) -> dict[str, str]:
+        return dataclasses.asdict(self)
+
+
+def summarize(findings: t.Iterable[Finding]) -> dict[str, int]:
+    """How many findings have each status; every status is a key, so that an empty set shows as zeros."""
+    counts = dict.fromkeys(STATUSES, 0)
+    for finding in findings:
+        counts[finding.status] += 1
+    return counts
