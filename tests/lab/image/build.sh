@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Build the lab's images boxlift-lab:debian12 and :debian13 with mmdebstrap; no image registry is involved.
+# usage: build.sh [12] [13]      (default: both)
+# An image is tagged with the hash of this folder too, and is built again only when the folder's content changes.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+declare -A CODENAMES=([12]=bookworm [13]=trixie)
+KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
+
+recipe_hash() {
+  find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c1-12
+}
+
+# The machine's own Debian repositories, with its release name replaced: whatever mirror apt uses here serves the lab.
+sources_for() {
+  local codename=$1 own
+  own=$(. /etc/os-release && echo "$VERSION_CODENAME")
+  apt-get update --print-uris |
+    sed -nE "s|^'(.*)/dists/${own}(-updates\|-security)?/InRelease'.*|deb [signed-by=$KEYRING] \1 ${codename}\2 main|p" |
+    sort -u
+}
+
+# Settings without which the machine itself could not reach its mirror: proxies, certificates, an aged index.
+apt_settings() {
+  apt-config dump --no-empty | grep -E '^Acquire::(https?::|Check-Valid-Until|Check-Date)' || true
+}
+
+build() {
+  local release=$1 hash=$2 codename=${CODENAMES[$1]} work
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' RETURN
+  sources_for "$codename" >"$work/sources.list"
+  if [[ ! -s $work/sources.list ]]; then
+    echo "error: apt on this machine has no Debian repository of its own release to build from;" \
+      "add one to /etc/apt/sources.list" >&2
+    return 1
+  fi
+  apt_settings >"$work/apt.conf"
+  mmdebstrap --quiet --variant=minbase --format=tar \
+    --include="$(paste -sd, packages)" \
+    --aptopt="$work/apt.conf" \
+    --setup-hook='mkdir -p "$1/etc/dpkg/dpkg.cfg.d" && cp root/etc/dpkg/dpkg.cfg.d/lab "$1/etc/dpkg/dpkg.cfg.d/"' \
+    --customize-hook='cp -r --no-preserve=ownership root/. "$1/"' \
+    --customize-hook='rm -f "$1"/etc/ssh/ssh_host_* "$1"/usr/sbin/policy-rc.d && : >"$1/etc/machine-id"' \
+    --customize-hook='chroot "$1" systemctl --quiet enable ssh.service ssh-host-keys.service' \
+    --customize-hook='chroot "$1" systemctl --quiet set-default multi-user.target' \
+    "$codename" - "$work/sources.list" |
+    docker import \
+      --change 'CMD ["/sbin/init"]' --change 'ENV container=docker' \
+      - "boxlift-lab:debian$release-$hash" >/dev/null
+}
+
+hash=$(recipe_hash)
+(($#)) || set -- 12 13
+for release in "$@"; do
+  image=boxlift-lab:debian$release
+  if ! docker image inspect "$image-$hash" >/dev/null 2>&1; then
+    echo "building $image (recipe $hash)"
+    build "$release" "$hash"
+  fi
+  docker tag "$image-$hash" "$image"
+done
