@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Install with apt what the lab and the tests need on this Debian machine. Silent where nothing is missing.
+set -euo pipefail
+
+missing=()
+
+# need <package> <test…>: the package is missing when the test fails.
+need() {
+  local package=$1
+  shift
+  "$@" >/dev/null 2>&1 || missing+=("$package")
+}
+
+PATH=$PATH:/usr/sbin:/sbin
+need docker.io command -v dockerd
+# Debian 13 and later split the client off the engine.
+command -v docker >/dev/null || ! apt-cache show docker-cli >/dev/null 2>&1 || missing+=(docker-cli)
+need iptables command -v iptables
+need mmdebstrap command -v mmdebstrap
+need debian-archive-keyring test -e /usr/share/keyrings/debian-archive-keyring.gpg
+need openssh-client command -v ssh
+need python3-venv "${PYTHON:-python3.11}" -c 'import ensurepip, venv'
+# Only the programs: the package mariadb-server would bring a system service, and the tests start their own server.
+need mariadb-server-core command -v mariadbd
+need mariadb-client command -v mariadb-dump
+
+if ((${#missing[@]} == 0)); then
+  exit 0
+fi
+if ((EUID != 0)); then
+  echo "error: missing on this machine: ${missing[*]}" >&2
+  echo "remedy: run as root:  apt-get install ${missing[*]}" >&2
+  exit 1
+fi
+echo "installing: ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+apt-get --quiet=2 update
+apt-get --quiet=2 --yes --no-install-recommends install "${missing[@]}"
