@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Count what the stages of tests/run.sh did: times, then what failed and what was skipped and why, then one last line."""
+"""What the stages of tests/run.sh did: times, what failed, what was skipped and why, and one last line of counts."""
 
 from __future__ import annotations
 
+import collections
 import sys
 import typing as t
 import xml.etree.ElementTree as ET
