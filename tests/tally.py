@@ -72,9 +72,7 @@ def main(folder: Path) -> int:
         for outcome in outcomes:
             if outcome.status == status:
                 print(f"{status}: {outcome.name}: {outcome.reason}")
-    count = {
-        status: sum(outcome.status == status for outcome in outcomes) for status in ("passed", "failed", "skipped")
-    }
+    count = collections.Counter(outcome.status for outcome in outcomes)
     print(f"{count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped")
     return 1 if count["failed"] or not count["passed"] else 0
 

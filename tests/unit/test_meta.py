@@ -18,30 +18,13 @@ MODULES = sorted(p.stem for p in (REPOSITORY / "plugins/modules").glob("*.py") i
 FRAGMENTS = {"boxlift.portal.attributes", "boxlift.portal.attributes.actiongroup_portal"}
 # Keywords of a task that are neither its module nor its name.
 TASK_KEYWORDS = set(
-    [
-        "become",
-        "become_user",
-        "block",
-        "changed_when",
-        "check_mode",
-        "delegate_to",
-        "diff",
-        "failed_when",
-        "loop",
-        "loop_control",
-        "name",
-        "no_log",
-        "notify",
-        "register",
-        "rescue",
-        "run_once",
-        "tags",
-        "until",
-        "retries",
-        "delay",
-        "vars",
-        "when",
-    ]
+    re.findall(
+        r"\w+",
+        """
+        become become_user block changed_when check_mode delegate_to diff failed_when loop loop_control name no_log
+        notify register rescue run_once tags until retries delay vars when
+        """,
+    )
 )
 
 
