@@ -1,0 +1,23 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Damage inside one part, found while it is read."""
+
+from __future__ import annotations
+
+STATUSES = ("intact", "missing", "truncated", "corrupt", "foreign", "out_of_order", "unclosed")
+
+
+class PartFault(Exception):
+    """`status` is one of STATUSES, `offset` the byte of the part's file at which the damage shows."""
+
+    def __init__(self, status: str, reason: str, offset: int) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.offset = offset
+
+
+def looks_like_html(head: bytes) -> bool:
+    """A web server's error or login page that was saved under a part's name."""
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return text.startswith((b"<!doctype", b"<html", b"<head", b"<?xml", b"<body", b"<h1"))

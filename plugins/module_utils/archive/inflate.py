@@ -1,0 +1,119 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One part of a compressed backup: a chain of gzip members (backup_archive.md, sections 1.3 and 1.4).
+
+Every member's CRC32 and length are proven by the inflater; the writer's own marker (`BX`) in the empty first member
+says how many bytes the part holds, and in the first part which number the last part has.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+import zlib
+
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault, looks_like_html
+
+try:  # Debian: python3-isal; several times as fast, the same result.
+    from isal import isal_zlib as _zlib
+except ImportError:
+    _zlib = zlib
+
+_ERRORS = (zlib.error, _zlib.error)
+READ_SIZE = 256 * 1024
+_OUTPUT_LIMIT = 4 * 1024 * 1024
+_EMPTY_MEMBER = 37
+_TEMPLATE_START = bytes.fromhex("1f8b08040000000000030a00")
+_TEMPLATE_END = bytes.fromhex("000000ffff0300") + bytes(8)
+_UNCLOSED = b"0000"
+
+
+@dataclasses.dataclass(frozen=True)
+class Marker:
+    """What the empty first member tells: bytes of stream in this part, and the last part's number (first part only)."""
+
+    data_size: int
+    last_index: int | None
+    closed: bool
+
+
+def read_marker(head: bytes) -> Marker | None:
+    """The marker in the first 37 bytes of a part; None for ordinary gzip without one. Raises PartFault."""
+    if not head.startswith(b"\x1f\x8b"):
+        if looks_like_html(head):
+            raise PartFault("foreign", "an HTML page instead of a part of the backup", 0)
+        if head and not head.strip(b"\0"):
+            raise PartFault("corrupt", "begins with zeros instead of a gzip header", 0)
+        raise PartFault("foreign", "does not begin like a gzip file", 0)
+    if len(head) < 4 or head[3] != 4:
+        return None
+    if len(head) < _EMPTY_MEMBER:
+        raise PartFault("truncated", f"ends after {len(head)} bytes, inside its header", len(head))
+    if head[:12] != _TEMPLATE_START or head[16:18] != b"BX" or head[22:37] != _TEMPLATE_END:
+        raise PartFault("corrupt", "the header (its empty first gzip member) is damaged", 0)
+    last_index = None
+    if head[12:14] == b"LN":
+        last_index = int.from_bytes(head[14:16], "little")
+    elif head[12:16] != bytes(4):
+        raise PartFault("corrupt", "the header (its empty first gzip member) is damaged", 12)
+    return Marker(int.from_bytes(head[18:22], "little"), last_index, head[18:22] != _UNCLOSED)
+
+
+class Inflater:
+    """Inflates one part chunk by chunk; `styles` collects how its members' headers look (flags, level, system)."""
+
+    def __init__(self) -> None:
+        self.marker: Marker | None = None
+        self.members = 0
+        self.styles: set[bytes] = set()
+
+    def chunks(self, raw: t.Iterable[bytes]) -> t.Iterator[bytes]:
+        """Yield the part's uncompressed bytes, at most 4 MiB at a time. Raises PartFault at the first damaged byte."""
+        source = iter(raw)
+        pending = b""
+        for block in source:
+            pending += block
+            if len(pending) >= _EMPTY_MEMBER:
+                break
+        if not pending:
+            raise PartFault("truncated", "is empty", 0)
+        self.marker = read_marker(pending[:_EMPTY_MEMBER])
+        position = 0  # offset in the file of pending[0]
+        while pending:
+            start = position
+            while len(pending) < 10:
+                block = next(source, b"")
+                if not block:
+                    break
+                pending += block
+            self._check_member_header(pending[:10], start)
+            inflate = _zlib.decompressobj(wbits=31)
+            while not inflate.eof:
+                try:
+                    output = inflate.decompress(pending, _OUTPUT_LIMIT)
+                except _ERRORS as error:
+                    raise PartFault("corrupt", f"compressed data is damaged ({error})", position) from error
+                if output:
+                    yield output
+                if inflate.eof:
+                    break
+                tail = inflate.unconsumed_tail
+                position += len(pending) - len(tail)
+                pending = tail
+                if not pending:
+                    pending = next(source, b"")
+                if not pending and not output:
+                    raise PartFault("truncated", f"ends after {position} bytes, inside its compressed data", position)
+            position += len(pending) - len(inflate.unused_data)
+            pending = inflate.unused_data or next(source, b"")
+            self.members += 1
+
+    def _check_member_header(self, header: bytes, start: int) -> None:
+        if not header.startswith(b"\x1f\x8b"):
+            raise PartFault("corrupt", "bytes that belong to no gzip member follow the data", start)
+        if start == 0 or self.marker is None:
+            return
+        # After the marker the writer only makes plain members: no flags, no time.
+        if len(header) == 10 and header[2:8] != b"\x08\0\0\0\0\0":
+            raise PartFault("corrupt", "the header of a gzip member is damaged", start)
+        self.styles.add(bytes(header[8:10]))

@@ -1,0 +1,222 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What verification says about a backup: its volumes, its contents, its findings."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import Cipher
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import Kind, PartFiles
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import DUMP_NAME, PartScan, Tally
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import printable
+from ansible_collections.boxlift.portal.plugins.module_utils.finding import Finding
+
+REMEDIES = {
+    "missing": "Fetch this part again; if the source does not have it either, order a new backup.",
+    "truncated": "Fetch this part again.",
+    "corrupt": "Fetch this part again; if it comes with the same damage, it is damaged at the source.",
+    "foreign": "Fetch this part again from the address of this backup.",
+    "out_of_order": "Fetch this part again under its own name.",
+    "unclosed": "The backup was still being written or its writer was killed: order a new backup.",
+}
+
+
+@dataclasses.dataclass
+class Volume:
+    """One part. `size` is the file's, `data_size` what it holds uncompressed; `offset` is where the damage shows."""
+
+    name: str
+    index: int
+    size: int = 0
+    data_size: int = 0
+    sha256: str = ""
+    status: str = "intact"
+    reason: str = ""
+    offset: int | None = None
+
+    @classmethod
+    def of(cls, scan: PartScan) -> Volume:
+        return cls(scan.name, scan.index, scan.size, scan.data_size, scan.sha256)
+
+    def damage(self, status: str, reason: str, offset: int | None = None) -> None:
+        """The first thing found stays: later faults are often its consequences."""
+        if self.status == "intact":
+            self.status, self.reason, self.offset = status, reason, offset
+
+
+@dataclasses.dataclass
+class Report:
+    """`parts` and `cipher` are for those who go on to read the proven backup; `as_dict` is for people."""
+
+    parts: PartFiles
+    cipher: Cipher | None
+    volumes: list[Volume]
+    tally: Tally
+    findings: list[Finding]
+
+    @property
+    def intact(self) -> bool:
+        return all(volume.status == "intact" for volume in self.volumes) and not any(
+            finding.status == "fail" for finding in self.findings
+        )
+
+    def damaged(self) -> list[Volume]:
+        return [volume for volume in self.volumes if volume.status != "intact"]
+
+    def summary(self) -> str:
+        """One sentence that names every damaged part, or the first reason why the backup is not intact."""
+        damaged = self.damaged()
+        if damaged:
+            rows = "; ".join(f"{volume.name} is {volume.status} ({volume.reason})" for volume in damaged)
+            return f"{len(damaged)} of {len(self.volumes)} parts are damaged: {rows}."
+        for finding in self.findings:
+            if finding.status == "fail":
+                return f"{finding.observed}"
+        return f"All {len(self.volumes)} parts are intact."
+
+    def as_dict(self) -> dict[str, t.Any]:
+        return {
+            "intact": self.intact,
+            "format": self.parts.kind.format,
+            "encrypted": self.parts.kind.encrypted,
+            "cipher": self.cipher.name if self.cipher else None,
+            "volumes": [dataclasses.asdict(volume) for volume in self.volumes],
+            "entries": self.tally.files + self.tally.directories,
+            "files": self.tally.files,
+            "directories": self.tally.directories,
+            "bytes": self.tally.content,
+            "dumps": [
+                {"name": printable(dump.path), "size": dump.size, "finished": finished(dump.tail)}
+                for dump in self.tally.dumps
+            ],
+            "findings": [finding.as_dict() for finding in self.findings],
+        }
+
+
+def finished(tail: bytes) -> bool:
+    """The last volume of a complete dump ends with its `-- Finished` line (section 4)."""
+    return tail.rstrip(b"\r\n").rsplit(b"\n", 1)[-1].startswith(b"-- Finished")
+
+
+def volume_findings(volumes: list[Volume]) -> list[Finding]:
+    damaged = [volume for volume in volumes if volume.status != "intact"]
+    if not damaged:
+        return [_finding("backup.volumes", "pass", f"{len(volumes)} parts are there and none is damaged.")]
+    return [
+        _finding(
+            "backup.volumes",
+            "fail",
+            f"{volume.name}: {volume.status}: {volume.reason}.",
+            "an intact part",
+            REMEDIES[volume.status],
+        )
+        for volume in damaged
+    ]
+
+
+def proof_findings(kind: Kind, count_proven: bool, count: int) -> list[Finding]:
+    """What the format lets us prove, and what it does not (section 1.5)."""
+    findings = []
+    if not kind.compressed:
+        findings.append(
+            _finding(
+                "backup.checksums",
+                "unknown",
+                f"A .{kind.format} archive has no checksums: headers and sizes are proven, the content of files is not.",
+                "a checksum over every byte",
+                "Compare the parts with sums taken at the source, or order the backup compressed.",
+            )
+        )
+    if count_proven:
+        findings.append(_finding("backup.part_count", "pass", f"The backup states that it has {count} parts."))
+    else:
+        findings.append(
+            _finding(
+                "backup.part_count",
+                "unknown",
+                f"{count} parts were found; this archive does not state how many there are.",
+                "the number of parts, stated by the archive",
+                "Compare the number of parts with the list at the source.",
+            )
+        )
+    return findings
+
+
+def content_findings(tally: Tally, walked: bool) -> list[Finding]:
+    """What was seen inside: unsafe names, the dump and its last line."""
+    if not walked:
+        return [
+            _finding(
+                "backup.contents",
+                "unknown",
+                "The contents were not looked into completely, because of the damage above.",
+                "every entry seen",
+                "Repair the damaged parts and verify again.",
+            )
+        ]
+    findings = [
+        _finding(
+            "backup.entry",
+            "fail",
+            f"Entry {printable(path)!r} is refused: {reason}.",
+            "files and directories with names below the document root",
+            "Do not restore this backup before its origin is clear; its maker can leave the entry out.",
+        )
+        for path, reason in tally.unsafe_entries[:20]
+    ]
+    if not tally.files:
+        findings.append(
+            _finding("backup.contents", "fail", "The archive holds no file.", "a portal's files", "Order a new backup.")
+        )
+    return findings + _dump_findings(tally)
+
+
+def _dump_findings(tally: Tally) -> list[Finding]:
+    if not tally.dumps:
+        return [
+            _finding(
+                "backup.dump",
+                "warn",
+                "The archive holds no database dump.",
+                "a dump in bitrix/backup/",
+                "Order a backup with its database; a portal on PostgreSQL gives none this way.",
+            )
+        ]
+    numbers = []
+    for dump in tally.dumps:
+        match = DUMP_NAME.match(dump.path)
+        assert match is not None
+        numbers.append(int(match["index"] or 0))
+    last = tally.dumps[numbers.index(max(numbers))]
+    name = printable(last.path)
+    if sorted(numbers) != list(range(len(numbers))):
+        return [
+            _finding(
+                "backup.dump",
+                "fail",
+                f"The dump's volumes are numbered {', '.join(map(str, sorted(numbers)))}.",
+                "numbers from 0 without a gap, each once",
+                "Order a new backup.",
+            )
+        ]
+    if not finished(last.tail):
+        return [
+            _finding(
+                "backup.dump",
+                "fail",
+                f"The database dump is cut off: {name} does not end with its '-- Finished' line.",
+                "the line that the writer puts at the end of a complete dump",
+                "Order a new backup: this one was made from a dump that did not finish.",
+            )
+        ]
+    return [
+        _finding("backup.dump", "pass", f"The database dump is whole: {len(numbers)} volumes, up to its last line.")
+    ]
+
+
+def _finding(name: str, status: str, observed: str, expected: str = "", remedy: str = "") -> Finding:
+    return Finding(
+        name, "backup", status, observed, expected, remedy, reference="backup_archive.md, sections 1.4, 1.5 and 4"
+    )

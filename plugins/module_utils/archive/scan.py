@@ -1,0 +1,220 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One part proven by itself, so that all parts can be proven at the same time.
+
+A part's first header is not where the part begins: an entry may straddle. A part is therefore walked from the first
+place at which headers chain up to its end, and `verify` compares that place with what the part before it leaves open.
+File content that looks like headers can mislead this guess; the comparison notices, and the part is walked again from
+the right place.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import HEADER_SIZE, Cipher
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.inflate import Marker
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import Kind
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.safety import refusal
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.stream import PartStream, Progress
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import (
+    BLOCK,
+    Entry,
+    State,
+    TarFault,
+    Walker,
+    parse_header,
+)
+
+DUMP_NAME = re.compile(rb"^bitrix/backup/(?P<base>[^/]+)\.sql(?:\.(?P<index>[0-9]+))?$")
+AFTER_CONNECT = b"_after_connect.sql"
+TAIL = 160
+_KEPT = TAIL + BLOCK  # enough to find a content's last bytes behind its padding
+
+
+@dataclasses.dataclass
+class DumpFile:
+    """A volume of the database dump as it lies in the archive, with its last bytes."""
+
+    path: bytes
+    size: int
+    tail: bytes
+
+
+def is_dump(path: bytes) -> bool:
+    return DUMP_NAME.match(path) is not None and not path.endswith(AFTER_CONNECT)
+
+
+@dataclasses.dataclass
+class Tally:
+    """What the walk counted."""
+
+    files: int = 0
+    directories: int = 0
+    content: int = 0
+    unsafe_entries: list[tuple[bytes, str]] = dataclasses.field(default_factory=list)
+    dumps: list[DumpFile] = dataclasses.field(default_factory=list)
+    open_tail: bytes = b""
+    _dump: bool = False
+
+    def begin(self, entry: Entry) -> None:
+        if entry.is_directory:
+            self.directories += 1
+        else:
+            self.files += 1
+            self.content += entry.size
+        reason = refusal(entry.path)
+        if reason:
+            self.unsafe_entries.append((entry.path, reason))
+        self._dump = is_dump(entry.path)
+        self.open_tail = b""
+
+    def data(self, content: memoryview) -> None:
+        if self._dump:
+            self.open_tail = (self.open_tail + bytes(content[-TAIL:]))[-TAIL:]
+
+    def end(self, entry: Entry) -> None:
+        if self._dump:
+            self.dumps.append(DumpFile(entry.path, entry.size, self.open_tail))
+
+    def unsafe(self, path: bytes, reason: str) -> None:
+        self.files += 1
+        self.unsafe_entries.append((path, reason))
+
+    def resume(self, state: State, tail: bytes) -> None:
+        """Take over an entry that began in an earlier part."""
+        self._dump = state.entry is not None and is_dump(state.entry.path)
+        self.open_tail = tail
+
+
+@dataclasses.dataclass
+class Walk:
+    """A walk over one part's stream.
+
+    `first` is the offset of its first header (None: the part holds only content), `fault` the last place where the
+    chain broke. A walk whose start was searched for counts for nothing if it has a fault: it may have been misled.
+    """
+
+    first: int | None
+    state: State
+    tally: Tally
+    fault: TarFault | None = None
+    lead: bytes = b""  # the last bytes before `first`
+    end: bytes = b""  # the part's last bytes
+    blank_at: int | None = None  # where blank blocks begin that run to the part's end
+
+
+@dataclasses.dataclass
+class PartScan:
+    index: int
+    name: str
+    size: int = 0
+    data_size: int = 0
+    sha256: str = ""
+    fault: PartFault | None = None
+    marker: Marker | None = None
+    styles: frozenset[bytes] = frozenset()
+    walk: Walk | None = None
+    has_cipher_header: bool = False
+
+
+def scan_part(
+    path: str,
+    name: str,
+    index: int,
+    kind: Kind,
+    cipher: Cipher | None,
+    *,
+    start: tuple[State, bytes] | None = None,
+    progress: Progress | None = None,
+) -> PartScan:
+    """Read one part to its end and prove all of it that can be proven alone.
+
+    `start` is the state, and the tail of an open dump, that the part before left; without it the start is searched for.
+    Nothing is walked in an encrypted part without a cipher.
+    """
+    scan = PartScan(index, name)
+    stream = PartStream(path, kind, cipher, progress)
+    walker = _PartWalker(
+        start, HEADER_SIZE if kind.encrypted and index == 0 else 0, known_start=index == 0 or start is not None
+    )
+    readable = cipher is not None or not kind.encrypted
+    try:
+        for number, chunk in enumerate(stream.chunks()):
+            if readable:
+                walker.feed(chunk)
+            if number == 0 and not cipher:
+                scan.has_cipher_header = chunk[100:121] == b"Bitrix Encrypted File"
+    except PartFault as fault:
+        scan.fault = fault
+        stream.drain()
+    scan.size, scan.data_size, scan.sha256 = stream.size, stream.data_size, stream.sha256
+    scan.marker, scan.styles = stream.inflater.marker, frozenset(stream.inflater.styles)
+    if readable:
+        scan.walk = walker.result()
+    return scan
+
+
+class _PartWalker:
+    """Walks from a known state up to the first fault, or searches for a chain of headers, after a break for another."""
+
+    def __init__(self, start: tuple[State, bytes] | None, skip: int, known_start: bool) -> None:
+        self._known_start = known_start
+        self._skip = skip
+        self._offset = 0  # of the next chunk in the part's stream
+        self._kept = b""
+        self._first: int | None = None
+        self._lead = b""
+        self._fault: TarFault | None = None
+        self._tally = Tally()
+        self._walker: Walker | None = None
+        if known_start:
+            state, tail = start or (State(), b"")
+            self._tally.resume(state, tail)
+            self._walker = Walker(self._tally, state, skip)
+            self._first = skip
+
+    def feed(self, chunk: bytes) -> None:
+        view = memoryview(chunk)
+        if self._skip:
+            view, self._offset, self._skip = view[self._skip :], self._skip, 0
+        position = 0
+        while position < len(view):
+            if self._walker is None:
+                if self._known_start:
+                    break
+                position = self._search(view, position)
+                continue
+            try:
+                self._walker.feed(view[position:])
+                position = len(view)
+            except TarFault as fault:
+                # Zeros are reported where they begin, which may be behind us.
+                position = max(position, fault.offset - self._offset) + BLOCK
+                self._fault, self._walker = fault, None
+        self._offset += len(view)
+        self._kept = (self._kept + bytes(view[-_KEPT:]))[-_KEPT:]
+
+    def _search(self, view: memoryview, position: int) -> int:
+        for at in range(position, len(view) - BLOCK + 1, BLOCK):
+            # A header of this dialect is NUL behind its type; almost no content is.
+            if view[at + 156] in b"05L" and not view[at + 157] and parse_header(bytes(view[at : at + BLOCK])):
+                self._first = self._offset + at
+                self._lead = (self._kept + bytes(view[max(0, at - _KEPT) : at]))[-_KEPT:]
+                self._tally = Tally()
+                self._walker = Walker(self._tally, None, self._first)
+                return at
+        return len(view)
+
+    def result(self) -> Walk:
+        state = self._walker.state() if self._walker else State()
+        first = self._first if self._walker or self._known_start else None
+        blank_at = self._walker.blank_at if self._walker else None
+        return Walk(first, state, self._tally, self._fault, self._lead, self._kept, blank_at)
+
+
+def content_tail(previous: bytes, kept: bytes, padding: int) -> bytes:
+    """The last bytes of a content that began earlier: `kept` ends with `padding` bytes that are not content."""
+    return (previous + kept[: len(kept) - padding])[-TAIL:]

@@ -1,0 +1,100 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The bytes of one part: file → inflated → decrypted, in chunks that are multiples of 512."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import HEADER_SIZE, Cipher, open_cipher
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault, looks_like_html
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.inflate import READ_SIZE, Inflater
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import Kind, PartFiles
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import BLOCK
+
+Progress = t.Callable[[int], None]
+
+
+class PartStream:
+    """Reads one part once; what was learned on the way is in the attributes once the chunks are used up."""
+
+    def __init__(self, path: str, kind: Kind, cipher: Cipher | None, progress: Progress | None = None) -> None:
+        self._path = path
+        self._kind = kind
+        self._cipher = cipher
+        self._progress = progress
+        self._hash = hashlib.sha256()
+        self._inflater = Inflater()
+        self.size = 0
+        self.data_size = 0
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+    @property
+    def inflater(self) -> Inflater:
+        return self._inflater
+
+    def chunks(self) -> t.Iterator[bytes]:
+        """Plain stream bytes in multiples of 512. Raises PartFault; `drain` then hashes the file to its end."""
+        decryptor = self._cipher.decryptor() if self._cipher else None
+        with open(self._path, "rb") as self._file:
+            source: t.Iterable[bytes] = self._inflater.chunks(self._raw()) if self._kind.compressed else self._plain()
+            rest = b""
+            for piece in source:
+                self.data_size += len(piece)
+                piece = rest + piece if rest else piece
+                whole = len(piece) - len(piece) % BLOCK
+                rest = piece[whole:]
+                if whole:
+                    block = piece[:whole] if rest else piece
+                    yield decryptor.update(block) if decryptor else block
+        if rest:
+            if self._kind.compressed:
+                raise PartFault("corrupt", f"holds {self.data_size} bytes of stream, not a multiple of 512", self.size)
+            raise PartFault("truncated", f"has {self.size} bytes, not a multiple of 512", self.size - len(rest))
+
+    def drain(self) -> None:
+        """After a fault: read on to the end of the file, so that size and sha256 are those of the whole part."""
+        with open(self._path, "rb") as self._file:
+            self._file.seek(self.size)
+            for _block in self._raw():
+                pass
+
+    def _raw(self) -> t.Iterator[bytes]:
+        while True:
+            block = self._file.read(READ_SIZE)
+            if not block:
+                return
+            self.size += len(block)
+            self._hash.update(block)
+            if self._progress:
+                self._progress(len(block))
+            yield block
+
+    def _plain(self) -> t.Iterator[bytes]:
+        first = True
+        for block in self._raw():
+            if first and looks_like_html(block[:64]) and os.path.getsize(self._path) % BLOCK:
+                raise PartFault("foreign", "an HTML page instead of a part of the backup", 0)
+            first = False
+            yield block
+        if first:
+            raise PartFault("truncated", "is empty", 0)
+
+
+def backup_cipher(parts: PartFiles, password: str | None) -> Cipher | None:
+    """The proven cipher, None for a plain backup. Raises PartFault about the first part, or WrongPassword."""
+    if not parts.kind.encrypted:
+        return None
+    if 0 not in parts.present:
+        raise PartFault("missing", "the first part, which proves the password, is not there", 0)
+    header = b""
+    for chunk in PartStream(parts.present[0], parts.kind, None).chunks():
+        header += chunk
+        if len(header) >= HEADER_SIZE:
+            break
+    return open_cipher(header[:HEADER_SIZE], password, parts.name(0))
