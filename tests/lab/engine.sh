@@ -14,7 +14,7 @@ if ((EUID != 0)); then
   echo "remedy: start it as root, and let this user reach it (group docker)" >&2
   exit 1
 fi
-log=$PWD/.cache/lab/dockerd.log
+log=$PWD/.cache/dockerd.log
 mkdir -p "$(dirname "$log")"
 echo "starting the container engine, log in ${log#"$PWD"/}"
 setsid dockerd >"$log" 2>&1 </dev/null &

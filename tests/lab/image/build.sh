@@ -39,20 +39,26 @@ build() {
     return 1
   fi
   apt_settings >"$work/apt.conf"
+  # apt's leftovers are removed by a hook of ours: an empty list folder with today's date would look up to date.
   mmdebstrap --quiet --variant=minbase --format=tar \
     --include="$(paste -sd, packages)" \
     --aptopt="$work/apt.conf" \
+    --skip=cleanup/apt \
     --setup-hook='mkdir -p "$1/etc/dpkg/dpkg.cfg.d" && cp root/etc/dpkg/dpkg.cfg.d/lab "$1/etc/dpkg/dpkg.cfg.d/"' \
-    --customize-hook='cp -r --no-preserve=ownership root/. "$1/"' \
+    --customize-hook='cp -r --no-preserve=ownership root/. "$1/" && mkdir "$1/var/cache/lab-packages"' \
     --customize-hook='rm -f "$1"/etc/ssh/ssh_host_* "$1"/usr/sbin/policy-rc.d && : >"$1/etc/machine-id"' \
     --customize-hook='chroot "$1" systemctl --quiet enable ssh.service ssh-host-keys.service' \
     --customize-hook='chroot "$1" systemctl --quiet set-default multi-user.target' \
-    "$codename" - "$work/sources.list" |
-    docker import \
-      --change 'CMD ["/sbin/init"]' --change 'ENV container=docker' \
-      - "boxlift-lab:debian$release-$hash" >/dev/null
+    --customize-hook='rm -rf "$1"/var/cache/apt/*.bin "$1"/var/cache/apt/archives/*.deb "$1"/var/lib/apt/lists/*' \
+    --customize-hook='touch --date=@0 "$1/var/lib/apt/lists"' \
+    "$codename" "$work/image.tar" "$work/sources.list"
+  docker import --change 'CMD ["/sbin/init"]' --change 'ENV container=docker' \
+    "$work/image.tar" "boxlift-lab:debian$release-$hash" >/dev/null
 }
 
+# One build at a time on a machine.
+exec 9<packages
+flock 9
 hash=$(recipe_hash)
 (($#)) || set -- 12 13
 for release in "$@"; do
