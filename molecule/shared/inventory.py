@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Inventory of a Molecule scenario: containers and a network of its own, so that scenarios may run side by side.
+
+A program and not a YAML file, because testinfra reads host variables without evaluating templates.
+A scenario that needs other hosts than box12 and box13 says so in its molecule.yml: `ansible: {env: {LAB_HOSTS: …}}`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+RELEASES = {"box12": "12", "box13": "13", "cloud": "12"}
+
+
+def inventory(scenario: str, hosts: list[str], scenarios: list[str]) -> dict[str, object]:
+    """Describe the hosts of one scenario as `ansible-inventory --list` does."""
+    network = f"198.19.{scenarios.index(scenario)}"
+    names = {name: f"{network}.{10 + number}" for number, name in enumerate(hosts)}
+    names.update({f"{name}.boxlift.test": address for name, address in names.items()})
+    hostvars = {
+        name: {
+            "ansible_connection": "community.docker.docker",
+            "ansible_host": f"boxlift-{scenario}-{name}",
+            "ansible_python_interpreter": "/usr/bin/python3",
+            "lab_container": f"boxlift-{scenario}-{name}",
+            "lab_release": RELEASES[name],
+            "lab_network": f"boxlift-{scenario}",
+            "lab_subnet": f"{network}.0/24",
+            "lab_names": names,
+        }
+        for name in hosts
+    }
+    return {
+        "_meta": {"hostvars": hostvars},
+        "lab": {"hosts": hosts},
+        "boxes": {"hosts": [name for name in hosts if name.startswith("box")]},
+    }
+
+
+def main() -> None:
+    """Print the inventory of the scenario that Molecule runs."""
+    folders = Path(__file__).resolve().parent.parent.glob("*/molecule.yml")
+    scenarios = sorted(folder.parent.name for folder in folders)
+    scenario = os.environ.get("MOLECULE_SCENARIO_NAME", "default")
+    hosts = os.environ.get("LAB_HOSTS", "box12 box13").split()
+    print(json.dumps(inventory(scenario, hosts, scenarios)))
+
+
+if __name__ == "__main__":
+    main()

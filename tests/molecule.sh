@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Run Molecule scenarios, each on fresh hosts, and say at the end how each went and how long it took.
+# usage: molecule.sh [scenario …]      (default: all)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export PATH=$PWD/.venv/bin:$PATH
+# The frames around ansible's output would break its long lines.
+export MOLECULE_COMMAND_BORDERS=false
+
+if (($# == 0)); then
+  mapfile -t scenarios < <(cd molecule && ls -- */molecule.yml | cut -d/ -f1)
+  set -- "${scenarios[@]}"
+fi
+tests/lab/engine.sh
+
+failed=()
+summary=()
+for scenario in "$@"; do
+  begin=$SECONDS
+  verdict=passed
+  molecule test --scenario-name "$scenario" || {
+    verdict=failed
+    failed+=("$scenario")
+  }
+  # For tests/run.sh, which counts.
+  printf '%s\tmolecule %s\t\n' "$verdict" "$scenario" >>"${BOXLIFT_TEST_RESULTS:-/dev/null}"
+  summary+=("$(printf '%-20s %-7s %4d s' "$scenario" "$verdict" $((SECONDS - begin)))")
+done
+printf '%s\n' '' 'Molecule scenarios:' "${summary[@]}"
+if ((${#failed[@]})); then
+  echo "molecule: failed: ${failed[*]}" >&2
+  exit 1
+fi
