@@ -151,8 +151,13 @@ class Walker:
         return State(self._need, self._data, self._long_name, self._long_name_due, self._entry)
 
     @property
-    def between_entries(self) -> bool:
-        return not self._need and self._long_name is None and not self._long_name_due
+    def resume_offset(self) -> int:
+        """Where a later walk has to begin to see the current entry whole, or the next one where none is open."""
+        if self._entry is not None:
+            return self._entry.offset
+        if self._long_name is not None or self._long_name_due:
+            return self._long_offset
+        return self.offset
 
     def feed(self, chunk: bytes | memoryview) -> None:
         view = memoryview(chunk)

@@ -1,0 +1,254 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A backup → a staged tree and database → switched in.
+
+The order of the steps is the promise: the backup is proven whole, then everything is placed beside the live portal, and
+only then renames put it in its place. Each step can be killed and run again (DESIGN, promises 2 and 3).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import time
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import TarFault, Walker
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.verify import verify
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.sink import Checkpoint, Database, RestoreSink
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.source import (
+    first_offset,
+    identity,
+    stream_from,
+    unchanged,
+)
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.state import Lock, read_json, write_json
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.switch import Trees, remove_tree, switch_in
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.writer import TreeWriter
+
+CHECKPOINT_SECONDS = 5.0
+_BLOCK = 4096
+
+
+class StagingDatabase(Database, t.Protocol):
+    """A database that is filled beside the live one and then takes its place."""
+
+    def prepare(self, state: dict[str, t.Any] | None) -> None:
+        """Make it empty, or go on with it where `state` comes from an earlier run."""
+
+    def switch_in(self, keep_previous: bool) -> None: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What to restore where. `uid`/`gid` of -1 leave ownership to the caller's process."""
+
+    source: str
+    document_root: str
+    state_dir: str
+    password: str | None = dataclasses.field(default=None, repr=False)
+    database_name: str | None = None
+    uid: int = -1
+    gid: int = -1
+    jobs: int | None = None
+    exclude: tuple[str, ...] = ()
+    keep_previous: bool = True
+
+    def key(self) -> dict[str, t.Any]:
+        """What an interrupted run must have in common with this one to be gone on with."""
+        return {
+            "document_root": self.document_root,
+            "database": self.database_name,
+            "uid": self.uid,
+            "gid": self.gid,
+            "exclude": list(self.exclude),
+        }
+
+
+class Restore:
+    """One restore; `run()` does whatever of it has not been done yet."""
+
+    def __init__(
+        self, request: Request, database: StagingDatabase | None, clock: t.Callable[[], float] = time.monotonic
+    ) -> None:
+        self._request = request
+        self._database = database
+        self._clock = clock
+        self._trees = Trees.of(request.document_root)
+        name = hashlib.sha256(self._trees.live.encode()).hexdigest()[:12]
+        self._state_path = os.path.join(request.state_dir, f"restore-{name}.json")
+        self._log_path = os.path.join(request.state_dir, f"restore-{name}.log")
+        self._lock_path = os.path.join(request.state_dir, f"restore-{name}.lock")
+        self._timings: dict[str, float] = {}
+
+    def run(self) -> dict[str, t.Any]:
+        """The result, with `changed`. Raises BoxliftError before the live portal is touched, whatever is wrong."""
+        os.makedirs(self._request.state_dir, mode=0o700, exist_ok=True)
+        with Lock(self._lock_path, f"The restore into {self._trees.live}"):
+            state = read_json(self._state_path) or {}
+            if self.done(state):
+                return {**state["result"], "changed": False, "resumed": False}
+            report = self._timed("verify", lambda: self._prove())
+            parts = identity(report)
+            if state.get("key") != self._request.key() or state.get("parts") != parts:
+                state = {
+                    "key": self._request.key(),
+                    "parts": parts,
+                    "directory": report.parts.directory,
+                    "phase": "stage",
+                }
+            resumed = state["phase"] == "switch" or "checkpoint" in state
+            if state["phase"] in ("stage", "done"):
+                state["phase"] = "stage"
+                self._timed("stage", lambda: self._stage(report, state))
+            self._timed("switch", lambda: self._switch(state))
+            return {**state["result"], "changed": True, "resumed": resumed}
+
+    def done(self, state: dict[str, t.Any]) -> bool:
+        """Whether this very backup was restored into the tree that stands there now."""
+        if state.get("phase") != "done" or state.get("key") != self._request.key():
+            return False
+        if not os.path.isdir(self._trees.live) or state["tree"] != _place(self._trees.live):
+            return False
+        return _same_source(self._request.source, state) and unchanged(state["directory"], state["parts"])
+
+    def would_change(self) -> bool:
+        """For check mode: reads the state, proves nothing and writes nothing."""
+        return not self.done(read_json(self._state_path) or {})
+
+    def _prove(self) -> Report:
+        report = verify(self._request.source, self._request.password, self._request.jobs)
+        if not report.intact:
+            raise BoxliftError(
+                f"The backup is not intact, nothing was restored. {report.summary()}",
+                "Repair or replace what is named, and run again.",
+                **report.as_dict(),
+            )
+        return report
+
+    def _stage(self, report: Report, state: dict[str, t.Any]) -> None:
+        start = self._start(report, state)
+        writer = TreeWriter(self._trees.staging, self._log_path, self._request.uid, self._request.gid, start.log)
+        try:
+            sink = RestoreSink(writer, self._database, len(report.tally.dumps), self._request.exclude, start)
+            self._place(report, state, sink, start.offset)
+            writer.finish()
+            renamed = writer.renamed
+        finally:
+            writer.close()
+        os.sync()
+        counts = sink.counts
+        imported = counts.imported or {}
+        state.pop("checkpoint", None)
+        state["phase"] = "switch"
+        state["result"] = {
+            "document_root": self._trees.live,
+            "files": counts.files,
+            "directories": counts.directories,
+            "bytes": counts.bytes,
+            "excluded": counts.excluded,
+            "tables": imported.get("tables", []),
+            "rows": imported.get("rows", 0),
+            "repairs": imported.get("repairs", []),
+            "warnings": [
+                *imported.get("warnings", []),
+                *(f"{name} keeps its cp1251 name: another entry has the converted one." for name in renamed),
+                *self._without_dump(report),
+            ],
+        }
+        write_json(self._state_path, state)
+
+    def _without_dump(self, report: Report) -> list[str]:
+        if self._database is None or report.tally.dumps:
+            return []
+        return ["The archive holds no database dump: the database was not restored."]
+
+    def _start(self, report: Report, state: dict[str, t.Any]) -> Checkpoint:
+        """Go on from the checkpoint of an earlier run, or begin with an empty staging area."""
+        saved = state.get("checkpoint")
+        if saved and os.path.isdir(self._trees.staging) and os.path.exists(self._log_path):
+            start = Checkpoint(**saved)
+            if self._database is not None and start.imported is None:
+                self._database.prepare(start.dump_state)
+            return start
+        state.pop("checkpoint", None)
+        remove_tree(self._trees.staging)
+        os.makedirs(self._trees.parent, exist_ok=True)
+        self._check_room(report)
+        os.mkdir(self._trees.staging, 0o755)
+        if self._request.uid >= 0 or self._request.gid >= 0:
+            os.chown(self._trees.staging, self._request.uid, self._request.gid)
+        if os.path.exists(self._log_path):
+            os.unlink(self._log_path)
+        if self._database is not None:
+            self._database.prepare(None)
+        write_json(self._state_path, state)
+        return Checkpoint(offset=first_offset(report))
+
+    def _check_room(self, report: Report) -> None:
+        needed = report.tally.content + _BLOCK * (report.tally.files + report.tally.directories)
+        if self._database is not None:
+            needed -= sum(dump.size for dump in report.tally.dumps)
+        room = os.statvfs(self._trees.parent)
+        free = room.f_bavail * room.f_frsize
+        if free < needed:
+            raise BoxliftError(
+                f"{self._trees.parent} has {_gib(free)} free and the tree needs {_gib(needed)} beside the live one.",
+                "Make room, or mount a larger file system there. Nothing was written.",
+            )
+
+    def _place(self, report: Report, state: dict[str, t.Any], sink: RestoreSink, offset: int) -> None:
+        walker = Walker(sink, None, offset)
+        saved = self._clock()
+        try:
+            for _position, chunk in stream_from(report, offset):
+                walker.feed(chunk)
+                if self._clock() - saved >= CHECKPOINT_SECONDS:
+                    state["checkpoint"] = dataclasses.asdict(sink.checkpoint(walker.resume_offset))
+                    write_json(self._state_path, state)
+                    saved = self._clock()
+            if walker.resume_offset != walker.offset:
+                raise TarFault("the stream ends inside an entry", walker.offset)
+        except TarFault as fault:
+            raise BoxliftError(
+                f"The archive changed while it was read: {fault.reason} at byte {fault.offset} of its stream.",
+                "Verify it again.",
+            ) from fault
+
+    def _switch(self, state: dict[str, t.Any]) -> None:
+        if self._database is not None and state["result"]["tables"]:
+            self._database.switch_in(self._request.keep_previous)
+        switch_in(self._trees)
+        if not self._request.keep_previous:
+            remove_tree(self._trees.previous)
+        state["result"]["previous"] = self._trees.previous if os.path.isdir(self._trees.previous) else None
+        state["result"]["timings"] = {name: round(seconds, 2) for name, seconds in self._timings.items()}
+        state["phase"] = "done"
+        state["tree"] = _place(self._trees.live)
+        write_json(self._state_path, state)
+        if os.path.exists(self._log_path):
+            os.unlink(self._log_path)
+
+    def _timed(self, name: str, step: t.Callable[[], t.Any]) -> t.Any:
+        began = self._clock()
+        result = step()
+        self._timings[name] = self._clock() - began
+        return result
+
+
+def _place(path: str) -> list[int]:
+    status = os.stat(path)
+    return [status.st_dev, status.st_ino]
+
+
+def _same_source(source: str, state: dict[str, t.Any]) -> bool:
+    """Whether `source` still means the backup in the state: its first part, or the directory it lies in."""
+    path = os.path.abspath(source)
+    return path == state["directory"] or path == os.path.join(state["directory"], state["parts"][0]["name"])
+
+
+def _gib(size: int) -> str:
+    return f"{size / 1024**3:.1f} GiB"

@@ -1,0 +1,73 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""State files that survive a crash, and the lock that keeps a second runner out."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+
+
+def read_json(path: str) -> dict[str, t.Any] | None:
+    """The state in `path`, None where there is none yet."""
+    try:
+        with open(path, encoding="utf-8") as source:
+            content: dict[str, t.Any] = json.load(source)
+            return content
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise BoxliftError(
+            f"The state file {path} is not readable: {error}.", "Remove it; the work then begins anew."
+        ) from error
+
+
+def write_json(path: str, content: dict[str, t.Any]) -> None:
+    """Replace `path` so that after a crash it holds either the old state or the new one. Mode 0600."""
+    spare = f"{path}.new"
+    descriptor = os.open(spare, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as target:
+        json.dump(content, target)
+        target.flush()
+        os.fsync(target.fileno())
+    os.rename(spare, path)
+    sync_directory(os.path.dirname(path))
+
+
+def sync_directory(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class Lock:
+    """One runner at a time. The file names its owner; the kernel lets go of it when the owner dies."""
+
+    def __init__(self, path: str, what: str) -> None:
+        self._path = path
+        self._what = what
+
+    def __enter__(self) -> Lock:
+        self._file = open(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+", encoding="utf-8")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            owner = self._file.read().strip() or "an unnamed process"
+            self._file.close()
+            raise BoxliftError(
+                f"{self._what} is already being worked on by {owner}.",
+                "Wait until it ends, or stop that process first.",
+            ) from error
+        self._file.truncate(0)
+        self._file.write(f"process {os.getpid()} on {os.uname().nodename}")
+        self._file.flush()
+        return self
+
+    def __exit__(self, *_failure: object) -> None:
+        self._file.close()

@@ -1,0 +1,216 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Places entries below one directory and nowhere else.
+
+Every component is opened from its parent's descriptor without following links, so that neither a name nor something
+that lies in the tree can lead out of it. Modes and times are those of the archive; set-id and sticky bits are not taken
+over (backup_archive.md, sections 2 and 7).
+"""
+
+from __future__ import annotations
+
+import base64
+import errno
+import os
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.safety import refusal
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import Entry, printable
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+
+_OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_MOST_OPEN = 64
+_FORBIDDEN_BITS = 0o7000
+
+
+class DiskFull(BoxliftError):
+    """The file system of the staging tree has no room left."""
+
+
+class TreeWriter:
+    """Writes one entry at a time below `root`, and notes each in the log `log` before it creates it.
+
+    `checkpoint` is a position in that log. Opened with one, the writer removes the files that were placed after it, so
+    that the tree is as it was then, and a name that exists is always a second entry of that name, which is refused.
+    `uid`/`gid` of -1 leave ownership as it is.
+    """
+
+    def __init__(self, root: str, log: str, uid: int = -1, gid: int = -1, checkpoint: int = 0) -> None:
+        self._uid, self._gid = uid, gid
+        self._root = os.open(root, _OPEN_DIRECTORY)
+        self._directories: dict[bytes, int] = {}
+        self._log = os.open(log, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        self._file = -1
+        self._file_noted_at = 0
+        self._entry: Entry | None = None
+        self.renamed: list[str] = []
+        self._undo(checkpoint)
+
+    def close(self) -> None:
+        self._forget_directories()
+        os.close(self._root)
+        os.close(self._log)
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def checkpoint(self) -> int:
+        """Make all that was placed durable; the position to go on from, at which a file still open is not yet noted."""
+        os.sync()
+        return self._file_noted_at if self._entry is not None else os.lseek(self._log, 0, os.SEEK_END)
+
+    def make_directory(self, entry: Entry) -> None:
+        path = self._target(entry)
+        try:
+            parent, name = self._parent(path)
+            self._make(parent, name)
+            self._note(b"D", path, entry)
+        except OSError as error:
+            raise _explained(error, entry) from error
+
+    def begin_file(self, entry: Entry) -> None:
+        path = self._target(entry)
+        try:
+            try:
+                self._file = self._create(path, entry)
+            except FileExistsError:
+                if path == entry.path:
+                    raise
+                # Another entry has the name that this one's cp1251 bytes mean: it keeps its bytes.
+                self._file = self._create(entry.path, entry)
+                self.renamed.append(printable(entry.path))
+        except FileExistsError:
+            raise BoxliftError(
+                f"The archive holds two entries named {printable(entry.path)!r}.",
+                "Order a new backup: which of the two is right cannot be told.",
+            ) from None
+        except OSError as error:
+            raise _explained(error, entry) from error
+        self._entry = entry
+
+    def write(self, content: memoryview) -> None:
+        assert self._entry is not None
+        try:
+            while content:
+                content = content[os.write(self._file, content) :]
+        except OSError as error:
+            raise _explained(error, self._entry) from error
+
+    def end_file(self) -> None:
+        entry, descriptor = self._entry, self._file
+        assert entry is not None
+        self._entry, self._file = None, -1
+        try:
+            if self._uid >= 0 or self._gid >= 0:
+                os.fchown(descriptor, self._uid, self._gid)
+            os.fchmod(descriptor, entry.mode & ~_FORBIDDEN_BITS)
+            os.utime(descriptor, (entry.mtime, entry.mtime))
+        except OSError as error:
+            raise _explained(error, entry) from error
+        finally:
+            os.close(descriptor)
+
+    def finish(self) -> None:
+        """Set the modes and times of the directories, now that nothing more is created in them."""
+        for kind, path, mode, mtime in self._records(0):
+            if kind == b"D":
+                self._limit_directories()
+                descriptor = self._open(path)
+                os.fchmod(descriptor, mode | 0o700)
+                os.utime(descriptor, (mtime, mtime))
+
+    def _create(self, path: bytes, entry: Entry) -> int:
+        parent, name = self._parent(path)
+        try:
+            os.stat(name, dir_fd=parent, follow_symlinks=False)
+        except FileNotFoundError:
+            self._file_noted_at = os.lseek(self._log, 0, os.SEEK_END)
+            self._note(b"F", path, entry)
+            return os.open(name, _CREATE, 0o600, dir_fd=parent)
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+
+    def _note(self, kind: bytes, path: bytes, entry: Entry) -> None:
+        record = b"%s %s %o %d\n" % (kind, base64.b64encode(path), entry.mode & ~_FORBIDDEN_BITS, entry.mtime)
+        os.write(self._log, record)
+
+    def _records(self, position: int) -> t.Iterator[tuple[bytes, bytes, int, int]]:
+        """What was noted from `position` on. A last line that a crash cut short was never acted upon."""
+        with open(os.dup(self._log), "rb") as log:
+            log.seek(position)
+            for line in log:
+                if line.endswith(b"\n"):
+                    kind, path, mode, mtime = line.split()
+                    yield kind, base64.b64decode(path), int(mode, 8), int(mtime)
+
+    def _undo(self, checkpoint: int) -> None:
+        for kind, path, _mode, _mtime in self._records(checkpoint):
+            if kind == b"F":
+                self._limit_directories()
+                parent, name = self._parent(path)
+                try:
+                    os.unlink(name, dir_fd=parent)
+                except FileNotFoundError:
+                    continue  # noted, and killed before it was created
+        os.ftruncate(self._log, checkpoint)
+        os.lseek(self._log, 0, os.SEEK_END)
+
+    @staticmethod
+    def _target(entry: Entry) -> bytes:
+        reason = refusal(entry.path)
+        if reason:
+            raise BoxliftError(
+                f"Entry {printable(entry.path)!r} is refused: {reason}.", "The archive is not one of the vendor's."
+            )
+        return entry.text.encode("utf-8")
+
+    def _parent(self, path: bytes) -> tuple[int, bytes]:
+        self._limit_directories()
+        directory, _slash, name = path.rpartition(b"/")
+        return self._open(directory), name
+
+    def _open(self, path: bytes) -> int:
+        """A descriptor of the directory `path`, made where it is missing; the cache owns it."""
+        if not path:
+            return self._root
+        if path not in self._directories:
+            above, _slash, name = path.rpartition(b"/")
+            parent = self._open(above)
+            self._make(parent, name)
+            self._directories[path] = os.open(name, _OPEN_DIRECTORY, dir_fd=parent)
+        return self._directories[path]
+
+    def _make(self, parent: int, name: bytes) -> None:
+        try:
+            os.mkdir(name, 0o755, dir_fd=parent)
+        except FileExistsError:
+            return
+        if self._uid >= 0 or self._gid >= 0:
+            os.chown(name, self._uid, self._gid, dir_fd=parent, follow_symlinks=False)
+
+    def _limit_directories(self) -> None:
+        """Called between entries, when nobody holds a descriptor of the cache."""
+        if len(self._directories) > _MOST_OPEN:
+            self._forget_directories()
+
+    def _forget_directories(self) -> None:
+        for descriptor in self._directories.values():
+            os.close(descriptor)
+        self._directories.clear()
+
+
+def _explained(error: OSError, entry: Entry) -> BoxliftError:
+    name = printable(entry.path)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(
+            f"The disk is full: {name!r} of {entry.size} bytes could not be written.",
+            "Make room and run the same task again: it goes on where it stopped. The live portal was not touched.",
+        )
+    if error.errno in (errno.ENOTDIR, errno.ELOOP, errno.EISDIR):
+        return BoxliftError(
+            f"Entry {name!r} is refused: a file or link stands where its path needs a directory.",
+            "The archive is not one of the vendor's.",
+        )
+    return BoxliftError(
+        f"{name!r} could not be written: {error.strerror}.", "Check the file system of the document root."
+    )
