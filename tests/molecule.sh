@@ -20,6 +20,11 @@ summary=()
 for scenario in "$@"; do
   begin=$SECONDS
   verdict=passed
+  # Molecule passes over a verify step that has no tests.
+  if ! compgen -G "molecule/$scenario/tests/test_*.py" >/dev/null; then
+    echo "error: molecule/$scenario/tests/ has no test_*.py" >&2
+    exit 1
+  fi
   molecule test --scenario-name "$scenario" || {
     verdict=failed
     failed+=("$scenario")
