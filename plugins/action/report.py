@@ -1,0 +1,97 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Action boxlift.portal.report: the report of a move, made on the controller, where the journal is."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import typing as t
+
+from ansible import constants
+from ansible.plugins.action import ActionBase
+from ansible.plugins.loader import callback_loader
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.plugin_utils import journal, page, report
+
+FOLDER = "boxlift-journal"
+
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result = super().run(tmp, task_vars)
+        _checked, options = self.validate_argument_spec(
+            argument_spec={
+                "journal": {"type": "list", "elements": "path"},
+                "dest": {"type": "path", "required": True},
+                "title": {"type": "str", "default": ""},
+            }
+        )
+        try:
+            result.update(
+                make(options["journal"] or [configured()], options["dest"], options["title"], self._task.check_mode)
+            )
+        except BoxliftError as error:
+            result.update(failed=True, **error.as_result())
+        return result
+
+
+def configured() -> str:
+    """Where the callback writes: the file that is configured, else the folder of its default."""
+    plugin = callback_loader.get("boxlift.portal.journal", class_only=True)  # makes its options known, enabled or not
+    return constants.config.get_config_value("path", plugin_type="callback", plugin_name=plugin._load_name) or FOLDER
+
+
+def make(journals: list[str], dest: str, title: str, check: bool) -> dict[str, t.Any]:
+    """Write both files where they differ; say how the move stands."""
+    content = report.build(journal.read(journals), title)
+    files = {
+        "html": (os.path.join(dest, "report.html"), page.render(content)),
+        "json": (os.path.join(dest, "report.json"), json.dumps(content, indent=2, ensure_ascii=False) + "\n"),
+    }
+    changed = False
+    for path, text in files.values():
+        if not holds(path, text):
+            changed = True
+            if not check:
+                write(path, text)
+    return {"changed": changed, "result": content["result"], **{key: os.path.abspath(files[key][0]) for key in files}}
+
+
+def holds(path: str, text: str) -> bool:
+    try:
+        with open(path, "rb") as stream:
+            return stream.read() == text.encode()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise unusable(path, error) from error
+
+
+def write(path: str, text: str) -> None:
+    """Whole or not at all, readable by the owner alone."""
+    folder = os.path.dirname(path)
+    try:
+        os.makedirs(folder or ".", exist_ok=True)
+        descriptor, part = tempfile.mkstemp(dir=folder or ".", prefix=".report-")
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(text.encode())
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(part, path)
+        except BaseException:
+            os.unlink(part)
+            raise
+    except OSError as error:
+        raise unusable(path, error) from error
+
+
+def unusable(path: str, error: OSError) -> BoxliftError:
+    return BoxliftError(f"The report {path} cannot be written: {error.strerror}.", "Give a writable folder as dest.")

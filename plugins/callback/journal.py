@@ -1,0 +1,254 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Callback boxlift.portal.journal: what happened, line by line, so that a report and a plan can be made of it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: journal
+type: notification
+short_description: Write down every step of a move, its time and its outcome
+version_added: 0.1.0
+author: boxlift.portal contributors (!UNKNOWN)
+description:
+  - Appends one JSON object per line to a file while a playbook runs, written through to the disk at the end of every
+    task, so that the journal is there after a crash of the controller too.
+  - It holds every play, every task with its role, host, start, duration, status and message, and what the modules of
+    this collection found out, such as volumes of a backup, restored rows and findings of health checks. The module
+    M(boxlift.portal.report) makes its report of it.
+  - Results of tasks with C(no_log) are never written, only that the task ran. Values of options and variables whose
+    names say password, secret, token and the like are masked everywhere, and so is what looks like a secret.
+  - Where the journal cannot be written a warning says so once, and the playbook goes on.
+requirements:
+  - enable it in the configuration with C(callbacks_enabled = boxlift.portal.journal)
+options:
+  path:
+    description:
+      - The file to append to. Name one file to gather all playbooks of a move in one journal.
+      - Without it every run begins a file of its own in the working directory,
+        C(boxlift-journal/<playbook>-<UTC start>.jsonl).
+    type: path
+    env:
+      - name: BOXLIFT_JOURNAL
+    ini:
+      - section: boxlift_journal
+        key: path
+"""
+
+import contextlib
+import datetime
+import json
+import os
+import time
+import typing as t
+
+from ansible.plugins.callback import CallbackBase
+from ansible_collections.boxlift.portal.plugins.plugin_utils.redact import Redactor
+
+VERSION = 1
+COLLECTION = "boxlift.portal."
+
+# What is kept of the results of the collection's own modules. Nothing else of a result is written, only its message.
+KEPT: dict[str, tuple[str, ...]] = {
+    "backup_fetch": ("volumes", "bytes_fetched", "bytes_refetched", "repairs"),
+    "backup_restore": ("files", "directories", "bytes", "tables", "rows", "timings", "resumed", "warnings"),
+    "backup_verify": (
+        *("intact", "format", "encrypted", "volumes", "entries", "files", "directories", "bytes", "dumps", "findings"),
+    ),
+    "database_import": ("tables", "rows", "repairs"),
+    "portal_health": ("findings", "summary"),
+    "portal_info": ("portal",),
+}
+
+# Fields that carry what people or programs wrote, where a secret may hide. The others are this plugin's own words.
+FREE_TEXT = ("name", "play", "message", "warnings", "results")
+
+
+def own_module(action: str) -> str:
+    """The name of one of the modules in KEPT, or nothing for any other action."""
+    name = action[len(COLLECTION) :] if action.startswith(COLLECTION) else action
+    return name if name in KEPT else ""
+
+
+def iso(moment: float) -> str:
+    """UTC with milliseconds, as every time in a journal."""
+    stamp = datetime.datetime.fromtimestamp(moment, tz=datetime.timezone.utc)
+    return stamp.strftime("%Y-%m-%dT%H:%M:%S.") + f"{stamp.microsecond // 1000:03d}Z"
+
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NAME = "boxlift.portal.journal"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._redactor = Redactor()
+        self._descriptor: int | None = None
+        self._path = ""
+        self._began = 0.0
+        self._site = ""
+        self._play: t.Any = None
+        self._starts: dict[tuple[str, str], float] = {}
+        self._learned: set[tuple[str, str]] = set()
+
+    # -- the file
+
+    def _open(self, playbook: str) -> None:
+        path = self.get_option("path")
+        if not path:
+            start = datetime.datetime.fromtimestamp(self._began, tz=datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+            path = os.path.join("boxlift-journal", f"{playbook}-{start}.jsonl")
+        self._path = os.path.abspath(path)
+        folder = os.path.dirname(self._path)
+        if not os.path.isdir(folder):
+            os.makedirs(folder, mode=0o700)
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        size = os.fstat(self._descriptor).st_size
+        if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
+            # A run that was killed while it wrote left half a line; the next line must not continue it.
+            os.write(self._descriptor, b"\n")
+
+    def _write(self, event: str, **fields: t.Any) -> None:
+        if self._descriptor is None:
+            return
+        record = {"event": event, "time": iso(time.time()), **fields}
+        record.update((key, self._redactor.data(record[key])) for key in FREE_TEXT if key in record)
+        line = json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n"
+        data = line.encode("utf-8", errors="replace")
+        try:
+            while data:
+                data = data[os.write(self._descriptor, data) :]
+            os.fsync(self._descriptor)
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        """Say once that there is no journal; the move itself must not fail for it."""
+        self._display.warning(
+            f"The journal {self._path} cannot be written: {error.strerror}. The playbook goes on, but its steps are "
+            "not recorded from here on. Make room, or name a writable file in BOXLIFT_JOURNAL."
+        )
+        if self._descriptor is not None:
+            with contextlib.suppress(OSError):  # the first error was told
+                os.close(self._descriptor)
+        self._descriptor = None
+        self.disabled = True
+
+    # -- what Ansible tells
+
+    def v2_playbook_on_start(self, playbook: t.Any) -> None:
+        self._began = time.time()
+        name = os.path.splitext(os.path.basename(playbook._file_name))[0]
+        try:
+            self._open(name)
+        except OSError as error:
+            self._give_up(error)
+        self._write("start", version=VERSION, playbook=name)
+
+    def v2_playbook_on_play_start(self, play: t.Any) -> None:
+        self._play = play
+        self._redactor.learn(play.get_variable_manager().get_vars(play=play, include_hostvars=False))
+        self._write("play", name=play.get_name().strip(), check=bool(play.check_mode))
+
+    def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
+        self._starts[host.get_name(), task._uuid] = time.time()
+        self._learn(host)
+
+    def v2_runner_on_ok(self, result: t.Any) -> None:
+        self._task(result, "changed" if result.is_changed() else "ok")
+
+    def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
+        self._task(result, "failed", ignored=ignore_errors)
+
+    def v2_runner_on_skipped(self, result: t.Any) -> None:
+        self._task(result, "skipped")
+
+    def v2_runner_on_unreachable(self, result: t.Any) -> None:
+        self._task(result, "unreachable")
+
+    def v2_playbook_on_no_hosts_matched(self) -> None:
+        self._write("no_hosts", play=self._play_name())
+
+    def v2_playbook_on_stats(self, stats: t.Any) -> None:
+        hosts = {host: stats.summarize(host) for host in sorted(stats.processed)}
+        self._write("end", seconds=round(time.time() - self._began, 3), hosts=hosts)
+
+    # -- one task on one host
+
+    def _play_name(self) -> str:
+        return self._play.get_name().strip() if self._play is not None else ""
+
+    def _learn(self, host: t.Any) -> None:
+        """Secrets among the host's variables, and the site's name, once per play."""
+        key = (host.get_name(), self._play._uuid)
+        if key not in self._learned:
+            self._learned.add(key)
+            manager = self._play.get_variable_manager()
+            variables = manager.get_vars(play=self._play, host=host, include_hostvars=False)
+            self._redactor.learn(variables)
+            domain = variables.get("site_domain")
+            if isinstance(domain, str) and "{{" not in domain and domain != self._site:
+                self._site = str(domain)
+                self._write("site", domain=self._site)
+
+    def _task(self, result: t.Any, status: str, **more: t.Any) -> None:
+        now = time.time()
+        start = self._starts.pop((result.host.get_name(), result.task._uuid), now)
+        role = result.task._role
+        record = {
+            "start": iso(start),
+            "seconds": round(now - start, 3),
+            "play": self._play_name(),
+            "role": role.get_name() if role else "",
+            "name": str(result.task.name or result.task.action).strip(),
+            "action": result.task.action,
+            "host": self.host_label(result),
+            "status": status,
+            **{key: value for key, value in more.items() if value},
+        }
+        if self._hidden(result):
+            record["hidden"] = True
+        else:
+            self._redactor.learn(result.task_fields.get("args") or {})
+            record["name"] = str(result.task_fields.get("name") or record["name"]).strip()
+            record.update(self._of_result(result.task.action, result.result, status))
+        self._write("task", **record)
+
+    @staticmethod
+    def _hidden(result: t.Any) -> bool:
+        """Whether no_log forbids to write anything of the result."""
+        return bool(result.task.no_log or result.result.get("_ansible_no_log") or "censored" in result.result)
+
+    @staticmethod
+    def _of_result(action: str, data: t.Mapping[str, t.Any], status: str) -> dict[str, t.Any]:
+        """Message, warnings and the kept values of a result that may be written."""
+        items = [item for item in data.get("results") or [] if isinstance(item, t.Mapping)]
+        items = [item for item in items if "censored" not in item and not item.get("_ansible_no_log")]
+        record: dict[str, t.Any] = {}
+        module = own_module(action)
+        if status in ("failed", "unreachable"):
+            wrong = next((item for item in items if item.get("failed")), data)
+            record["message"] = message_of(wrong)
+        elif status == "skipped":
+            record["message"] = str(data.get("skip_reason") or "")
+        elif module and isinstance(data.get("msg"), str):
+            record["message"] = data["msg"]
+        if data.get("warnings"):
+            record["warnings"] = [str(warning) for warning in data["warnings"]]
+        if int(data.get("attempts") or 1) > 1:
+            record["attempts"] = data["attempts"]
+        if module and status != "skipped":
+            kept = [{key: item[key] for key in KEPT[module] if key in item} for item in items or [data]]
+            record["results"] = [item for item in kept if item]
+        return record
+
+
+def message_of(data: t.Mapping[str, t.Any]) -> str:
+    """What a failed task said: its message and the end of what its command wrote."""
+    parts = [str(data.get("msg") or "")]
+    stderr = str(data.get("stderr") or "").strip()
+    if stderr and stderr not in parts[0]:
+        parts.append(stderr[-2000:])
+    return "\n".join(part for part in parts if part) or "failed without a message"

@@ -1,0 +1,111 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Geometry of the report's bar charts, in the units of the drawing; the template turns it into SVG."""
+
+from __future__ import annotations
+
+import collections
+import typing as t
+
+WIDTH = 960
+LABEL = 270  # the left column, for names
+VALUE = 96  # the right column, for durations
+ROW = 24
+TOP = 26  # above the rows, for the time axis
+ROWS = 40  # more than this nobody reads; the shortest are gathered in one
+SHORTEST_BAR = 2.0
+LONGEST_LABEL = 40
+
+# Distances between the lines of the time axis that people read easily, in seconds.
+_TICKS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 604800)
+
+
+def duration(seconds: float) -> str:
+    """As people say it: 0.4 s, 12 s, 3 min 5 s, 11 h 40 min, 2 d 3 h."""
+    if seconds < 10:
+        return f"{round(max(seconds, 0), 1):g} s"
+    total = round(seconds)
+    for unit, size, small, small_size in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
+        if total >= size:
+            rest = total % size // small_size
+            return f"{total // size} {unit} {rest} {small}" if rest else f"{total // size} {unit}"
+    return f"{total} s"
+
+
+def size(number: float) -> str:
+    """Bytes as people say them, in binary units."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(number) < 1024:
+            return f"{number:.0f} {unit}" if unit == "B" or number >= 100 else f"{number:.1f} {unit}"
+        number /= 1024
+    return f"{number:.1f} TiB"
+
+
+def shortened(text: str, longest: int = LONGEST_LABEL) -> str:
+    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
+
+
+def chart(groups: t.Sequence[dict[str, t.Any]], seconds: float) -> dict[str, t.Any]:
+    """Rows with their bars, and the lines of the time axis."""
+    span = max(seconds, 0.001)
+    scale = (WIDTH - LABEL - VALUE) / span
+    rows = []
+    for number, group in enumerate(gathered(groups)):
+        label = group["task"] or group["role"] or group["play"]
+        rows.append(
+            {
+                "label": shortened(label),
+                "title": ": ".join(part for part in (group["play"], group["role"], group["task"]) if part),
+                "value": duration(group["seconds"]),
+                "level": level_of(group["statuses"]),
+                "y": TOP + number * ROW,
+                "bars": [
+                    {
+                        "x": round(LABEL + start * scale, 1),
+                        "width": round(max((end - start) * scale, SHORTEST_BAR), 1),
+                    }
+                    for start, end in group["spans"]
+                ],
+            }
+        )
+    return {
+        "width": WIDTH,
+        "height": TOP + len(rows) * ROW + 6,
+        "rows": rows,
+        "ticks": [{"x": round(LABEL + at * scale, 1), "text": duration(at) if at else "0"} for at in ticks(span)],
+        "row": ROW,
+        "top": TOP,
+        "right": WIDTH - VALUE,
+    }
+
+
+def level_of(statuses: t.Mapping[str, int]) -> str:
+    if statuses.get("failed") or statuses.get("unreachable"):
+        return "bad"
+    return "changed" if statuses.get("changed") else "ok"
+
+
+def ticks(seconds: float, most: int = 8) -> list[float]:
+    step = next((tick for tick in _TICKS if seconds / tick <= most), _TICKS[-1])
+    return [float(at) for at in range(0, int(seconds) + 1, step)]
+
+
+def gathered(groups: t.Sequence[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """At most ROWS rows: the longest in their own order, the others as one row."""
+    if len(groups) <= ROWS:
+        return list(groups)
+    longest = sorted(groups, key=lambda group: -group["seconds"])[: ROWS - 1]
+    kept = [group for group in groups if any(group is one for one in longest)]
+    others = [group for group in groups if not any(group is one for one in longest)]
+    statuses: collections.Counter[str] = collections.Counter()
+    for group in others:
+        statuses.update(group["statuses"])
+    rest = {
+        "play": f"{len(others)} shorter steps",
+        "role": "",
+        "task": "",
+        "spans": sorted(span for group in others for span in group["spans"]),
+        "seconds": sum(group["seconds"] for group in others),
+        "statuses": dict(statuses),
+    }
+    return [*kept, rest]

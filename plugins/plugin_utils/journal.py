@@ -1,0 +1,135 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read journals that the callback boxlift.portal.journal wrote."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import typing as t
+from pathlib import Path
+
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+
+# The report's own task is not a step of the move: a second report of the same move shall be the same.
+REPORT_ACTIONS = ("boxlift.portal.report", "report")
+
+
+@dataclasses.dataclass
+class Step:
+    """One task on one host."""
+
+    start: float
+    seconds: float
+    play: str
+    role: str
+    name: str
+    action: str
+    host: str
+    status: str
+    message: str = ""
+    ignored: bool = False
+    hidden: bool = False
+    attempts: int = 1
+    warnings: list[str] = dataclasses.field(default_factory=list)
+    results: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
+
+    @property
+    def module(self) -> str:
+        """`backup_fetch` for `boxlift.portal.backup_fetch`."""
+        return self.action.rpartition(".")[2]
+
+    @property
+    def end(self) -> float:
+        return self.start + self.seconds
+
+
+@dataclasses.dataclass
+class Run:
+    """One run of ansible-playbook."""
+
+    playbook: str
+    start: float
+    site: str = ""
+    check: bool = False
+    steps: list[Step] = dataclasses.field(default_factory=list)
+    hosts: dict[str, dict[str, int]] | None = None  # Ansible's own summary; None while running, or after a kill
+
+    @property
+    def end(self) -> float:
+        return max([self.start, *(step.end for step in self.steps)])
+
+    @property
+    def finished(self) -> bool:
+        return self.hosts is not None
+
+    @property
+    def failed(self) -> bool:
+        """By Ansible's summary: what a rescue section caught is no failure of the run."""
+        return any(host.get("failures") or host.get("unreachable") for host in (self.hosts or {}).values())
+
+
+@dataclasses.dataclass
+class Journal:
+    runs: list[Run]
+    files: list[str]
+    damaged: list[str]  # "file:line" of lines that are not whole, such as the last one of a run that was killed
+
+
+def moment(text: str) -> float:
+    stamp = datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ")
+    return stamp.replace(tzinfo=datetime.timezone.utc).timestamp()
+
+
+def files_of(paths: t.Sequence[str]) -> list[Path]:
+    """The files named, and all journals of the folders named."""
+    found: list[Path] = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            found += sorted(path.glob("*.jsonl"))
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise BoxliftError(f"There is no journal {path}.", REMEDY)
+    if not found:
+        raise BoxliftError(f"No journal (*.jsonl) in {', '.join(paths) or 'an empty list'}.", REMEDY)
+    return found
+
+
+REMEDY = "Run the playbooks with callbacks_enabled = boxlift.portal.journal, and name the file or folder it wrote to."
+
+
+def read(paths: t.Sequence[str]) -> Journal:
+    """All runs that did something, in the order of their start."""
+    journal = Journal([], [], [])
+    for path in files_of(paths):
+        journal.files.append(str(path))
+        run: Run | None = None
+        text = path.read_text(encoding="utf-8", errors="replace")
+        for number, line in enumerate(text.rstrip("\n").split("\n"), start=1):  # splitlines() splits inside texts
+            try:
+                event = json.loads(line)
+                if event["event"] == "start":
+                    run = Run(playbook=event["playbook"], start=moment(event["time"]))
+                    journal.runs.append(run)
+                elif run is not None:
+                    _take(run, event)
+            except (ValueError, KeyError, TypeError):
+                journal.damaged.append(f"{path.name}:{number}")
+    journal.runs = sorted((run for run in journal.runs if run.steps), key=lambda run: run.start)
+    return journal
+
+
+def _take(run: Run, event: dict[str, t.Any]) -> None:
+    kind = event["event"]
+    if kind == "site":
+        run.site = event["domain"]
+    elif kind == "play":
+        run.check = run.check or bool(event["check"])
+    elif kind == "end":
+        run.hosts = event["hosts"]
+    elif kind == "task" and event["action"] not in REPORT_ACTIONS:
+        fields = {field.name for field in dataclasses.fields(Step)}
+        values = {key: value for key, value in event.items() if key in fields}
+        run.steps.append(Step(**{**values, "start": moment(event["start"]), "seconds": float(event["seconds"])}))
