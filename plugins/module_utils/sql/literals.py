@@ -1,0 +1,135 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""INSERT statements: rows of literals, and nothing else.
+
+Two ways lead to the same verdict. `shape()` is quick: it replaces every string by one quote and looks at the rest.
+`rows()` is slow and needs no memory: it walks value by value, and says where each one is. What the quick way cannot
+vouch for goes the slow way.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+
+_NUMBER = rb"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
+_PLAIN = rb"NULL|0x[0-9A-Fa-f]+|" + _NUMBER
+_BLANK = rb"[ \t\r\n]*"
+# A table has 4096 columns at most. All repetitions are bounded: the engine keeps state for every round of a group.
+_COLUMNS = rb"{0,4095}"
+
+_HEADER = re.compile(rb"INSERT INTO `([0-9A-Za-z_$-]{1,64})` VALUES[ \r\n]")
+_LOOSE_HEADER = re.compile(
+    rb"INSERT\s+INTO\s*(?:`([0-9A-Za-z_$-]{1,64})`|\s([0-9A-Za-z_$]{1,64})\s)\s*VALUES?\s*(?=\()", re.IGNORECASE
+)
+_STRING = re.compile(rb"'[^'\\]*(?:\\.[^'\\]*){0,65536}'", re.DOTALL)
+# What remains of a body without its strings holds no other quote, comment or end of statement.
+_HARMLESS = b"0123456789abcdefABCDEFxNUL.,()'+- \t\r\n"
+_MASKED_ROW = re.compile(
+    rb"\((?:'+|" + _PLAIN + rb")(?:," + _BLANK + rb"(?:'+|" + _PLAIN + rb"))" + _COLUMNS + rb"\)" + _BLANK + rb"(,?)"
+    + _BLANK
+)  # fmt: skip
+
+_VALUE = re.compile(_PLAIN)
+_PART_OF_STRING = re.compile(rb"[^'\\]*(?:(?:\\.|'')[^'\\]*){0,1024}", re.DOTALL)
+_BETWEEN = re.compile(_BLANK)
+
+
+class NotLiterals(Exception):
+    """Something else than a literal; the caller says which statement it is."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """An INSERT whose strings are proven to be strings: its table, where its rows begin, the rows without strings."""
+
+    table: str
+    body: int
+    masked: bytes
+
+
+def shape(text: bytes) -> Shape | None:
+    """The quick look; None says nothing more than that the slow one must decide."""
+    header = _HEADER.match(text)
+    if header is None:
+        return None
+    masked, strings = _STRING.subn(b"'", text[header.end() :])
+    if masked.translate(None, _HARMLESS) or b"--" in masked or masked.count(b"'") != strings:
+        return None
+    return Shape(header.group(1).decode("ascii"), header.end(), masked)
+
+
+def header(text: bytes) -> tuple[str, int] | None:
+    """Table and start of the rows of `INSERT INTO t VALUES`; None for every other statement."""
+    match = _LOOSE_HEADER.match(text)
+    if match is None:
+        return None
+    return (match.group(1) or match.group(2)).decode("ascii"), match.end()
+
+
+def count_masked(masked: bytes) -> int:
+    """The number of rows, each proven to be literals; raises `NotLiterals` naming the row."""
+    position, count, last = 0, 0, b","
+    while position < len(masked):
+        match = _MASKED_ROW.match(masked, position)
+        if match is None or last != b",":
+            raise NotLiterals(f"row {count + 1} is not a list of literals")
+        position, count, last = match.end(), count + 1, match.group(1)
+    if last == b",":
+        raise NotLiterals(f"a row is missing after row {count}")
+    return count
+
+
+def rows(text: bytes, position: int) -> t.Iterator[list[tuple[int, int]]]:
+    """Start and end of every value, row by row, from `position`, where the first row begins."""
+    number = 0
+    while True:
+        number += 1
+        values, position = _row(text, position, number)
+        yield values
+        position = _skip(text, position)
+        if position == len(text):
+            return
+        if text[position : position + 1] != b",":
+            raise NotLiterals(f"row {number} is not followed by another row")
+        position = _skip(text, position + 1)
+
+
+def _row(text: bytes, position: int, number: int) -> tuple[list[tuple[int, int]], int]:
+    if text[position : position + 1] != b"(":
+        raise NotLiterals(f"row {number} is not a list of literals")
+    position += 1
+    values: list[tuple[int, int]] = []
+    while True:
+        end = _value(text, position, number)
+        values.append((position, end))
+        end = _skip(text, end)
+        after = text[end : end + 1]
+        if after == b")":
+            return values, end + 1
+        if after != b"," or len(values) > 4095:
+            raise NotLiterals(f"row {number} is not a list of literals")
+        position = _skip(text, end + 1)
+
+
+def _value(text: bytes, position: int, number: int) -> int:
+    if text[position : position + 1] != b"'":
+        match = _VALUE.match(text, position)
+        if match is None:
+            raise NotLiterals(f"row {number} holds something else than literals")
+        return match.end()
+    position += 1
+    while True:
+        match = _PART_OF_STRING.match(text, position)
+        position = match.end() if match else position
+        if text[position : position + 1] != b"'":
+            if match is None or match.end() == match.start():
+                raise NotLiterals(f"row {number} holds a string without end")
+        elif text[position + 1 : position + 2] != b"'":
+            return position + 1
+
+
+def _skip(text: bytes, position: int) -> int:
+    match = _BETWEEN.match(text, position)
+    return match.end() if match else position

@@ -1,0 +1,161 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One connection that loads: its settings, its statements, and what the server says about them."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.charsets import known_charset
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import (
+    DatabaseError,
+    error_code,
+    error_text,
+    execute,
+    quote_name,
+    rows,
+)
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.fault import StatementFailed
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.repairs import Known
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.statements import Statement
+
+if t.TYPE_CHECKING:
+    from pymysql.connections import Connection
+
+SQL_MODE = "NO_AUTO_VALUE_ON_ZERO"
+_SETTINGS = {
+    # Set first: how every later statement is read must not depend on the server's configuration.
+    "sql_mode": f"'{SQL_MODE}'",
+    "foreign_key_checks": "0",
+    "unique_checks": "0",
+    "innodb_strict_mode": "0",
+    "sql_quote_show_create": "1",
+    # Every warning is counted, not only the first 64 of a statement.
+    "max_error_count": "65535",
+    # A download may pause for hours between two statements.
+    "wait_timeout": "86400",
+}
+
+_REMEDIES = {
+    28: "The disk of the database server is full: make room and run again.",
+    1021: "The disk of the database server is full: make room and run again.",
+    1030: "The storage engine failed: look at the server's error log and at its free disk space.",
+    1062: "A unique key of the table sees two rows as equal: the collation of this server differs from the source's, "
+    "or rows changed while the backup was made. Set a binary collation or order a new backup.",
+    1071: "An index is too long for this server: set innodb_default_row_format=dynamic.",
+    1114: "The table's storage is full: make room on the database server's disk and run again.",
+    1118: "A row is too long for this server: set innodb_strict_mode=0 and innodb_default_row_format=dynamic.",
+    1153: "Raise max_allowed_packet of the server (64M fits every portal) and run again.",
+    1205: "Another session holds the table: end it and run again.",
+    1213: "Another session holds the table: end it and run again.",
+    1273: "This server lacks the collation, and no near one is known: use a server that has it.",
+    1286: "Enable the storage engine on this server.",
+    2006: "The server went away: look at its error log, start it and run again.",
+    2013: "The connection was lost: look at the server's error log and run again.",
+}
+_RIGHTS = frozenset({1044, 1142, 1227, 1410})
+_AT_ROW = re.compile(r"at row (\d+)")
+
+
+@dataclass(frozen=True)
+class Server:
+    """What the loader must know of its server."""
+
+    version: str
+    database: str
+    databases: frozenset[str]
+    known: Known
+    max_packet: int
+
+
+class Session:
+    """A connection prepared for loading, in the database that it is connected to."""
+
+    def __init__(self, conn: Connection[t.Any]) -> None:
+        self._conn = conn
+        for name, value in _SETTINGS.items():
+            execute(conn, f"SET SESSION {name} = {value}")
+        found = rows(
+            conn, "SELECT @@sql_mode AS mode, DATABASE() AS db, VERSION() AS v, @@max_allowed_packet AS packet"
+        )[0]
+        if found["mode"] != SQL_MODE:
+            raise BoxliftError(
+                f"The server keeps sql_mode {found['mode']!r} instead of {SQL_MODE}.", "Use another server."
+            )
+        if found["db"] is None:
+            raise BoxliftError("The connection has no database to load into.", "Connect with the staging database.")
+        self.server = Server(
+            version=found["v"],
+            database=found["db"],
+            databases=frozenset(row["Database"] for row in rows(conn, "SHOW DATABASES")),
+            known=_known(conn),
+            max_packet=int(found["packet"]),
+        )
+        self.set_charset("utf8mb4")
+
+    def set_charset(self, charset: str) -> None:
+        """How the bytes of the next statements are to be read; answers stay in UTF-8."""
+        name = known_charset(charset, self.server.known.charsets)
+        execute(self._conn, f"SET SESSION character_set_client = {name}, character_set_connection = {name}")
+
+    def run(self, sql: bytes, statement: Statement, table: str, rows_before: int = 0) -> list[tuple[int, str]]:
+        """Run one statement; the server's warnings as number and text. `statement` is where it stands in the dump."""
+        if len(sql) + 1 > self.server.max_packet:
+            megabytes = (len(sql) >> 20) + 1
+            raise self._failed(
+                statement,
+                table,
+                1153,
+                f"the statement has {len(sql)} bytes, the server takes {self.server.max_packet}",
+                f"Set max_allowed_packet={megabytes}M or more on the server and run again.",
+            )
+        try:
+            self._conn.query(sql)
+            return [(int(code), str(text)) for _level, code, text in self._conn.show_warnings() or ()]
+        except DatabaseError as error:
+            code, text = error_code(error), error_text(error)
+            row = _AT_ROW.search(text)
+            raise self._failed(
+                statement, table, code, text, _remedy(code), rows_before + int(row.group(1)) if row else None
+            ) from error
+
+    def _failed(
+        self, statement: Statement, table: str, code: int, text: str, remedy: str, row: int | None = None
+    ) -> StatementFailed:
+        return StatementFailed(
+            file=statement.file,
+            offset=statement.offset,
+            line=statement.line,
+            text=statement.text,
+            table=table,
+            code=code,
+            server=text,
+            remedy=remedy,
+            row=row,
+        )
+
+    def count(self, table: str) -> int:
+        """The rows that are really there."""
+        return int(rows(self._conn, f"SELECT COUNT(*) AS n FROM {quote_name(table)}")[0]["n"])
+
+
+def _remedy(code: int) -> str:
+    if code in _RIGHTS:
+        return "Log in with an account that may create tables and views in the staging database."
+    return _REMEDIES.get(code, "Look the error number up in the server's manual; nothing live was touched.")
+
+
+def _known(conn: Connection[t.Any]) -> Known:
+    charsets = rows(conn, "SELECT CHARACTER_SET_NAME AS n FROM information_schema.CHARACTER_SETS")
+    # MariaDB 10.10 and later list some collations without their character set, except in this column.
+    has_full_names = rows(
+        conn,
+        "SELECT 1 AS yes FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'information_schema' "
+        "AND TABLE_NAME = 'COLLATION_CHARACTER_SET_APPLICABILITY' AND COLUMN_NAME = 'FULL_COLLATION_NAME'",
+    )
+    column = "FULL_COLLATION_NAME" if has_full_names else "COLLATION_NAME"
+    collations = rows(conn, f"SELECT {column} AS n FROM information_schema.COLLATION_CHARACTER_SET_APPLICABILITY")
+    return Known(frozenset(row["n"] for row in charsets), frozenset(row["n"] for row in collations))
