@@ -201,8 +201,8 @@ class CallbackModule(CallbackBase):
             "start": iso(start),
             "seconds": round(now - start, 3),
             "play": self._play_name(),
-            "role": role.get_name() if role else "",
-            "name": str(result.task.name or result.task.action).strip(),
+            "role": role.get_name(include_role_fqcn=False) if role else "",
+            "name": written_name(result.task),
             "action": result.task.action,
             "host": self.host_label(result),
             "status": status,
@@ -243,6 +243,11 @@ class CallbackModule(CallbackBase):
             kept = [{key: item[key] for key in KEPT[module] if key in item} for item in items or [data]]
             record["results"] = [item for item in kept if item]
         return record
+
+
+def written_name(task: t.Any) -> str:
+    """The task's name as its author wrote it, before a variable, which may be a secret, took its place."""
+    return str((task.get_ds() or {}).get("name") or task.action).strip()
 
 
 def message_of(data: t.Mapping[str, t.Any]) -> str:

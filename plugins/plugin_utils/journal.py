@@ -73,7 +73,7 @@ class Run:
 @dataclasses.dataclass
 class Journal:
     runs: list[Run]
-    files: list[str]
+    files: list[str]  # those that hold a run, or damage
     damaged: list[str]  # "file:line" of lines that are not whole, such as the last one of a run that was killed
 
 
@@ -101,24 +101,32 @@ REMEDY = "Run the playbooks with callbacks_enabled = boxlift.portal.journal, and
 
 
 def read(paths: t.Sequence[str]) -> Journal:
-    """All runs that did something, in the order of their start."""
+    """All runs that did something, in the order of their start, and the files that hold them."""
     journal = Journal([], [], [])
     for path in files_of(paths):
-        journal.files.append(str(path))
-        run: Run | None = None
-        text = path.read_text(encoding="utf-8", errors="replace")
-        for number, line in enumerate(text.rstrip("\n").split("\n"), start=1):  # splitlines() splits inside texts
-            try:
-                event = json.loads(line)
-                if event["event"] == "start":
-                    run = Run(playbook=event["playbook"], start=moment(event["time"]))
-                    journal.runs.append(run)
-                elif run is not None:
-                    _take(run, event)
-            except (ValueError, KeyError, TypeError):
-                journal.damaged.append(f"{path.name}:{number}")
-    journal.runs = sorted((run for run in journal.runs if run.steps), key=lambda run: run.start)
+        runs, damaged = _read_file(path)
+        if runs or damaged:
+            journal.files.append(str(path))
+        journal.runs += runs
+        journal.damaged += damaged
+    journal.runs.sort(key=lambda run: run.start)
     return journal
+
+
+def _read_file(path: Path) -> tuple[list[Run], list[str]]:
+    runs: list[Run] = []
+    damaged: list[str] = []
+    text = path.read_text(encoding="utf-8", errors="replace")
+    for number, line in enumerate(text.rstrip("\n").split("\n"), start=1):  # splitlines() splits inside texts
+        try:
+            event = json.loads(line)
+            if event["event"] == "start":
+                runs.append(Run(playbook=event["playbook"], start=moment(event["time"])))
+            elif runs:
+                _take(runs[-1], event)
+        except (ValueError, KeyError, TypeError):
+            damaged.append(f"{path.name}:{number}")
+    return [run for run in runs if run.steps], damaged
 
 
 def _take(run: Run, event: dict[str, t.Any]) -> None:

@@ -1,0 +1,41 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run ansible-playbook against localhost as a user would, with nothing of the caller's Ansible settings."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+def run_playbook(
+    folder: Path, text: str, *arguments: str, name: str = "move.yml", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Write the playbook into the folder and run it there, with the journal enabled."""
+    (folder / name).write_text(textwrap.dedent(text), encoding="utf-8")
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "BOXLIFT_"))}
+    settings = {
+        "ANSIBLE_COLLECTIONS_PATH": str(REPOSITORY / ".cache/collections"),
+        "ANSIBLE_CALLBACKS_ENABLED": "boxlift.portal.journal",
+        "ANSIBLE_LOCALHOST_WARNING": "false",
+        "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
+        "ANSIBLE_HOME": str(folder / ".ansible"),
+        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+        "ANSIBLE_NOCOLOR": "true",
+    }
+    values = {key: value for key, value in {**clean, **settings, **environment}.items() if value}
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), name, *arguments]
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=values,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
