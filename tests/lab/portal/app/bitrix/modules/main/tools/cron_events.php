@@ -1,0 +1,14 @@
+<?php
+// SPDX-FileCopyrightText: boxlift.portal contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+declare(strict_types=1);
+
+namespace Boxlift\Fixture;
+
+define('BX_CRONTAB', true);
+$_SERVER['DOCUMENT_ROOT'] = realpath(__DIR__ . '/../../../..');
+require $_SERVER['DOCUMENT_ROOT'] . '/bitrix/modules/main/include/prolog_before.php';
+
+Agents::run();
+MailQueue::run();

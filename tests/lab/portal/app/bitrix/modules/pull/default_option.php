@@ -1,0 +1,36 @@
+<?php
+// SPDX-FileCopyrightText: boxlift.portal contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+$pull_default_option = [
+    'path_to_listener' => 'http://#DOMAIN#/bitrix/sub/',
+    'path_to_listener_secure' => 'https://#DOMAIN#/bitrix/sub/',
+    'path_to_modern_listener' => 'http://#DOMAIN#/bitrix/sub/',
+    'path_to_modern_listener_secure' => 'https://#DOMAIN#/bitrix/sub/',
+    'path_to_mobile_listener' => 'http://#DOMAIN#:8893/bitrix/sub/',
+    'path_to_mobile_listener_secure' => 'https://#DOMAIN#:8894/bitrix/sub/',
+    'path_to_websocket' => 'ws://#DOMAIN#/bitrix/subws/',
+    'path_to_websocket_secure' => 'wss://#DOMAIN#/bitrix/subws/',
+    'path_to_publish' => 'http://127.0.0.1:8895/bitrix/pub/',
+    'path_to_publish_web' => 'http://#DOMAIN#/bitrix/pubweb/',
+    'path_to_publish_web_secure' => 'https://#DOMAIN#/bitrix/pubweb/',
+    'path_to_json_rpc' => 'https://#DOMAIN#/bitrix/api/',
+    'nginx' => 'N',
+    'nginx_version' => '2',
+    'nginx_headers' => 'Y',
+    'nginx_command_per_hit' => '100',
+    'nginx_error' => 'N',
+    'server_mode' => 'personal',
+    'signature_key' => '',
+    'signature_algo' => 'sha1',
+    'websocket' => 'Y',
+    'push' => 'N',
+    'push_message_per_hit' => '100',
+    'guest' => 'N',
+    'enable_protobuf' => 'Y',
+    'limit_max_payload' => '1048576',
+    'limit_max_messages_per_request' => '100',
+    'limit_max_channels_per_request' => '100',
+    'config_timestamp' => '0',
+    'config_ttl' => '0',
+];

@@ -1,0 +1,16 @@
+<?php
+// SPDX-FileCopyrightText: boxlift.portal contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+$arUrlRewrite = [
+    [
+        'CONDITION' => '#^/disk/downloadFile/([0-9]+)/#',
+        'RULE' => 'objectId=$1',
+        'PATH' => '/bitrix/services/disk/index.php',
+    ],
+    [
+        'CONDITION' => '#^/company/personal/user/([0-9]+)/#',
+        'RULE' => 'user_id=$1',
+        'PATH' => '/company/personal.php',
+    ],
+];

@@ -1,0 +1,150 @@
+-- SPDX-FileCopyrightText: boxlift.portal contributors
+-- SPDX-License-Identifier: GPL-3.0-or-later
+-- Columns the way SHOW CREATE TABLE prints them; the dump writer adds engine, counter, character set and collation.
+
+CREATE TABLE `b_crm_act` (
+  `ID` int(11) NOT NULL AUTO_INCREMENT,
+  `TYPE_ID` tinyint(4) NOT NULL,
+  `PROVIDER_ID` varchar(100) DEFAULT NULL,
+  `OWNER_ID` int(11) NOT NULL,
+  `OWNER_TYPE_ID` tinyint(4) NOT NULL,
+  `SUBJECT` varchar(512) NOT NULL,
+  `COMPLETED` char(1) NOT NULL DEFAULT 'N',
+  `RESPONSIBLE_ID` int(11) NOT NULL,
+  `DIRECTION` tinyint(4) NOT NULL DEFAULT 0,
+  `CREATED` datetime NOT NULL,
+  `LAST_UPDATED` datetime NOT NULL,
+  `STORAGE_ELEMENT_IDS` mediumtext DEFAULT NULL,
+  `ORIGIN_ID` varchar(255) DEFAULT NULL,
+  PRIMARY KEY (`ID`),
+  KEY `IX_B_CRM_ACT` (`OWNER_ID`,`OWNER_TYPE_ID`)
+);
+
+CREATE TABLE `b_crm_automation_template` (
+  `ID` int(11) NOT NULL AUTO_INCREMENT,
+  `DOCUMENT_TYPE` varchar(128) NOT NULL,
+  `DOCUMENT_STATUS` varchar(50) NOT NULL,
+  `TEMPLATE` mediumtext DEFAULT NULL,
+  `ACTIVE` char(1) NOT NULL DEFAULT 'Y',
+  PRIMARY KEY (`ID`)
+);
+
+CREATE TABLE `b_crm_automation_trigger_app` (
+  `ID` int(11) NOT NULL AUTO_INCREMENT,
+  `APP_ID` int(11) NOT NULL,
+  `NAME` varchar(255) NOT NULL,
+  `CODE` varchar(128) NOT NULL,
+  `DATE_CREATE` datetime DEFAULT NULL,
+  PRIMARY KEY (`ID`)
+);
+
+CREATE TABLE `b_crm_company` (
+  `ID` int(11) NOT NULL AUTO_INCREMENT,
+  `TITLE` varchar(255) DEFAULT NULL,
+  `COMPANY_TYPE` varchar(50) DEFAULT NULL,
+  `ASSIGNED_BY_ID` int(11) NOT NULL,
+  `CREATED_BY_ID` int(11) NOT NULL,
+  `DATE_CREATE` datetime DEFAULT NULL,
+  `DATE_MODIFY` datetime DEFAULT NULL,
+  PRIMARY KEY (`ID`)
+);
+
+CREATE TABLE `b_crm_contact` (
+  `ID` int(11) NOT NULL AUTO_INCREMENT,
+  `NAME` varchar(50) DEFAULT NULL,
+  `LAST_NAME` varchar(50) DEFAULT NULL,
+  `FULL_NAME` varchar(100) DEFAULT NULL,
+  `COMPANY_ID` int(11) DEFAULT NULL,
+  `SOURCE_ID` varchar(50) DEFAULT NULL,
+  `COMMENTS` text DEFAULT NULL,
+  `ASSIGNED_BY_ID` int(11) NOT NULL,
+  `CREATED_BY_ID` int(11) NOT NULL,
+  `DATE_CREATE` datetime DEFAULT NULL,
+  `DATE_MODIFY` datetime DEFAULT NULL,
+  `ORIGIN_ID` varchar(255) DEFAULT NULL,
+  PRIMARY KEY (`ID`),
+  KEY `IX_CONTACT_NAME` (`LAST_NAME`,`NAME`)
+);
+
+CREATE TABLE `b_crm_deal` (
+  `ID` int(11) NOT NULL AUTO_INCREMENT,
+  `TITLE` varchar(255) DEFAULT NULL,
+  `CATEGORY_ID` int(11) NOT NULL DEFAULT 0,
+  `STAGE_ID` varchar(50) DEFAULT NULL,
+  `STAGE_SEMANTIC_ID` varchar(3) DEFAULT NULL,
+  `OPPORTUNITY` decimal(18,2) DEFAULT NULL,
+  `CURRENCY_ID` varchar(50) DEFAULT NULL,
+  `PROBABILITY` tinyint(4) DEFAULT NULL,
+  `EXCH_RATE` double DEFAULT 1,
+  `LEAD_ID` int(11) DEFAULT NULL,
+  `CONTACT_ID` int(11) DEFAULT NULL,
+  `COMPANY_ID` int(11) DEFAULT NULL,
+  `CLOSED` char(1) NOT NULL DEFAULT 'N',
+  `COMMENTS` text DEFAULT NULL,
+  `ASSIGNED_BY_ID` int(11) NOT NULL,
+  `CREATED_BY_ID` int(11) NOT NULL,
+  `DATE_CREATE` datetime DEFAULT NULL,
+  `DATE_MODIFY` datetime DEFAULT NULL,
+  `BEGINDATE` date DEFAULT NULL,
+  `ORIGIN_ID` varchar(255) DEFAULT NULL,
+  PRIMARY KEY (`ID`),
+  KEY `IX_DEAL_STAGE` (`STAGE_ID`)
+);
+
+CREATE TABLE `b_crm_field_multi` (
+  `ID` int(11) NOT NULL AUTO_INCREMENT,
+  `ENTITY_ID` varchar(16) NOT NULL,
+  `ELEMENT_ID` int(11) NOT NULL,
+  `TYPE_ID` varchar(16) NOT NULL,
+  `VALUE_TYPE` varchar(50) NOT NULL,
+  `COMPLEX_ID` varchar(100) NOT NULL,
+  `VALUE` varchar(250) DEFAULT NULL,
+  PRIMARY KEY (`ID`),
+  KEY `IX_FM_ELEMENT` (`ENTITY_ID`,`ELEMENT_ID`)
+);
+
+CREATE TABLE `b_crm_lead` (
+  `ID` int(11) NOT NULL AUTO_INCREMENT,
+  `TITLE` varchar(255) DEFAULT NULL,
+  `NAME` varchar(50) DEFAULT NULL,
+  `LAST_NAME` varchar(50) DEFAULT NULL,
+  `STATUS_ID` varchar(50) DEFAULT NULL,
+  `STATUS_SEMANTIC_ID` varchar(3) DEFAULT NULL,
+  `SOURCE_ID` varchar(50) DEFAULT NULL,
+  `SOURCE_DESCRIPTION` text DEFAULT NULL,
+  `OPPORTUNITY` decimal(18,2) DEFAULT NULL,
+  `CURRENCY_ID` varchar(50) DEFAULT NULL,
+  `COMMENTS` text DEFAULT NULL,
+  `CONTACT_ID` int(11) DEFAULT NULL,
+  `ASSIGNED_BY_ID` int(11) NOT NULL,
+  `CREATED_BY_ID` int(11) NOT NULL,
+  `DATE_CREATE` datetime DEFAULT NULL,
+  `DATE_MODIFY` datetime DEFAULT NULL,
+  `DATE_CLOSED` datetime DEFAULT NULL,
+  `ORIGIN_ID` varchar(255) DEFAULT NULL,
+  PRIMARY KEY (`ID`),
+  KEY `IX_LEAD_STATUS` (`STATUS_ID`)
+);
+
+CREATE TABLE `b_crm_status` (
+  `ID` int(11) NOT NULL AUTO_INCREMENT,
+  `ENTITY_ID` varchar(50) NOT NULL,
+  `STATUS_ID` varchar(50) NOT NULL,
+  `NAME` varchar(100) NOT NULL,
+  `SORT` int(11) NOT NULL DEFAULT 10,
+  `SYSTEM` char(1) NOT NULL DEFAULT 'N',
+  PRIMARY KEY (`ID`),
+  UNIQUE KEY `UX_CRM_STATUS` (`ENTITY_ID`,`STATUS_ID`)
+);
+
+CREATE TABLE `b_crm_timeline` (
+  `ID` int(11) unsigned NOT NULL AUTO_INCREMENT,
+  `TYPE_ID` tinyint(3) unsigned NOT NULL,
+  `CREATED` datetime NOT NULL,
+  `AUTHOR_ID` int(10) unsigned NOT NULL,
+  `ASSOCIATED_ENTITY_ID` int(10) unsigned NOT NULL,
+  `ASSOCIATED_ENTITY_TYPE_ID` int(10) unsigned NOT NULL,
+  `COMMENT` longtext DEFAULT NULL,
+  PRIMARY KEY (`ID`),
+  KEY `IX_B_CRM_TIMELINE_1` (`ASSOCIATED_ENTITY_ID`,`ASSOCIATED_ENTITY_TYPE_ID`)
+);

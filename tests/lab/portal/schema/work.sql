@@ -1,0 +1,167 @@
+-- SPDX-FileCopyrightText: boxlift.portal contributors
+-- SPDX-License-Identifier: GPL-3.0-or-later
+-- Columns the way SHOW CREATE TABLE prints them; the dump writer adds engine, counter, character set and collation.
+
+CREATE TABLE `b_disk_attached_object` (
+  `ID` int(11) NOT NULL AUTO_INCREMENT,
+  `OBJECT_ID` int(11) NOT NULL,
+  `MODULE_ID` varchar(32) NOT NULL,
+  `ENTITY_TYPE` varchar(100) NOT NULL,
+  `ENTITY_ID` int(11) NOT NULL,
+  `CREATE_TIME` datetime NOT NULL,
+  `CREATED_BY` int(11) DEFAULT NULL,
+  PRIMARY KEY (`ID`),
+  KEY `IX_DISK_AO_1` (`OBJECT_ID`)
+);
+
+CREATE TABLE `b_disk_object` (
+  `ID` int(11) NOT NULL AUTO_INCREMENT,
+  `NAME` varchar(255) NOT NULL DEFAULT '',
+  `TYPE` int(11) NOT NULL,
+  `STORAGE_ID` int(11) NOT NULL,
+  `REAL_OBJECT_ID` int(11) DEFAULT NULL,
+  `PARENT_ID` int(11) DEFAULT NULL,
+  `FILE_ID` int(11) DEFAULT NULL,
+  `SIZE` bigint(20) DEFAULT NULL,
+  `CREATE_TIME` datetime NOT NULL,
+  `UPDATE_TIME` datetime DEFAULT NULL,
+  `CREATED_BY` int(11) DEFAULT NULL,
+  `DELETED_TYPE` int(11) DEFAULT 0,
+  PRIMARY KEY (`ID`),
+  KEY `IX_DISK_O_2` (`STORAGE_ID`,`PARENT_ID`)
+);
+
+CREATE TABLE `b_disk_storage` (
+  `ID` int(11) NOT NULL AUTO_INCREMENT,
+  `NAME` varchar(100) DEFAULT NULL,
+  `MODULE_ID` varchar(32) NOT NULL,
+  `ENTITY_TYPE` varchar(100) NOT NULL,
+  `ENTITY_ID` varchar(32) NOT NULL,
+  `ROOT_OBJECT_ID` int(11) DEFAULT NULL,
+  PRIMARY KEY (`ID`)
+);
+
+CREATE TABLE `b_forum` (
+  `ID` int(10) NOT NULL AUTO_INCREMENT,
+  `NAME` varchar(255) NOT NULL,
+  `ACTIVE` char(1) NOT NULL DEFAULT 'Y',
+  `TOPICS` int(11) NOT NULL DEFAULT 0,
+  `POSTS` int(11) NOT NULL DEFAULT 0,
+  `XML_ID` varchar(255) DEFAULT NULL,
+  PRIMARY KEY (`ID`)
+);
+
+CREATE TABLE `b_forum_message` (
+  `ID` bigint(20) NOT NULL AUTO_INCREMENT,
+  `FORUM_ID` int(10) NOT NULL,
+  `TOPIC_ID` bigint(20) NOT NULL,
+  `USE_SMILES` char(1) NOT NULL DEFAULT 'Y',
+  `NEW_TOPIC` char(1) NOT NULL DEFAULT 'N',
+  `APPROVED` char(1) NOT NULL DEFAULT 'Y',
+  `POST_DATE` datetime NOT NULL,
+  `POST_MESSAGE` mediumtext DEFAULT NULL,
+  `AUTHOR_ID` int(10) DEFAULT NULL,
+  `AUTHOR_NAME` varchar(255) DEFAULT NULL,
+  `PARAM1` varchar(2) DEFAULT NULL,
+  `PARAM2` int(11) DEFAULT NULL,
+  `XML_ID` varchar(255) DEFAULT NULL,
+  `SERVICE_TYPE` tinyint(4) DEFAULT NULL,
+  PRIMARY KEY (`ID`),
+  KEY `IX_FORUM_MESSAGE_TOPIC` (`TOPIC_ID`,`APPROVED`,`ID`)
+);
+
+CREATE TABLE `b_forum_topic` (
+  `ID` bigint(20) NOT NULL AUTO_INCREMENT,
+  `FORUM_ID` int(10) NOT NULL,
+  `TITLE` varchar(255) NOT NULL,
+  `STATE` char(1) NOT NULL DEFAULT 'Y',
+  `APPROVED` char(1) NOT NULL DEFAULT 'Y',
+  `USER_START_ID` int(10) DEFAULT NULL,
+  `USER_START_NAME` varchar(255) DEFAULT NULL,
+  `START_DATE` datetime NOT NULL,
+  `POSTS` int(10) NOT NULL DEFAULT 0,
+  `POSTS_SERVICE` int(10) NOT NULL DEFAULT 0,
+  `POSTS_UNAPPROVED` int(10) NOT NULL DEFAULT 0,
+  `LAST_POST_DATE` datetime NOT NULL,
+  `LAST_MESSAGE_ID` bigint(20) DEFAULT NULL,
+  `XML_ID` varchar(255) DEFAULT NULL,
+  PRIMARY KEY (`ID`),
+  KEY `IX_FORUM_TOPIC_FORUM` (`FORUM_ID`,`APPROVED`)
+);
+
+CREATE TABLE `b_im_chat` (
+  `ID` int(18) NOT NULL AUTO_INCREMENT,
+  `PARENT_ID` int(18) DEFAULT 0,
+  `TITLE` varchar(255) DEFAULT NULL,
+  `TYPE` char(1) DEFAULT 'P',
+  `AUTHOR_ID` int(18) NOT NULL,
+  `ENTITY_TYPE` varchar(50) DEFAULT NULL,
+  `ENTITY_ID` varchar(255) DEFAULT NULL,
+  `DISK_FOLDER_ID` int(11) DEFAULT NULL,
+  `MESSAGE_COUNT` int(11) DEFAULT 0,
+  `USER_COUNT` int(11) DEFAULT 0,
+  `LAST_MESSAGE_ID` int(11) DEFAULT NULL,
+  `DATE_CREATE` datetime DEFAULT NULL,
+  PRIMARY KEY (`ID`),
+  KEY `IX_IM_CHAT_ENTITY` (`ENTITY_TYPE`,`ENTITY_ID`(100))
+);
+
+CREATE TABLE `b_im_message` (
+  `ID` int(18) NOT NULL AUTO_INCREMENT,
+  `CHAT_ID` int(18) NOT NULL,
+  `AUTHOR_ID` int(18) NOT NULL,
+  `MESSAGE` text DEFAULT NULL,
+  `MESSAGE_OUT` text DEFAULT NULL,
+  `DATE_CREATE` datetime NOT NULL,
+  `NOTIFY_TYPE` smallint(2) DEFAULT 0,
+  `NOTIFY_READ` char(1) DEFAULT 'N',
+  PRIMARY KEY (`ID`),
+  KEY `IX_IM_MESS_1` (`CHAT_ID`,`ID`)
+);
+
+CREATE TABLE `b_im_message_param` (
+  `ID` int(18) NOT NULL AUTO_INCREMENT,
+  `MESSAGE_ID` int(18) NOT NULL,
+  `PARAM_NAME` varchar(100) NOT NULL,
+  `PARAM_VALUE` varchar(100) DEFAULT NULL,
+  PRIMARY KEY (`ID`),
+  KEY `IX_IM_MESSAGE_PARAM_1` (`MESSAGE_ID`,`PARAM_NAME`)
+);
+
+CREATE TABLE `b_im_relation` (
+  `ID` int(18) NOT NULL AUTO_INCREMENT,
+  `CHAT_ID` int(18) NOT NULL,
+  `MESSAGE_TYPE` char(2) DEFAULT 'P',
+  `USER_ID` int(18) NOT NULL,
+  `COUNTER` int(11) DEFAULT 0,
+  PRIMARY KEY (`ID`),
+  UNIQUE KEY `UX_IM_REL_CHAT_USER` (`CHAT_ID`,`USER_ID`)
+);
+
+CREATE TABLE `b_tasks` (
+  `ID` int(11) NOT NULL AUTO_INCREMENT,
+  `TITLE` varchar(255) DEFAULT NULL,
+  `DESCRIPTION` longtext DEFAULT NULL,
+  `PRIORITY` char(1) NOT NULL DEFAULT '1',
+  `STATUS` char(1) DEFAULT NULL,
+  `RESPONSIBLE_ID` int(11) DEFAULT NULL,
+  `CREATED_BY` int(11) DEFAULT NULL,
+  `CREATED_DATE` datetime DEFAULT NULL,
+  `CHANGED_DATE` datetime DEFAULT NULL,
+  `DEADLINE` datetime DEFAULT NULL,
+  `CLOSED_DATE` datetime DEFAULT NULL,
+  `FORUM_TOPIC_ID` bigint(20) DEFAULT NULL,
+  `COMMENTS_COUNT` int(11) DEFAULT 0,
+  `SITE_ID` char(2) NOT NULL DEFAULT 's1',
+  `ZOMBIE` char(1) NOT NULL DEFAULT 'N',
+  PRIMARY KEY (`ID`),
+  KEY `b_tasks_responsible_ibfk` (`RESPONSIBLE_ID`)
+);
+
+CREATE TABLE `b_tasks_task_chat` (
+  `ID` int(11) NOT NULL AUTO_INCREMENT,
+  `TASK_ID` int(11) NOT NULL,
+  `CHAT_ID` int(11) NOT NULL,
+  PRIMARY KEY (`ID`),
+  UNIQUE KEY `ux_tasks_task_chat` (`TASK_ID`)
+);
