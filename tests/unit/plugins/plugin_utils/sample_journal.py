@@ -12,23 +12,24 @@ from pathlib import Path
 
 BEGIN = datetime.datetime(2026, 4, 18, 18, 4, 11, tzinfo=datetime.timezone.utc)
 PART = 104857600
+PARTS = 301
 
 VOLUMES = [
     {
         "name": "20260418_170000_12345678.enc.gz" + (f".{number}" if number else ""),
         "index": number,
-        "size": PART - 400_000 - 7919 * number if number < 11 else 61_340_160,
+        "size": PART - 400_000 - 79 * number if number < PARTS - 1 else 61_340_160,
         "data_size": PART,
         "sha256": hashlib.sha256(b"part %d" % number).hexdigest(),
         "status": "intact",
         "reason": "",
         "offset": None,
     }
-    for number in range(12)
+    for number in range(PARTS)
 ]
 REPAIRS = [
-    {"volume": "20260418_170000_12345678.enc.gz.7", "reason": "corrupt from byte 41943040 on", "bytes": 62914560},
-    {"volume": "20260418_170000_12345678.enc.gz.9", "reason": "the answer was an HTML page", "bytes": PART},
+    {"volume": "20260418_170000_12345678.enc.gz.117", "reason": "corrupt from byte 41943040 on", "bytes": 62914560},
+    {"volume": "20260418_170000_12345678.enc.gz.204", "reason": "the answer was an HTML page", "bytes": PART},
 ]
 
 
@@ -147,7 +148,9 @@ def write(path: Path) -> None:
         41_400,
         "changed",
         action="boxlift.portal.backup_fetch",
-        results=[{"volumes": VOLUMES, "bytes_fetched": 12 * PART, "bytes_refetched": 167_772_160, "repairs": REPAIRS}],
+        results=[
+            {"volumes": VOLUMES, "bytes_fetched": PARTS * PART, "bytes_refetched": 167_772_160, "repairs": REPAIRS}
+        ],
     )
     out.task(
         "Prove the backup whole",
@@ -160,7 +163,7 @@ def write(path: Path) -> None:
                 "encrypted": True,
                 "volumes": VOLUMES,
                 "files": 57_731,
-                "findings": [finding("backup.volumes", "pass", "12 parts are there and none is damaged")],
+                "findings": [finding("backup.volumes", "pass", f"{PARTS} parts are there and none is damaged")],
             }
         ],
     )
@@ -188,7 +191,7 @@ def write(path: Path) -> None:
             {
                 "files": 57_731,
                 "directories": 9_204,
-                "bytes": 31_540_211_712,
+                "bytes": 44_360_121_338,
                 "tables": 812,
                 "rows": 18_402_377,
                 "timings": {"unpack": 1_702.4, "import": 2_201.9, "switch": 1.8},

@@ -99,7 +99,7 @@ def test_the_page_says_what_the_report_says(sample: str) -> None:
             assert finding[key] in text
         if finding["status"] not in ("pass", "skip"):
             assert finding["remedy"] in text
-    assert "20260418_170000_12345678.enc.gz.11" in text
+    assert "20260418_170000_12345678.enc.gz.300" in text
     assert "the answer was an HTML page" in text
     assert "18\u202f402\u202f377" in text
     assert "All 272 tasks" in text
