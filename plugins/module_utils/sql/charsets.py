@@ -9,10 +9,9 @@ import typing as t
 
 # The bytes of ' " ` and backslash are always these characters, never part of another one. Not in the list, because
 # there a backslash can be the second byte of a character: big5, cp932, gb18030, gbk, sjis; and swe7, where 0x5c is Ö.
-SAFE_CHARSETS = frozenset(
-    "ascii cp1250 cp1251 cp1256 cp1257 cp850 cp852 cp866 greek hebrew koi8r koi8u latin1 latin2 latin5 latin7 "
-    "utf8 utf8mb3 utf8mb4".split()
-)
+SAFE_CHARSETS = frozenset({"ascii", "greek", "hebrew", "koi8r", "koi8u", "utf8", "utf8mb3", "utf8mb4"}) | {
+    *("cp1250", "cp1251", "cp1256", "cp1257", "cp850", "cp852", "cp866", "latin1", "latin2", "latin5", "latin7")
+}
 
 _UTF8 = re.compile(r"^utf8(?:mb3)?(?=_|$)")
 # Collations of MySQL 8 (0900) and of newer MariaDB (uca1400), which the other servers do not have.

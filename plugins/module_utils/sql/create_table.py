@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.charsets import SAFE_CHARSETS

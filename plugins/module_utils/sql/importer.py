@@ -32,7 +32,7 @@ if t.TYPE_CHECKING:
 
 # Called after every statement with the table, its rows so far, and the bytes of all statements so far.
 OnProgress = t.Callable[[str, int, int], None]
-State = t.Dict[str, t.Any]
+State = dict[str, t.Any]
 _NO_SUCH_TABLE = 1146
 
 
@@ -235,9 +235,10 @@ class Importer:
             failed = []
             for view in waiting:
                 text = view["sql"].encode("utf-8", "surrogateescape")
+                file, offset, line = view["place"]
                 self._session.set_charset(view["charset"])
                 try:
-                    self._session.run(text, Statement(*view["place"], text), view["name"])
+                    self._session.run(text, Statement(file, offset, line, text), view["name"])
                 except StatementFailed as error:
                     if error.details["code"] != _NO_SUCH_TABLE:
                         raise

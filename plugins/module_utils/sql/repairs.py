@@ -17,7 +17,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.grammar import 
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.lexer import Token, render
 
 # kind and detail -> how often
-Repairs = t.Counter[t.Tuple[str, str]]
+Repairs = t.Counter[tuple[str, str]]
 
 COLLATION = "collation"
 BIT = "bit_value"

@@ -1,0 +1,249 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Module boxlift.portal.database_import."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: database_import
+short_description: Load a portal's database dump and switch it in
+version_added: 0.1.0
+author:
+  - boxlift.portal contributors (@boxlift)
+description:
+  - Reads the dump that lies in a portal's backup (C(NAME.sql), C(NAME.sql.1), …) and loads it into a staging database.
+    When every row is proven to be there, the staging database becomes the live one in one step, and the live one
+    becomes the previous one.
+  - Only the statements that such a dump holds are run. Every other statement is refused before it reaches the server,
+    with its file, byte offset and line.
+  - What the vendor's writer spoils is put right, counted and returned as RV(repairs), namely values of BIT columns,
+    values of generated columns, rows whose automatic number is 0, collations that this server lacks, and definers of
+    views.
+  - A killed run is continued by running it again with the same dump.
+options:
+  dump:
+    description:
+      - The first file of the dump. Its further parts (C(.1), C(.2), …) and its C(_after_connect.sql) are found
+        beside it.
+      - Or all files, in the order in which they are to be read.
+    type: list
+    elements: path
+    required: true
+  database:
+    description:
+      - How to reach the database server, and which database is to hold the portal.
+      - The account must be allowed to create and drop databases. Beside O(database.name) the module uses the
+        databases of the same name with C(_staging) and C(_previous) behind it, and drops them as it needs.
+    required: true
+  keep_previous:
+    description: Keep what was live before in the database with C(_previous) behind its name, for a rollback.
+    type: bool
+    default: true
+attributes:
+  check_mode:
+    support: full
+    details: Reads the whole dump and refuses what it would refuse, without a connection to the server.
+  diff_mode:
+    support: full
+    details: Shows the names of the tables before and after; in check mode this needs a connection to the server.
+  idempotent:
+    support: none
+    details: Each run loads the dump again and replaces what is live.
+extends_documentation_fragment:
+  - boxlift.portal.database
+  - boxlift.portal.attributes
+  - boxlift.portal.attributes.actiongroup_portal
+requirements:
+  - MariaDB 10.6 or newer, or MySQL 8
+seealso:
+  - module: boxlift.portal.backup_verify
+  - module: boxlift.portal.backup_restore
+"""
+
+EXAMPLES = r"""
+- name: Load the dump of an unpacked backup
+  boxlift.portal.database_import:
+    dump: /srv/portal/tmp/portal_20260413_120000_full_Ab3dEf6hIj9kLm2n.sql
+    database:
+      unix_socket: /run/mysqld/mysqld.sock
+      name: portal
+
+- name: Load a dump whose files lie apart, and keep no way back
+  boxlift.portal.database_import:
+    dump:
+      - /media/first/portal_full.sql
+      - /media/second/portal_full.sql.1
+    database:
+      host: db.example.com
+      name: portal
+      login_user: boxlift
+      login_password: "{{ vault_database_password }}"
+    keep_previous: false
+"""
+
+RETURN = r"""
+tables:
+  description: Every table of the dump, in its order.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The table's name.
+      type: str
+      sample: b_user
+    rows:
+      description: The rows of the dump; after an import the same number was counted in the table.
+      type: int
+      sample: 600
+    structure_only:
+      description: Whether the backup leaves this table's rows out on purpose.
+      type: bool
+      sample: false
+rows:
+  description: The rows of all tables.
+  returned: success
+  type: int
+  sample: 13140
+views:
+  description: The views of the dump.
+  returned: success
+  type: list
+  elements: str
+  sample: [v_active_users]
+repairs:
+  description: What was changed on the way, so that the database holds what the source held.
+  returned: success, outside of check mode
+  type: list
+  elements: dict
+  contains:
+    table:
+      description: The table, view or database.
+      type: str
+      sample: b_binary_types
+    kind:
+      description:
+        - V(bit_value) and V(geometry_value) are values that the vendor writes in the wrong notation.
+        - V(generated_value) are values that the server computes itself.
+        - V(collation) is a collation that this server lacks.
+        - V(view_definer) is the account that a view named.
+        - V(clause_dropped) is a clause that only MySQL knows.
+      type: str
+      sample: bit_value
+    detail:
+      description: What was replaced, where it is not the same for every value.
+      type: str
+      sample: "utf8mb4_0900_ai_ci -> utf8mb4_unicode_ci"
+    count:
+      description: How often.
+      type: int
+      sample: 300
+server_warnings:
+  description: What the server warned of while it took a table's statements.
+  returned: success, outside of check mode
+  type: list
+  elements: dict
+  contains:
+    table:
+      description: The table.
+      type: str
+      sample: b_user
+    code:
+      description: The server's number of the warning.
+      type: int
+      sample: 1265
+    text:
+      description: The first warning of this number for this table.
+      type: str
+      sample: "Data truncated for column 'NAME' at row 3"
+    count:
+      description: How many of them.
+      type: int
+      sample: 2
+previous_tables:
+  description: How many tables of the former live database lie in the previous one now.
+  returned: success, outside of check mode
+  type: int
+  sample: 24
+resumed:
+  description: Whether the run went on where a killed one had stopped.
+  returned: success, outside of check mode
+  type: bool
+  sample: false
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.sql import staging
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, Login, connect
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump import Survey, dump_files, feed_files
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load import load_dump
+
+
+def live_tables(login: Login, database: str) -> list[str]:
+    conn = connect(login)
+    try:
+        return staging.tables(conn, database)
+    finally:
+        conn.close()
+
+
+def diff(before: list[str], after: t.Iterable[str]) -> dict[str, str]:
+    return {
+        "before_header": "tables before",
+        "after_header": "tables after",
+        "before": "".join(f"{name}\n" for name in sorted(before)),
+        "after": "".join(f"{name}\n" for name in sorted(after)),
+    }
+
+
+def survey(files: list[str]) -> dict[str, t.Any]:
+    found = Survey()
+    feed_files(found, files)
+    found.finish()
+    return {"tables": found.tables, "rows": sum(table["rows"] for table in found.tables), "views": found.views}
+
+
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    params = module.params
+    login, live = Login.from_params(params["database"]), params["database"]["name"]
+    files = dump_files(params["dump"])
+    before = live_tables(login, live) if module._diff else []
+    if module.check_mode:
+        result = survey(files)
+    else:
+        load = load_dump(login, live, files, keep_previous=params["keep_previous"])
+        imported = load.imported
+        for view, reason in load.switch.views_lost.items():
+            module.warn(f"View {view} of the previous state cannot be kept: {reason}")
+        result = {name: imported[name] for name in ("tables", "rows", "views", "repairs")}
+        result["server_warnings"] = imported["warnings"]
+        result["previous_tables"] = load.switch.previous_tables if params["keep_previous"] else 0
+        result["resumed"] = load.resumed
+    if module._diff:
+        result["diff"] = diff(before, [table["name"] for table in result["tables"]])
+    return {"changed": True, **result}
+
+
+def main() -> None:
+    database = {**DATABASE_OPTIONS["database"], "required": True}
+    module = AnsibleModule(
+        argument_spec={
+            "dump": {"type": "list", "elements": "path", "required": True},
+            "database": database,
+            "keep_previous": {"type": "bool", "default": True},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = run(module)
+    except BoxliftError as error:
+        module.fail_json(**error.as_result())
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
