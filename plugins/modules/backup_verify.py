@@ -9,16 +9,17 @@ short_description: Prove a multi-part backup whole, or name what is wrong
 version_added: 0.1.0
 description:
   - Reads every byte of a backup that the portal or the vendor's cloud has written, and proves all that its format lets
-    one prove - the checksum and length of every gzip member, the size field of every part, the number of parts, every tar
-    header, the way the parts continue each other, the names of the entries, and the last line of the database dump.
+    one prove - the checksum and length of every gzip member, the size field of every part, the number of parts, every
+    tar header, the way the parts continue each other, the names of the entries, and the last line of the database
+    dump.
   - Nothing is unpacked and nothing is changed. Memory does not grow with the backup.
 extends_documentation_fragment:
   - boxlift.portal.attributes
   - boxlift.portal.attributes.info_module
   - boxlift.portal.attributes.actiongroup_portal
 requirements:
-  - For encrypted backups, the Python package cryptography or OpenSSL 3 on the target. The role P(boxlift.portal.host#role)
-    installs the former.
+  - For encrypted backups, the Python package cryptography or OpenSSL 3 on the target. The role
+    P(boxlift.portal.host#role) installs the former.
 options:
   path:
     description:
@@ -101,8 +102,8 @@ volumes:
       type: str
     status:
       description: >-
-        V(intact), V(missing), V(truncated), V(corrupt), V(foreign) (no part of this backup), V(out_of_order) or V(unclosed)
-        (its writer did not finish it).
+        V(intact), V(missing), V(truncated), V(corrupt), V(foreign) (no part of this backup), V(out_of_order) or
+        V(unclosed) (its writer did not finish it).
       type: str
     reason:
       description: What was seen, empty for an intact part.

@@ -25,7 +25,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.restore.source impo
     stream_from,
     unchanged,
 )
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.state import Lock, read_json, write_json
+from ansible_collections.boxlift.portal.plugins.module_utils.state import Lock, read_json, write_json
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.switch import Trees, remove_tree, switch_in
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.writer import TreeWriter
 
@@ -35,6 +35,9 @@ _BLOCK = 4096
 
 class StagingDatabase(Database, t.Protocol):
     """A database that is filled beside the live one and then takes its place."""
+
+    def exists(self) -> bool:
+        """Whether an earlier run left its staging database."""
 
     def prepare(self, state: dict[str, t.Any] | None) -> None:
         """Make it empty, or go on with it where `state` comes from an earlier run."""
@@ -154,7 +157,10 @@ class Restore:
             "rows": imported.get("rows", 0),
             "repairs": imported.get("repairs", []),
             "warnings": [
-                *imported.get("warnings", []),
+                *(
+                    f"{row['table']}: {row['text']} ({row['count']} times, code {row['code']})"
+                    for row in imported.get("warnings", [])
+                ),
                 *(f"{name} keeps its cp1251 name: another entry has the converted one." for name in renamed),
                 *self._without_dump(report),
             ],
@@ -169,7 +175,7 @@ class Restore:
     def _start(self, report: Report, state: dict[str, t.Any]) -> Checkpoint:
         """Go on from the checkpoint of an earlier run, or begin with an empty staging area."""
         saved = state.get("checkpoint")
-        if saved and os.path.isdir(self._trees.staging) and os.path.exists(self._log_path):
+        if saved and self._left_behind():
             start = Checkpoint(**saved)
             if self._database is not None and start.imported is None:
                 self._database.prepare(start.dump_state)
@@ -187,6 +193,12 @@ class Restore:
             self._database.prepare(None)
         write_json(self._state_path, state)
         return Checkpoint(offset=first_offset(report))
+
+    def _left_behind(self) -> bool:
+        """Whether the staging area of an interrupted run is still there, all of it."""
+        if self._database is not None and not self._database.exists():
+            return False
+        return os.path.isdir(self._trees.staging) and os.path.exists(self._log_path)
 
     def _check_room(self, report: Report) -> None:
         needed = report.tally.content + _BLOCK * (report.tally.files + report.tally.directories)

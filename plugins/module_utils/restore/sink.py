@@ -23,7 +23,7 @@ class Database(t.Protocol):
 
     def complete(self) -> dict[str, t.Any]: ...
 
-    def position(self) -> tuple[str, int]: ...
+    def position(self) -> tuple[str, int] | None: ...
 
     def state(self) -> dict[str, t.Any]: ...
 
@@ -74,7 +74,8 @@ class RestoreSink:
         self._now.log = self._writer.checkpoint()
         self._now.offset = self._now.tree_from = offset
         if self._database is not None and self._now.imported is None and self._dump_offsets:
-            self._now.dump_file, self._now.dump_skip = self._database.position()
+            # Before its first table is complete the dump is read again from its beginning.
+            self._now.dump_file, self._now.dump_skip = self._database.position() or (next(iter(self._dump_offsets)), 0)
             self._now.dump_state = self._database.state()
             self._now.offset = min(offset, self._dump_offsets[self._now.dump_file])
         return dataclasses.replace(self._now)

@@ -1,0 +1,59 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The dump on its way into a staging database, and that database on its way into the live one's place."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.module_utils.sql import staging
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import Login, connect
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.importer import Importer
+
+
+class StagedDatabase:
+    """Connects when it is first needed, so that a run with nothing to do needs no server."""
+
+    def __init__(self, login: Login, name: str) -> None:
+        self._login = login
+        self._names = staging.Names.of(name)
+        self._importer: Importer | None = None
+
+    def exists(self) -> bool:
+        with connect(self._login) as conn:
+            return staging.exists(conn, self._names.staging)
+
+    def prepare(self, state: dict[str, t.Any] | None) -> None:
+        """An empty staging database, or the one that an interrupted run has filled as far as `state` says."""
+        if state is None:
+            with connect(self._login) as conn:
+                staging.create_empty(conn, self._names.staging)
+        self._importer = Importer(connect(self._login, self._names.staging), state=state)
+
+    def feed(self, name: str, content: bytes) -> None:
+        self._at_work.feed(name, content)
+
+    def end_of_file(self) -> None:
+        self._at_work.end_of_file()
+
+    def complete(self) -> dict[str, t.Any]:
+        """Rows counted, views made; what the importer says about it."""
+        return dataclasses.asdict(self._at_work.finish())
+
+    def position(self) -> tuple[str, int] | None:
+        return self._at_work.safe_position
+
+    def state(self) -> dict[str, t.Any]:
+        return self._at_work.state()
+
+    def switch_in(self, keep_previous: bool) -> None:
+        with connect(self._login) as conn:
+            staging.switch_in(conn, self._names.staging, self._names.live, self._names.previous)
+            if not keep_previous:
+                staging.drop(conn, self._names.previous)
+
+    @property
+    def _at_work(self) -> Importer:
+        assert self._importer is not None, "prepare() comes first"
+        return self._importer

@@ -1,0 +1,188 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: backup_fetch
+short_description: Download a multi-part backup, proving every part and repairing what arrives damaged
+version_added: 0.1.0
+description:
+  - Downloads all parts of a backup. Each part is proven as soon as it has arrived; a damaged one is fetched again,
+    alone. When all are here, the backup is proven as a whole, as M(boxlift.portal.backup_verify) does.
+  - Can be interrupted at any time, also by a reboot. The next run goes on in the middle of the part.
+  - A second run on a complete backup downloads nothing and takes seconds.
+extends_documentation_fragment:
+  - boxlift.portal.attributes
+  - boxlift.portal.attributes.actiongroup_portal
+attributes:
+  check_mode:
+    support: full
+    details: Says whether something is still to be fetched; asks the source nothing.
+  diff_mode:
+    support: none
+    details: What is fetched is too large for a diff; RV(volumes) and RV(repairs) tell.
+  idempotent:
+    support: full
+requirements:
+  - For encrypted backups with O(password), the Python package cryptography or OpenSSL 3 on the target.
+options:
+  url:
+    description:
+      - Address of the first part, the one without a number. Later parts are asked for at the same address with V(.1),
+        V(.2) and so on behind the name; what follows a question mark is kept. It may hold a signature, so it is never
+        shown.
+    type: str
+    required: true
+  dest:
+    description: Directory for the parts. It is made with mode 0700 where it is missing.
+    type: path
+    required: true
+  password:
+    description:
+      - Password of an encrypted backup. With it the contents are proven too; without it only the parts are, and
+        RV(intact) is null.
+    type: str
+  connections:
+    description: How many parts are fetched at the same time.
+    type: int
+    default: 4
+  bandwidth_limit:
+    description: Bytes per second that all connections together may use. No limit if not given.
+    type: int
+  headers:
+    description: Further request headers, such as an authorization.
+    type: dict
+    default: {}
+  timeout:
+    description: Seconds to wait for the source to answer or to send on.
+    type: float
+    default: 60
+  ca_path:
+    description: File or directory of the authorities to trust instead of the system's.
+    type: path
+  validate_certs:
+    description: Whether the source's certificate is verified.
+    type: bool
+    default: true
+seealso:
+  - module: boxlift.portal.backup_verify
+  - module: boxlift.portal.backup_restore
+author:
+  - boxlift.portal contributors (@boxlift)
+"""
+
+EXAMPLES = r"""
+- name: Fetch the backup at no more than 2 MiB per second
+  boxlift.portal.backup_fetch:
+    url: "{{ source_url }}"
+    dest: /var/lib/boxlift/backup
+    password: "{{ source_password }}"
+    bandwidth_limit: 2097152
+  register: backup
+"""
+
+RETURN = r"""
+path:
+  description: Path of the first part, as M(boxlift.portal.backup_restore) wants it.
+  returned: success
+  type: str
+  sample: /var/lib/boxlift/backup/20260413_120000_12345678.enc.gz
+bytes_fetched:
+  description: Bytes that came over the network in this run.
+  returned: success
+  type: int
+  sample: 9423643
+bytes_refetched:
+  description: Those of RV(bytes_fetched) that were fetched because a part had arrived damaged.
+  returned: success
+  type: int
+  sample: 2537361
+repairs:
+  description: The copies that were damaged and have been replaced.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the part.
+      type: str
+    status:
+      description: What was wrong with it, as in RV(volumes[].status).
+      type: str
+    reason:
+      description: What was seen.
+      type: str
+    bytes:
+      description: Size of the damaged copy.
+      type: int
+  sample:
+    - name: 20260413_120000_12345678.enc.gz.1
+      status: corrupt
+      reason: compressed data is damaged
+      bytes: 2537361
+intact:
+  description: Whether the backup was proven as a whole; null where there was no password to look inside.
+  returned: success
+  type: bool
+  sample: true
+volumes:
+  description: The parts as M(boxlift.portal.backup_verify) returns them.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - name: 20260413_120000_12345678.enc.gz
+      index: 0
+      size: 2391186
+      data_size: 3145728
+      sha256: c202c1f539fec83f1725d0c41211a045602da4270b39f2e3f82abcbc34039835
+      status: intact
+      reason: ""
+      offset: null
+findings:
+  description: What was proven and what was not, as M(boxlift.portal.backup_verify) returns it.
+  returned: success
+  type: list
+  elements: dict
+  sample: []
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Fetch, Request
+from ansible_collections.boxlift.portal.plugins.module_utils.download.http import Client, tls_context
+from ansible_collections.boxlift.portal.plugins.module_utils.download.pace import Pace
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "url": {"type": "str", "required": True, "no_log": True},
+            "dest": {"type": "path", "required": True},
+            "password": {"type": "str", "no_log": True},
+            "connections": {"type": "int", "default": 4},
+            "bandwidth_limit": {"type": "int"},
+            "headers": {"type": "dict", "default": {}, "no_log": True},
+            "timeout": {"type": "float", "default": 60},
+            "ca_path": {"type": "path"},
+            "validate_certs": {"type": "bool", "default": True},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    try:
+        context = tls_context(params["ca_path"], params["validate_certs"])
+        client = Client(params["headers"], params["timeout"], context)
+        request = Request(params["url"], params["dest"], params["password"], params["connections"])
+        fetch = Fetch(request, client, Pace(params["bandwidth_limit"]))
+        if module.check_mode:
+            module.exit_json(changed=not fetch.complete())
+        result = fetch.run()
+    except BoxliftError as error:
+        module.fail_json(**error.as_result())
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,272 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: backup_restore
+short_description: Restore a multi-part backup into a document root and a database
+version_added: 0.1.0
+description:
+  - Proves the backup whole, unpacks it into a staging tree beside the document root, loads its dump into a staging
+    database, and only then puts both in the place of the live ones. Until then the live portal is not touched,
+    whatever is wrong.
+  - Can be killed at any time; the next run goes on from its last checkpoint.
+  - A second run with the same backup changes nothing.
+  - What deserves a look, such as a name that could not be converted or a warning of the database server, is returned
+    as the task's warnings.
+  - The staging tree and the previous tree lie beside the document root, as V(.www.staging) and V(.www.previous) for a
+    document root V(www); the databases are named V(_staging) and V(_previous) behind O(database.name).
+extends_documentation_fragment:
+  - boxlift.portal.attributes
+  - boxlift.portal.attributes.actiongroup_portal
+  - boxlift.portal.database
+attributes:
+  check_mode:
+    support: full
+    details: Says whether this backup still has to be restored. It does not read the backup.
+  diff_mode:
+    support: none
+    details: A whole portal is too large for a diff.
+  idempotent:
+    support: full
+requirements:
+  - For encrypted backups, the Python package cryptography or OpenSSL 3 on the target.
+options:
+  source:
+    description:
+      - Path on the target of the backup's first part, or of a directory that holds one backup.
+      - Or the address of its first part, beginning with V(https://). It is then fetched into O(state_dir) first, as
+        M(boxlift.portal.backup_fetch) does with its defaults.
+    type: str
+    required: true
+  document_root:
+    description:
+      - The portal's document root. It is replaced as a whole, by renaming, so it must not be a mount point.
+      - Its parent directory needs room for the whole tree beside the live one.
+    type: path
+    required: true
+  owner:
+    description: User who shall own the files. The user that runs the task if not given.
+    type: str
+  group:
+    description: Group of the files. The group of the user that runs the task if not given.
+    type: str
+  password:
+    description: Password of an encrypted backup.
+    type: str
+  database:
+    description:
+      - Where the dump is loaded. Without it only files are restored, and the dump's files are placed like any other.
+      - The account needs the right to create and drop the databases named O(database.name) with V(_staging) and
+        V(_previous) behind it.
+  jobs:
+    description: How many parts are proven at the same time. The number of processors if not given.
+    type: int
+  state_dir:
+    description: Directory for checkpoints and locks. It is made with mode 0700 where it is missing.
+    type: path
+    default: /var/lib/boxlift/restore
+  exclude:
+    description:
+      - Paths in the archive that are left out, with what lies below them. V(*) stands for any characters.
+    type: list
+    elements: str
+    default: []
+  keep_previous:
+    description: Whether the tree and the database that were live before are kept for a rollback.
+    type: bool
+    default: true
+seealso:
+  - module: boxlift.portal.backup_fetch
+  - module: boxlift.portal.backup_verify
+  - module: boxlift.portal.database_import
+author:
+  - boxlift.portal contributors (@boxlift)
+"""
+
+EXAMPLES = r"""
+- name: Restore the portal
+  boxlift.portal.backup_restore:
+    source: /var/lib/boxlift/backup/20260413_120000_12345678.enc.gz
+    password: "{{ source_password }}"
+    document_root: /srv/portal/www
+    owner: portal
+    group: portal
+    database:
+      unix_socket: /run/mysqld/mysqld.sock
+      name: portal
+
+- name: Restore files only, without the old logs
+  boxlift.portal.backup_restore:
+    source: /var/lib/boxlift/backup
+    document_root: /srv/copy/www
+    exclude:
+      - bitrix/modules/*.log
+"""
+
+RETURN = r"""
+document_root:
+  description: The tree that is live now.
+  returned: success
+  type: str
+  sample: /srv/portal/www
+previous:
+  description: The tree that was live before, null where there was none or it is not kept.
+  returned: success
+  type: str
+  sample: /srv/portal/.www.previous
+files:
+  description: Number of files placed.
+  returned: success
+  type: int
+  sample: 2951
+directories:
+  description: Number of directories placed.
+  returned: success
+  type: int
+  sample: 1592
+bytes:
+  description: Bytes of the files placed.
+  returned: success
+  type: int
+  sample: 8719292
+excluded:
+  description: Number of files left out by O(exclude).
+  returned: success
+  type: int
+  sample: 0
+tables:
+  description: The tables loaded; each was counted after the import.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the table.
+      type: str
+    rows:
+      description: Its rows.
+      type: int
+    structure_only:
+      description: Whether the dump holds only its structure.
+      type: bool
+  sample:
+    - name: b_user
+      rows: 600
+      structure_only: false
+rows:
+  description: Rows of all tables.
+  returned: success
+  type: int
+  sample: 12426
+repairs:
+  description: What had to be repaired in the dump so that nothing is lost, as M(boxlift.portal.database_import)
+  returns it.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - table: b_binary_types
+      kind: bit
+      detail: BT
+      count: 300
+timings:
+  description: Seconds that each step of the run took that restored the backup.
+  returned: success
+  type: dict
+  sample:
+    verify: 12.5
+    stage: 61.2
+    switch: 0.1
+resumed:
+  description: Whether this run went on with an earlier one's work.
+  returned: success
+  type: bool
+  sample: false
+"""
+
+import grp
+import pwd
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Fetch
+from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Request as FetchRequest
+from ansible_collections.boxlift.portal.plugins.module_utils.download.http import Client, tls_context
+from ansible_collections.boxlift.portal.plugins.module_utils.download.pace import Pace
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.database import StagedDatabase
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.restore import Request, Restore
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, Login
+
+
+def identity(option: str, name: str | None) -> int:
+    """The number of a user or group, -1 where none is wanted."""
+    if name is None:
+        return -1
+    try:
+        return pwd.getpwnam(name).pw_uid if option == "owner" else grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise BoxliftError(
+            f"{option}: there is no {'user' if option == 'owner' else 'group'} {name} on this host.",
+            "Create it first; the role boxlift.portal.host does.",
+        ) from None
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "source": {"type": "str", "required": True, "no_log": False},
+            "document_root": {"type": "path", "required": True},
+            "owner": {"type": "str"},
+            "group": {"type": "str"},
+            "password": {"type": "str", "no_log": True},
+            "database": DATABASE_OPTIONS,
+            "jobs": {"type": "int"},
+            "state_dir": {"type": "path", "default": "/var/lib/boxlift/restore"},
+            "exclude": {"type": "list", "elements": "str", "default": []},
+            "keep_previous": {"type": "bool", "default": True},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = run(module.params, module.check_mode)
+    except BoxliftError as error:
+        module.fail_json(**error.as_result())
+    for warning in result.pop("warnings", []):
+        module.warn(warning)
+    module.exit_json(**result)
+
+
+def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    source = params["source"]
+    fetch = None
+    if source.startswith(("https://", "http://")):
+        client = Client({}, 60.0, tls_context(None, True))
+        fetch = Fetch(FetchRequest(source, f"{params['state_dir']}/parts", params["password"]), client, Pace(None))
+        source = fetch.path
+    database = params["database"]
+    request = Request(
+        source=source,
+        document_root=params["document_root"],
+        state_dir=params["state_dir"],
+        password=params["password"],
+        database_name=database["name"] if database else None,
+        uid=identity("owner", params["owner"]),
+        gid=identity("group", params["group"]),
+        jobs=params["jobs"],
+        exclude=tuple(params["exclude"]),
+        keep_previous=params["keep_previous"],
+    )
+    staged = StagedDatabase(Login.from_params(database), database["name"]) if database else None
+    restore = Restore(request, staged)
+    if check_mode:
+        return {"changed": restore.would_change()}
+    if fetch is not None and restore.would_change():
+        fetch.run()
+    return restore.run()
+
+
+if __name__ == "__main__":
+    main()
