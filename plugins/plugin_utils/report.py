@@ -12,6 +12,7 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import Jour
 VERSION = 1
 # The most urgent first: people read from the top.
 FINDING_ORDER = ("fail", "unknown", "warn", "skip", "pass")
+BACKUP_MODULES, HEALTH_MODULES = ("backup_fetch", "backup_verify"), ("portal_health",)
 FINDING_FIELDS = ("id", "area", "status", "observed", "expected", "remedy", "owner", "reference")
 STEP_STATUSES = ("ok", "changed", "failed", "unreachable", "skipped")
 SLOWEST = 10
@@ -44,7 +45,7 @@ def build(journal: Journal, title: str = "") -> Data:
         "findings": findings,
         "backup": backup,
         "restore": restore_of(real),
-        "portal": next(reversed([result["portal"] for _s, result in results(real, "portal_info", "portal")]), {}),
+        "portal": next(reversed([result["portal"] for _s, result in results(real, ("portal_info",), "portal")]), {}),
         "runs": [run_of(run, is_last=run is runs[-1]) for run in runs],
         "problems": [step_of(step) for step in steps if step.status in ("failed", "unreachable") or step.warnings],
         "slowest": [step_of(step) for step in sorted(steps, key=lambda step: -step.seconds)[:SLOWEST]],
@@ -59,13 +60,13 @@ def count(statuses: t.Iterable[str], always: t.Sequence[str]) -> dict[str, int]:
     return {**{status: counter.pop(status, 0) for status in always}, **counter}
 
 
-def results(runs: t.Sequence[Run], module: str, key: str) -> list[tuple[Step, Data]]:
-    """Every result of one of our modules that holds the key, oldest first."""
+def results(runs: t.Sequence[Run], modules: t.Sequence[str], key: str) -> list[tuple[Step, Data]]:
+    """Every result of these modules that holds the key, oldest first."""
     return [
         (step, result)
         for run in runs
         for step in run.steps
-        if step.module == module
+        if step.module in modules
         for result in step.results
         if result.get(key) is not None
     ]
@@ -75,14 +76,14 @@ def findings_of(runs: t.Sequence[Run]) -> list[Data] | None:
     """The findings of the last run that looked, the most urgent first; None where no run looked at all."""
     latest: dict[tuple[str, str, str], Data] = {}
     looked = False
-    for module in ("backup_verify", "portal_health"):
-        last = next((run for run in reversed(runs) if results([run], module, "findings")), None)
-        for step, result in results([last], module, "findings") if last else []:
-            looked = looked or module == "portal_health"
+    for modules in (BACKUP_MODULES, HEALTH_MODULES):
+        last = next((run for run in reversed(runs) if results([run], modules, "findings")), None)
+        for step, result in results([last], modules, "findings") if last else []:
+            looked = True
             for finding in result["findings"]:
                 whole = {**dict.fromkeys(FINDING_FIELDS, ""), **finding, "host": step.host}
-                latest[module, step.host, whole["id"]] = whole
-    if not looked and not latest:
+                latest[modules[0], step.host, whole["id"]] = whole
+    if not looked:
         return None
     order = {status: place for place, status in enumerate(FINDING_ORDER)}
     return sorted(latest.values(), key=lambda f: (order.get(f["status"], 1), f["host"], f["area"], f["id"]))
@@ -91,13 +92,14 @@ def findings_of(runs: t.Sequence[Run]) -> list[Data] | None:
 def backup_of(runs: t.Sequence[Run]) -> Data:
     """The volumes as they were seen last, and everything that was fetched and repaired."""
     backup: Data = {}
-    seen = results(runs, "backup_fetch", "volumes") + results(runs, "backup_verify", "volumes")
+    seen = results(runs, BACKUP_MODULES, "volumes")
     if seen:
-        step, last = max(seen, key=lambda pair: pair[0].start)
+        step, last = seen[-1]
         backup = {key: last[key] for key in ("volumes", "format", "encrypted", "files", "entries") if key in last}
         backup["checked_by"] = step.module
-        backup["whole"] = bool(last["volumes"]) and all(v.get("status") == "intact" for v in last["volumes"])
-    fetched = results(runs, "backup_fetch", "bytes_fetched")
+        whole = bool(last["volumes"]) and all(v.get("status") == "intact" for v in last["volumes"])
+        backup["whole"] = whole and last.get("intact") is not False
+    fetched = results(runs, ("backup_fetch",), "bytes_fetched")
     if fetched:
         backup["bytes_fetched"] = sum(result["bytes_fetched"] for _step, result in fetched)
         backup["bytes_refetched"] = sum(result.get("bytes_refetched") or 0 for _step, result in fetched)
@@ -107,7 +109,7 @@ def backup_of(runs: t.Sequence[Run]) -> Data:
 
 def restore_of(runs: t.Sequence[Run]) -> Data:
     """The last restore that did something, else the last one that found nothing to do."""
-    seen = results(runs, "backup_restore", "files")
+    seen = results(runs, ("backup_restore",), "files")
     if not seen:
         return {}
     did = [pair for pair in seen if pair[0].status == "changed"] or seen
@@ -125,11 +127,12 @@ def result_of(runs: t.Sequence[Run], findings: list[Data] | None, backup: Data) 
         where = f" at “{step.name}” on {step.host}" if step else ""
         return {"level": "bad", "text": f"{last.playbook} stopped{where}."}
     if backup and not backup.get("whole", True):
-        damaged = [v for v in backup["volumes"] if v.get("status") != "intact"]
-        return {"level": "bad", "text": f"The backup is not whole: {len(damaged)} of {len(backup['volumes'])} parts."}
+        damaged = sum(volume.get("status") != "intact" for volume in backup["volumes"])
+        text = f"{damaged} of {len(backup['volumes'])} parts are damaged." if damaged else "see the findings."
+        return {"level": "bad", "text": f"The backup is not whole: {text}"}
     if last.failed and not any(finding["status"] == "fail" for finding in findings or []):
         return {"level": "bad", "text": f"{last.playbook} failed."}
-    if findings is None:
+    if findings is None or not results(runs, HEALTH_MODULES, "findings"):
         return {"level": "unknown", "text": "No step failed. No health check was run yet, so nothing is proven."}
     return verdict_of(findings)
 

@@ -28,8 +28,18 @@ VOLUMES = [
     for number in range(PARTS)
 ]
 REPAIRS = [
-    {"volume": "20260418_170000_12345678.enc.gz.117", "reason": "corrupt from byte 41943040 on", "bytes": 62914560},
-    {"volume": "20260418_170000_12345678.enc.gz.204", "reason": "the answer was an HTML page", "bytes": PART},
+    {
+        "name": "20260418_170000_12345678.enc.gz.117",
+        "status": "corrupt",
+        "reason": "compressed data is damaged at byte 41943040",
+        "bytes": 104_448_357,
+    },
+    {
+        "name": "20260418_170000_12345678.enc.gz.204",
+        "status": "foreign",
+        "reason": "the answer was an HTML page",
+        "bytes": 1_893,
+    },
 ]
 
 

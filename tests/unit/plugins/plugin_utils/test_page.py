@@ -64,8 +64,12 @@ def hostile(folder: Path) -> dict[str, t.Any]:
     volume = {"name": HOSTILE, "status": HOSTILE, "sha256": HOSTILE, "reason": HOSTILE, "size": None}
     more: dict[str, t.Any] = {"role": HOSTILE, "host": HOSTILE, "message": HOSTILE, "warnings": [HOSTILE]}
     verified = {"volumes": [volume], "format": HOSTILE, "encrypted": True}
-    fetched = {"volumes": [volume], "bytes_fetched": 1, "repairs": [{HOSTILE: [HOSTILE]}, HOSTILE]}
-    restored = {"files": 1, "timings": {HOSTILE: 2}, "warnings": [HOSTILE]}
+    fetched = {
+        "volumes": [volume],
+        "bytes_fetched": 1,
+        "repairs": [{"name": HOSTILE, "status": HOSTILE, "reason": HOSTILE, "bytes": 1}],
+    }
+    restored = {"files": 1, "timings": {HOSTILE: 2}, "warnings": [{HOSTILE: [HOSTILE]}, HOSTILE]}
     checked = {"findings": [{**finding, "status": status} for status in ("fail", "pass", HOSTILE)]}
     for module, result in (
         ("backup_verify", verified),

@@ -109,6 +109,28 @@ def test_no_volumes_are_no_whole_backup(out: Writer) -> None:
     assert built(out)["result"]["level"] == "bad"
 
 
+def test_a_backup_whose_content_is_wrong_is_not_whole_although_its_parts_are(out: Writer) -> None:
+    out.start("fetch")
+    out.begin_play("Fetch")
+    wrong = [finding("backup.dump", "fail", "the dump has no last line")]
+    result = {"volumes": INTACT, "intact": False, "findings": wrong}
+    out.task("Prove", 1, "failed", action="boxlift.portal.backup_verify", results=[result])
+    out.end()
+    assert built(out)["result"] == {"level": "bad", "text": "The backup is not whole: see the findings."}
+    assert built(out)["findings"][0]["observed"] == "the dump has no last line"
+
+
+def test_what_verify_found_replaces_what_fetch_found(out: Writer) -> None:
+    out.start("fetch")
+    out.begin_play("Fetch")
+    for module, status in (("backup_fetch", "unknown"), ("backup_verify", "pass")):
+        result = {"volumes": INTACT, "findings": [finding("backup.entries", status, "seen")]}
+        out.task("Look", 1, action=f"boxlift.portal.{module}", results=[result])
+    out.end()
+    assert [f["status"] for f in built(out)["findings"]] == ["pass"]
+    assert "No health check" in built(out)["result"]["text"], "a good backup is no healthy portal"
+
+
 def test_the_newest_look_at_the_backup_counts(out: Writer) -> None:
     verify(out, TORN, "failed")
     verify(out, INTACT)
@@ -154,13 +176,13 @@ def test_bytes_and_repairs_of_all_fetches_are_added(out: Writer) -> None:
             "volumes": INTACT,
             "bytes_fetched": number,
             "bytes_refetched": 10,
-            "repairs": [{"volume": str(number)}],
+            "repairs": [{"name": str(number)}],
         }
         out.task("Fetch", 1, "changed", action="boxlift.portal.backup_fetch", results=[result])
         out.end()
     backup = built(out)["backup"]
     assert (backup["bytes_fetched"], backup["bytes_refetched"]) == (3, 20)
-    assert [repair["volume"] for repair in backup["repairs"]] == ["1", "2"]
+    assert [repair["name"] for repair in backup["repairs"]] == ["1", "2"]
 
 
 def test_a_second_restore_that_had_nothing_to_do_hides_no_figures(out: Writer) -> None:
