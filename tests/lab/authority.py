@@ -3,7 +3,7 @@
 """The lab's certificate authority: a folder with ca.pem and ca.key, and the certificates issued from it.
 
 python authority.py FOLDER NAME [NAME …]   issues FOLDER/NAME.pem and FOLDER/NAME.key for all the names, where they
-                                           are missing, about to expire, or for other names
+                                           are missing, about to expire, or for other names, and says so
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class Issued(t.NamedTuple):
 
     certificate: Path
     key: Path
+    new: bool
 
 
 class Authority:
@@ -54,9 +55,9 @@ class Authority:
 
     def issue(self, *names: str) -> Issued:
         """The certificate for these host names and addresses, named after the first."""
-        issued = Issued(self.folder / f"{names[0]}.pem", self.folder / f"{names[0]}.key")
-        if self._serves(issued.certificate, names):
-            return issued
+        certificate, key_file = self.folder / f"{names[0]}.pem", self.folder / f"{names[0]}.key"
+        if self._serves(certificate, names):
+            return Issued(certificate, key_file, new=False)
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
         builder = self._builder(subject, self._own.subject, key.public_key(), DAYS)
@@ -66,9 +67,9 @@ class Authority:
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         authority_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         builder = builder.add_extension(authority_key, critical=False)
-        _write_key(issued.key, key)
-        issued.certificate.write_bytes(_pem(builder.sign(self._key, hashes.SHA256())))
-        return issued
+        _write_key(key_file, key)
+        certificate.write_bytes(_pem(builder.sign(self._key, hashes.SHA256())))
+        return Issued(certificate, key_file, new=True)
 
     @staticmethod
     def _serves(certificate: Path, names: t.Sequence[str]) -> bool:
@@ -127,4 +128,6 @@ def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
 
 
 if __name__ == "__main__":
-    Authority(Path(sys.argv[1])).issue(*sys.argv[2:])
+    wanted = Authority(Path(sys.argv[1])).issue(*sys.argv[2:])
+    if wanted.new:
+        print(f"issued {wanted.certificate}")

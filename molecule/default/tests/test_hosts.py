@@ -32,3 +32,16 @@ def test_downloaded_packages_are_kept_for_the_other_hosts(host: Host) -> None:
 def test_hosts_know_each_other_by_name(host: Host) -> None:
     for name in ("box12", "box13.boxlift.test"):
         assert host.run("timeout 5 bash -c 'exec 3<>/dev/tcp/%s/22 && head -c 4 <&3'", name).stdout == "SSH-"
+
+
+def test_the_cloud_serves_its_part_with_the_fault_asked_for(host: Host) -> None:
+    fetch = """
+import ssl, urllib.request
+context = ssl.create_default_context(cafile="/etc/ssl/lab-ca.pem")
+for wanted in ("bytes=0-4", "bytes=5-9"):
+    request = urllib.request.Request("https://cloud.boxlift.test/backup/part", headers={"Range": wanted})
+    with urllib.request.urlopen(request, context=context) as answer:
+        print(answer.status, answer.read().decode())
+"""
+    # One bit of byte 5 is turned over: 5 becomes 4.
+    assert host.check_output("/usr/bin/python3 -c %s", fetch).splitlines() == ["206 01234", "206 46789"]
