@@ -50,5 +50,4 @@ fi
 
 cd "$copy"
 unset ANSIBLE_CONFIG ANSIBLE_COLLECTIONS_PATH
-export PIP_QUIET=1
 ansible-test sanity --local --python 3.11 --color no "${skip[@]}" "$@"

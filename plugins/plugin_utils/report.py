@@ -124,7 +124,7 @@ def result_of(runs: t.Sequence[Run], findings: list[Data] | None, backup: Data) 
     last = runs[-1]
     step = next((s for s in reversed(last.steps) if s.status in ("failed", "unreachable") and not s.ignored), None)
     if last.failed and not (step and step.results):  # a check that failed has results, and says more below
-        where = f" at “{step.name}” on {step.host}" if step else ""
+        where = f' at "{step.name}" on {step.host}' if step else ""
         return {"level": "bad", "text": f"{last.playbook} stopped{where}."}
     if backup and not backup.get("whole", True):
         damaged = sum(volume.get("status") != "intact" for volume in backup["volumes"])

@@ -80,7 +80,7 @@ def test_a_stopped_run_names_its_task_and_host(out: Writer) -> None:
     out.begin_play("Configure")
     out.task("Write the domain", 1, "failed", message="no such table", host="db1")
     out.end()
-    assert built(out)["result"] == {"level": "bad", "text": "configure stopped at “Write the domain” on db1."}
+    assert built(out)["result"] == {"level": "bad", "text": 'configure stopped at "Write the domain" on db1.'}
     assert [problem["message"] for problem in built(out)["problems"]] == ["no such table"]
 
 
