@@ -161,8 +161,8 @@ rows:
   type: int
   sample: 12426
 repairs:
-  description: What had to be repaired in the dump so that nothing is lost, as M(boxlift.portal.database_import)
-  returns it.
+  description: >-
+    What had to be repaired in the dump so that nothing is lost, as M(boxlift.portal.database_import) returns it.
   returned: success
   type: list
   elements: dict
@@ -222,7 +222,7 @@ def main() -> None:
             "owner": {"type": "str"},
             "group": {"type": "str"},
             "password": {"type": "str", "no_log": True},
-            "database": DATABASE_OPTIONS,
+            **DATABASE_OPTIONS,
             "jobs": {"type": "int"},
             "state_dir": {"type": "path", "default": "/var/lib/boxlift/restore"},
             "exclude": {"type": "list", "elements": "str", "default": []},

@@ -108,6 +108,7 @@ class Restore:
                 state["phase"] = "stage"
                 self._timed("stage", lambda: self._stage(report, state))
             self._timed("switch", lambda: self._switch(state))
+            self._conclude(state)
             return {**state["result"], "changed": True, "resumed": resumed}
 
     def done(self, state: dict[str, t.Any]) -> bool:
@@ -236,6 +237,8 @@ class Restore:
         switch_in(self._trees)
         if not self._request.keep_previous:
             remove_tree(self._trees.previous)
+
+    def _conclude(self, state: dict[str, t.Any]) -> None:
         state["result"]["previous"] = self._trees.previous if os.path.isdir(self._trees.previous) else None
         state["result"]["timings"] = {name: round(seconds, 2) for name, seconds in self._timings.items()}
         state["phase"] = "done"

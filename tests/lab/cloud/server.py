@@ -98,7 +98,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Answer with a part of the backup, in the way its faults allow."""
         served = Served(self.command, self.path, self.headers.get("Range"), f"{self.client_address[1]}")
         self.server.served.append(served)
-        name = self.path.removeprefix(PREFIX)
+        name = self.path.removeprefix(PREFIX).partition("?")[0]  # a signed link carries its signature there
         path = self.server.folder / name
         if not self.path.startswith(PREFIX) or "/" in name or name.startswith(".") or not path.is_file():
             self._page(HTTPStatus.NOT_FOUND, b"not found\n", "text/plain", served)

@@ -1,0 +1,62 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module around the download: parameters, check mode, and that a signed address is not shown."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from ansible_collections.boxlift.portal.plugins.modules import backup_fetch
+from lab.archive_writer import Entry, write_archive
+from lab.cloud.faults import Fault
+from lab.cloud.server import CloudServer
+
+from .conftest import RunModule
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> tuple[Path, Path]:
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+         "-subj", "/CN=lab", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return certificate, key
+
+
+def test_fetch(tmp_path: Path, tls: tuple[Path, Path], run_module: RunModule) -> None:
+    folder = tmp_path / "cloud"
+    folder.mkdir()
+    noise = b"".join(bytes([number * number % 251]) for number in range(30000))
+    parts = write_archive([Entry(b"a.bin", data=noise)], folder, "base", kind="enc.gz", password="x", part_limit=8192)
+    damage = {parts[1].name: [Fault("bit_flip", at=100)]}
+    with CloudServer(folder, certificate=tls[0], key=tls[1], faults=damage) as cloud:
+        options = {
+            "url": f"{cloud.url}{parts[0].name}?signature=canary",
+            "dest": str(tmp_path / "dest"),
+            "password": "x",
+            "ca_path": str(tls[0]),
+            "headers": {"X-Token": "canary"},
+        }
+        first = run_module(backup_fetch, check=True, **options)
+        assert first.get("changed"), first
+        assert cloud.served == []
+        result = run_module(backup_fetch, **options)
+        assert not result["failed"], result
+        assert result["changed"]
+        assert [repair["name"] for repair in result["repairs"]] == [parts[1].name]
+        assert result["bytes_refetched"] == parts[1].stat().st_size
+        assert result["path"] == str(tmp_path / "dest" / parts[0].name)
+        assert "canary" not in str(result)
+        assert not run_module(backup_fetch, check=True, **options)["changed"]
+        assert not run_module(backup_fetch, **options)["changed"]
+
+
+def test_a_missing_authority_file(tmp_path: Path, run_module: RunModule) -> None:
+    options = {"url": "https://127.0.0.1/base.tar", "dest": str(tmp_path), "ca_path": str(tmp_path / "absent.pem")}
+    result = run_module(backup_fetch, **options)
+    assert result["failed"]
+    assert "absent.pem cannot be read" in result["msg"]

@@ -1,0 +1,50 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module around the verification: what it returns, and when it fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.boxlift.portal.plugins.modules import backup_verify
+from lab.archive_writer import Entry, write_archive
+
+from .conftest import RunModule
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> list[Path]:
+    entries = [Entry(b"index.php", data=b"<?php"), Entry(b"upload", type="dir"), Entry(b"upload/a", data=bytes(9000))]
+    return write_archive(entries, tmp_path, "base", kind="enc.gz", password="secret", part_limit=4096)
+
+
+def test_intact(parts: list[Path], run_module: RunModule) -> None:
+    result = run_module(backup_verify, path=str(parts[0]), password="secret")
+    assert not result["failed"]
+    assert not result["changed"]
+    assert result["intact"]
+    assert (result["format"], result["encrypted"], result["cipher"]) == ("enc.gz", True, "aes-256-ecb")
+    assert (result["entries"], result["files"], result["directories"], result["bytes"]) == (3, 2, 1, 9005)
+    assert [volume["name"] for volume in result["volumes"]] == [part.name for part in parts]
+    assert [volume["data_size"] for volume in result["volumes"]][:2] == [4096, 4096]
+
+
+def test_damage_fails_and_still_returns_everything(parts: list[Path], run_module: RunModule) -> None:
+    parts[1].unlink()
+    result = run_module(backup_verify, path=str(parts[0]), password="secret")
+    assert result["failed"]
+    assert f"{parts[1].name} is missing" in result["msg"]
+    assert result["volumes"][1]["status"] == "missing"
+    tolerated = run_module(backup_verify, path=str(parts[0]), password="secret", fail_on_damage=False)
+    assert not tolerated["failed"]
+    assert not tolerated["intact"]
+
+
+def test_errors_are_told_in_one_sentence(tmp_path: Path, parts: list[Path], run_module: RunModule) -> None:
+    wrong = run_module(backup_verify, path=str(parts[0]), password="guess")
+    assert wrong["failed"]
+    assert wrong["msg"].startswith(f"The password does not open {parts[0].name}.")
+    assert "guess" not in str(wrong).replace("VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", "")
+    absent = run_module(backup_verify, path=str(tmp_path / "other.tar"))
+    assert "No part of other.tar was found" in absent["msg"]
