@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Callback boxlift.portal.journal: what happened, line by line, so that a report and a plan can be made of it."""
 
 from __future__ import annotations

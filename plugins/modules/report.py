@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Documentation of the action boxlift.portal.report; the work is done on the controller by plugins/action/report.py."""
 
 from __future__ import annotations
@@ -72,12 +73,12 @@ RETURN = r"""
 html:
   description: Path of the page.
   returned: success
-  type: path
+  type: str
   sample: /home/operator/reports/portal.example.com/report.html
 json:
   description: Path of the same content as JSON.
   returned: success
-  type: path
+  type: str
   sample: /home/operator/reports/portal.example.com/report.json
 result:
   description: How the move stands.

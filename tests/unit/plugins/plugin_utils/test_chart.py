@@ -68,7 +68,7 @@ def test_bars_lie_where_and_as_long_as_the_work_was() -> None:
     unit = (WIDTH - LABEL - VALUE) / 100
     first, second = drawing["rows"]
     assert first["bars"] == [{"x": LABEL, "width": pytest.approx(25 * unit, abs=0.1)}]
-    assert [bar["x"] for bar in second["bars"]] == [pytest.approx(LABEL + at * unit, abs=0.1) for at in (25, 75)]
+    assert [drawn["x"] for drawn in second["bars"]] == [pytest.approx(LABEL + at * unit, abs=0.1) for at in (25, 75)]
     assert (first["level"], second["level"]) == ("ok", "changed")
     assert second["value"] == "50 s"
 
