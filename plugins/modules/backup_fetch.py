@@ -69,7 +69,7 @@ seealso:
   - module: boxlift.portal.backup_verify
   - module: boxlift.portal.backup_restore
 author:
-  - boxlift.portal contributors (@boxlift)
+  - boxlift.portal contributors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
@@ -172,7 +172,8 @@ def main() -> None:
     )
     params = module.params
     try:
-        context = tls_context(params["ca_path"], params["validate_certs"])
+        # A host that is not built yet has no file at ca_path; check mode asks the source nothing.
+        context = None if module.check_mode else tls_context(params["ca_path"], params["validate_certs"])
         client = Client(params["headers"], params["timeout"], context)
         request = Request(params["url"], params["dest"], params["password"], params["connections"])
         fetch = Fetch(request, client, Pace(params["bandwidth_limit"]))

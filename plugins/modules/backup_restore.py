@@ -82,7 +82,7 @@ seealso:
   - module: boxlift.portal.backup_verify
   - module: boxlift.portal.database_import
 author:
-  - boxlift.portal contributors (@boxlift)
+  - boxlift.portal contributors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
@@ -187,6 +187,7 @@ resumed:
 """
 
 import grp
+import os
 import pwd
 import typing as t
 
@@ -240,6 +241,9 @@ def main() -> None:
 
 
 def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    if check_mode and not os.path.isdir(params["state_dir"]):
+        # Nothing was ever restored here; on a host that is not built yet even the owner may be missing.
+        return {"changed": True}
     source = params["source"]
     fetch = None
     if source.startswith(("https://", "http://")):

@@ -41,7 +41,7 @@ seealso:
   - module: boxlift.portal.backup_fetch
   - module: boxlift.portal.backup_restore
 author:
-  - boxlift.portal contributors (@boxlift)
+  - boxlift.portal contributors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
