@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 
-# The report's own task is not a step of the move: a second report of the same move shall be the same.
+# The play that makes the report is no step of the move: a second report of the same move shall be the same.
 REPORT_ACTIONS = ("boxlift.portal.report", "report")
 
 
@@ -53,7 +53,8 @@ class Run:
     start: float
     site: str = ""
     check: bool = False
-    steps: list[Step] = dataclasses.field(default_factory=list)
+    plays: list[list[Step]] = dataclasses.field(default_factory=lambda: [[]])
+    steps: list[Step] = dataclasses.field(default_factory=list)  # those of the plays that belong to the move
     hosts: dict[str, dict[str, int]] | None = None  # Ansible's own summary; None while running, or after a kill
 
     @property
@@ -126,6 +127,9 @@ def _read_file(path: Path) -> tuple[list[Run], list[str]]:
                 _take(runs[-1], event)
         except (ValueError, KeyError, TypeError):
             damaged.append(f"{path.name}:{number}")
+    for run in runs:
+        plays = [play for play in run.plays if not any(step.action in REPORT_ACTIONS for step in play)]
+        run.steps = [step for play in plays for step in play]
     return [run for run in runs if run.steps], damaged
 
 
@@ -135,9 +139,14 @@ def _take(run: Run, event: dict[str, t.Any]) -> None:
         run.site = event["domain"]
     elif kind == "play":
         run.check = run.check or bool(event["check"])
+        run.plays.append([])
     elif kind == "end":
         run.hosts = event["hosts"]
-    elif kind == "task" and event["action"] not in REPORT_ACTIONS:
-        fields = {field.name for field in dataclasses.fields(Step)}
-        values = {key: value for key, value in event.items() if key in fields}
-        run.steps.append(Step(**{**values, "start": moment(event["start"]), "seconds": float(event["seconds"])}))
+    elif kind == "task":
+        run.plays[-1].append(_step(event))
+
+
+def _step(event: dict[str, t.Any]) -> Step:
+    fields = {field.name for field in dataclasses.fields(Step)}
+    values = {key: value for key, value in event.items() if key in fields}
+    return Step(**{**values, "start": moment(event["start"]), "seconds": float(event["seconds"])})

@@ -82,14 +82,17 @@ def test_unknown_fields_and_events_of_later_versions_are_passed_over(out: Writer
     assert len(journal.runs[0].steps) == 1
 
 
-def test_the_report_itself_is_no_step(out: Writer) -> None:
+def test_the_play_of_the_report_is_no_step(out: Writer) -> None:
     out.task("Look", 1)
-    out.end()
-    out.start("report")
-    out.begin_play("Report")
-    out.task("Make the report", 1, "changed", action="boxlift.portal.report")
-    out.end()
-    assert [run.playbook for run in read([str(out.path)]).runs] == ["health"]
+    for playbook in ("", "report"):
+        if playbook:
+            out.start(playbook)
+        out.begin_play("Report")
+        out.task("Make the report", 1, "changed", action="boxlift.portal.report")
+        out.task("Say where it is", 1, action="ansible.builtin.debug")
+        out.end()
+    runs = read([str(out.path)]).runs
+    assert [(run.playbook, [step.name for step in run.steps]) for run in runs] == [("health", ["Look"])]
 
 
 def test_runs_come_in_the_order_of_their_start(tmp_path: Path) -> None:
