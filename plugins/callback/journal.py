@@ -52,7 +52,7 @@ COLLECTION = "boxlift.portal."
 # What is kept of the results of the collection's own modules. Nothing else of a result is written, only its message.
 KEPT: dict[str, tuple[str, ...]] = {
     "backup_fetch": ("intact", "volumes", "bytes_fetched", "bytes_refetched", "repairs", "findings"),
-    "backup_restore": ("files", "directories", "bytes", "tables", "rows", "timings", "resumed", "warnings"),
+    "backup_restore": ("files", "directories", "bytes", "tables", "rows", "repairs", "timings", "resumed"),
     "backup_verify": (
         *("intact", "format", "encrypted", "volumes", "entries", "files", "directories", "bytes", "dumps", "findings"),
     ),

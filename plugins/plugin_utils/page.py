@@ -54,20 +54,16 @@ def when(moment: float | None) -> str:
     return datetime.datetime.fromtimestamp(moment, tz=datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def words(value: t.Any) -> str:
-    """A small structure, such as a repair, as one line of words."""
-    if isinstance(value, dict):
-        return ", ".join(f"{str(key).replace('_', ' ')} {words(item)}" for key, item in value.items())
-    if isinstance(value, list):
-        return "; ".join(words(item) for item in value)
-    return f"{value:,}".replace(",", "\u202f") if isinstance(value, int) and not isinstance(value, bool) else str(value)
+def grouped(number: int) -> str:
+    """Thousands apart by a narrow space, which no language reads as a decimal sign."""
+    return f"{number:,}".replace(",", "\u202f")
 
 
 def render(report: dict[str, t.Any]) -> str:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(level=level, when=when, duration=duration, size=size, words=words)
+    environment.filters.update(level=level, when=when, duration=duration, size=size, grouped=grouped)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     data = visible(report)
     charts = [chart(run["groups"], run["seconds"]) for run in data["runs"]]

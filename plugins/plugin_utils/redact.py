@@ -14,7 +14,7 @@ MASK = "********"
 
 # Names whose value is a secret, unless the name goes on to say that it is something about one.
 _SECRET_NAME = re.compile(
-    r"(?<!update_)(passw(or)?d|passphrase|secret|token|webhook|credential|api_?key|private_?key|licen[cs]e_?key)"
+    r"(?<!update_)(passw(or)?d|passphrase|secret|token|webhook|credential|authorization|cookie|api_?key|private_?key|licen[cs]e_?key)"
     r"(?!.*(_file|_path|_dir|_length|_ttl|_age|_policy|_user|_name)$)",
     re.IGNORECASE,
 )
@@ -23,8 +23,9 @@ _SHORTEST_NUMBER = 6  # years and ports are no secrets
 _SHORTEST_LINE = 16  # of a secret with several lines, such as a key
 
 _PATTERNS = (
-    # user:password@ in a URL, and the code in the URL of an incoming webhook
+    # user:password@ in a URL, a signature that opens a link, and the code in the URL of an incoming webhook
     (re.compile(r"(?<=://)[^\s/@:]+:[^\s/@]+(?=@)"), MASK),
+    (re.compile(r"([?&][\w.-]*(?:sign|signature|sig|token|key|hash|auth)=)[^\s&\"'<>]+", re.IGNORECASE), rf"\1{MASK}"),
     (re.compile(r"(/rest/\d+/)[A-Za-z0-9]{8,}"), rf"\1{MASK}"),
     # password=…, --token …, 'secret' => '…', "secret": "…", Authorization: Bearer …
     (

@@ -114,7 +114,7 @@ def restore_of(runs: t.Sequence[Run]) -> Data:
         return {}
     did = [pair for pair in seen if pair[0].status == "changed"] or seen
     step, result = did[-1]
-    return {**result, "host": step.host, "seconds": step.seconds}
+    return {**result, "host": step.host, "seconds": step.seconds, "warnings": step.warnings}
 
 
 def result_of(runs: t.Sequence[Run], findings: list[Data] | None, backup: Data) -> Data:

@@ -95,6 +95,13 @@ PLAYBOOK = """
       loop: [first, "second {{ app_password }}"]
       ignore_errors: true
 
+    - name: Look apart from the connection
+      portal_health:
+        text: CANARYasync was seen
+        password: CANARYasync
+      async: 60
+      poll: 1
+
     - name: Skip
       ansible.builtin.debug:
       when: false
@@ -190,6 +197,7 @@ def test_every_task_has_its_outcome(played: tuple[Path, str]) -> None:
         ("Look, with a secret in the sight", "", "localhost", "ok"),
         ("Look in the dark", "", "localhost", "ok"),
         ("Look twice", "", "localhost", "failed"),
+        ("Look apart from the connection", "", "localhost", "ok"),
         ("Skip", "", "localhost", "skipped"),
         ("Warn", "", "localhost", "ok"),
         ("Work as a role does", "", "localhost", "ok"),
@@ -217,6 +225,8 @@ def test_results_of_own_modules_are_kept_and_nothing_else(played: tuple[Path, st
     assert set(seen["results"][0]) == {"findings", "summary"}
     assert seen["results"][0]["findings"][0]["observed"] == "******** and ******** and ******** were seen"
     assert seen["results"][0]["summary"] == {"fail": 1}
+    apart = task(played, "Look apart from the connection")
+    assert apart["results"][0]["findings"][0]["observed"] == "******** was seen"
     assert "results" not in task(played, "Look in the dark")
     assert "results" not in task(played, "Greet ********")
 

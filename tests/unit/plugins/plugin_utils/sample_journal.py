@@ -86,6 +86,9 @@ FINDINGS = [
         reference="guide, section Preflight",
     ),
 ]
+TABLES: list[dict[str, t.Any]] = [
+    {"name": f"b_table_{number}", "rows": number * 56, "structure_only": number % 90 == 0} for number in range(812)
+]
 INSTALLING = [
     "Read the variables",
     "Install the packages",
@@ -202,11 +205,11 @@ def write(path: Path) -> None:
                 "files": 57_731,
                 "directories": 9_204,
                 "bytes": 44_360_121_338,
-                "tables": 812,
-                "rows": 18_402_377,
-                "timings": {"unpack": 1_702.4, "import": 2_201.9, "switch": 1.8},
+                "tables": TABLES,
+                "rows": sum(table["rows"] for table in TABLES),
+                "repairs": [{"table": "b_user_stat", "kind": "bit_value", "detail": "ACTIVE", "count": 212}],
+                "timings": {"verify": 198.1, "stage": 2_714.9, "switch": 1.8},
                 "resumed": False,
-                "warnings": [],
             }
         ],
     )

@@ -69,7 +69,9 @@ def hostile(folder: Path) -> dict[str, t.Any]:
         "bytes_fetched": 1,
         "repairs": [{"name": HOSTILE, "status": HOSTILE, "reason": HOSTILE, "bytes": 1}],
     }
-    restored = {"files": 1, "timings": {HOSTILE: 2}, "warnings": [{HOSTILE: [HOSTILE]}, HOSTILE]}
+    restored: dict[str, t.Any] = {"files": 1, "timings": {HOSTILE: 2}, "rows": 3}
+    restored["tables"] = [{"name": HOSTILE, "rows": 3, "structure_only": True}]
+    restored["repairs"] = [{"table": HOSTILE, "kind": HOSTILE, "detail": HOSTILE, "count": 3}]
     checked = {"findings": [{**finding, "status": status} for status in ("fail", "pass", HOSTILE)]}
     for module, result in (
         ("backup_verify", verified),
@@ -105,7 +107,7 @@ def test_the_page_says_what_the_report_says(sample: str) -> None:
             assert finding["remedy"] in text
     assert "20260418_170000_12345678.enc.gz.300" in text
     assert "the answer was an HTML page" in text
-    assert "18\u202f402\u202f377" in text
+    assert "18\u202f438\u202f896" in text
     assert "All 272 tasks" in text
 
 

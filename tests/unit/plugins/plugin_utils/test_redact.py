@@ -11,6 +11,7 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.redact import MASK,
     [
         ("cannot fetch https://robot:hunter2x@cloud.test/a.tar.gz", "hunter2x"),
         ("POST https://portal.test/rest/17/k3jh4k2jh34kj2h/crm.lead.list failed", "k3jh4k2jh34kj2h"),
+        ("GET https://cloud.test/b.enc.gz.7?X-Amz-Signature=0a1b2c3d&Expires=1 gave 403", "0a1b2c3d"),
         ("mysql --user=portal --password=hunter2x", "hunter2x"),
         ('{"login": "portal", "password": "hunter2x"}', "hunter2x"),
         ("'password' => 'hunter2x',", "hunter2x"),
@@ -42,7 +43,16 @@ def test_ordinary_text_stays(text: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["password", "database_password", "login_password", "vault_api_key", "push_secret", "crm_webhook", "AUTH_TOKEN"],
+    [
+        "password",
+        "database_password",
+        "login_password",
+        "vault_api_key",
+        "push_secret",
+        "crm_webhook",
+        "AUTH_TOKEN",
+        "Authorization",
+    ],
 )
 def test_values_are_learnt_by_their_names(name: str) -> None:
     redactor = Redactor()
