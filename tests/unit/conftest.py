@@ -1,23 +1,37 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fixture `mariadb`: a real server of the test run's own, reached by its socket alone."""
+"""Fixtures for everybody: a real MariaDB of the test run's own, and the dumps of genuine backups."""
 
 from __future__ import annotations
 
 import getpass
+import gzip
+import hashlib
+import io
 import itertools
+import json
 import pathlib
 import shutil
 import subprocess
+import tarfile
 import tempfile
 import time
 import typing as t
 
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import Login, connect, execute
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import (
+    Login,
+    connect,
+    execute,
+    quote_name,
+    rows,
+)
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 STARTUP_SECONDS = 30
+# Archives of the vendor's own writer lie beside the repository where it is developed.
+GENUINE = pathlib.Path(__file__).resolve().parents[3] / "shared/data/backups"
 
 
 class MariaDB:
@@ -68,7 +82,13 @@ def mariadb() -> t.Iterator[MariaDB]:
             process = subprocess.Popen(
                 [daemon, "--no-defaults", *small, f"--socket={socket}", "--skip-networking", f"--pid-file={base}/pid"]
                 # Speed instead of durability: the directory dies with the run.
-                + ["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--skip-log-bin"]
+                + [
+                    "--innodb-flush-method=nosync",
+                    "--innodb-flush-log-at-trx-commit=0",
+                    "--innodb-doublewrite=0",
+                    "--sync-frm=0",
+                    "--skip-log-bin",
+                ]
                 + ["--max-connections=50", "--skip-name-resolve"],
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -93,3 +113,53 @@ def _wait(server: MariaDB, process: subprocess.Popen[bytes], log: pathlib.Path) 
             if process.poll() is not None or time.monotonic() > deadline:
                 pytest.fail(f"MariaDB did not start: {error}\n{log.read_text(errors='replace')[-4000:]}")
             time.sleep(0.05)
+
+
+class GenuineDump(t.NamedTuple):
+    """The dump of a genuine backup, unpacked: `files` in reading order, and what its manifest promises."""
+
+    files: list[pathlib.Path]
+    tables: dict[str, dict[str, t.Any]]
+    views: list[str]
+
+
+@pytest.fixture(scope="session", params=["plain_multi", "enc_multi"])
+def genuine_dump(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> GenuineDump:
+    folder = GENUINE / request.param
+    if not folder.is_dir():
+        pytest.skip(f"the genuine backup {request.param} is not beside this repository")
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    stream = b"".join(gzip.decompress((folder / part["name"]).read_bytes()) for part in manifest["parts"])
+    if manifest["password"]:
+        key = hashlib.md5(manifest["password"].encode()).hexdigest().encode()
+        decryptor = Cipher(algorithms.AES(key), modes.ECB()).decryptor()
+        stream = decryptor.update(stream[512:]) + decryptor.finalize()
+    target = tmp_path_factory.mktemp(request.param)
+    db = manifest["db"]
+    names = [db["after_connect"], *db["dump_parts"]]
+    with tarfile.open(fileobj=io.BytesIO(stream)) as archive:
+        for member in archive:
+            if member.name in names:
+                source = archive.extractfile(member)
+                assert source is not None
+                (target / pathlib.Path(member.name).name).write_bytes(source.read())
+    return GenuineDump([target / pathlib.Path(name).name for name in names], db["tables"], db["views"])
+
+
+def rows_sha256(conn: t.Any, database: str, table: str) -> tuple[int, str]:
+    """Number and digest of a table's rows by the recipe of the genuine backups' manifests."""
+    columns = rows(
+        conn,
+        "SELECT COLUMN_NAME AS name FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s "
+        "ORDER BY ORDINAL_POSITION",
+        (database, table),
+    )
+    values = ", ".join(f"IFNULL(HEX({quote_name(column['name'])}), '~')" for column in columns)
+    texts = rows(conn, f"SELECT CONCAT_WS(',', {values}) AS r FROM {quote_name(database)}.{quote_name(table)}")
+    found = sorted(row["r"].encode() for row in texts)
+    return len(found), hashlib.sha256(b"\n".join(found)).hexdigest()
+
+
+@pytest.fixture(scope="session")
+def digest() -> t.Callable[[t.Any, str, str], tuple[int, str]]:
+    return rows_sha256

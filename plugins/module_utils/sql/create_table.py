@@ -85,7 +85,7 @@ class _Reader:
             if token.kind == "name":
                 self._column(token.value)
             elif token.upper in KEY_DEFINITIONS:
-                self._rest(token)
+                self._rest(token, is_key=True)
             else:
                 raise Refused(f"a definition begins with {token.value[:64]}")
             if self.cursor.accept_punct(b")"):
@@ -96,14 +96,14 @@ class _Reader:
         column_type = self.next()
         if column_type.upper not in TYPES:
             raise Refused(f"column {name[:64]} has the unknown type {column_type.value[:64]}")
-        words = self._rest(column_type)
+        words = self._rest(column_type, is_key=False)
         self.columns.append(Column(name, column_type.upper, generated="AS" in words))
 
-    def _rest(self, first: Token) -> list[str]:
+    def _rest(self, first: Token, is_key: bool) -> list[str]:
         """The tokens up to the comma or parenthesis that ends a definition; the bare words outside of parentheses."""
         depth = 0
         before, previous = "", first.upper
-        words: list[str] = []
+        words = [first.upper]
         while True:
             token = self.peek()
             if token is None:
@@ -119,7 +119,13 @@ class _Reader:
                 self._word(token, before, previous)
                 if depth == 0:
                     words.append(token.upper)
-            elif token.kind not in ("name", "string", "number", "punct"):
+            elif token.kind == "name":
+                following = self.peek()
+                called = following is not None and following.is_punct(b"(")
+                # KEY `name` (`column`(10)) and REFERENCES `name` (…); anywhere else it calls a function.
+                if called and not (is_key and depth < 2 and "CHECK" not in words):
+                    raise Refused(f"{token.value[:64]} is called like a function")
+            elif token.kind not in ("string", "number", "punct"):
                 raise Refused(f"{token.value[:64]} is not expected there")
             elif token.is_punct(b".") or token.is_punct(b"@"):
                 raise Refused("it names another database or a variable")

@@ -76,9 +76,12 @@ def _check(tokens: t.Sequence[Token], forbidden: t.Collection[str]) -> t.Iterato
                 yield index
             elif not (is_introducer(token, following) or _allowed(token, following)):
                 raise Refused(f"{token.value[:64]} is not on the list of words and functions of a view")
+        elif token.kind == "name":
+            if following is not None and following.is_punct(b"("):
+                raise Refused(f"{token.value[:64]} is called like a function")
         elif token.is_punct(b"."):
             _check_qualified(tokens, index, forbidden)
-        elif token.kind not in ("name", "string", "number", "punct") or token.is_punct(b"@"):
+        elif token.kind not in ("string", "number", "punct") or token.is_punct(b"@"):
             raise Refused("a view holds names, literals and functions only")
 
 
@@ -93,7 +96,7 @@ def _check_qualified(tokens: t.Sequence[Token], dot: int, forbidden: t.Collectio
     qualifier, member, after = around
     if qualifier is None or member is None or qualifier.kind != "name" or member.kind != "name":
         raise Refused("a point stands between quoted names only")
-    if after is not None and (after.is_punct(b".") or after.is_punct(b"(")):
+    if after is not None and after.is_punct(b"."):
         raise Refused("it names another database")
     if qualifier.value.lower() in forbidden:
         raise Refused(f"it names the database {qualifier.value[:64]}")

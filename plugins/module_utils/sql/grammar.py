@@ -76,7 +76,8 @@ VIEW_WORDS = _words("""
     as on using join left right inner outer cross straight_join natural group by order asc desc having limit offset
     union all any some interval escape rlike regexp sounds collate binary div mod with rollup cascaded local check
     option microsecond second minute hour day week month quarter year
-    day_hour day_minute day_second hour_minute hour_second minute_second year_month day_microsecond second_microsecond minute_microsecond hour_microsecond
+    day_hour day_minute day_second hour_minute hour_second minute_second year_month day_microsecond
+    second_microsecond minute_microsecond hour_microsecond
     signed unsigned char charset character set decimal date datetime time integer double float json nchar separator
     both leading trailing for current_timestamp current_date current_time localtimestamp utc_timestamp utc_date utc_time
 """)

@@ -57,6 +57,7 @@ _REMEDIES = {
     2013: "The connection was lost: look at the server's error log and run again.",
 }
 _RIGHTS = frozenset({1044, 1142, 1227, 1410})
+_BULK_INSERT_FAILED = 1180
 _AT_ROW = re.compile(r"at row (\d+)")
 
 
@@ -113,7 +114,7 @@ class Session:
                 f"Set max_allowed_packet={megabytes}M or more on the server and run again.",
             )
         try:
-            self._conn.query(sql)
+            self._query(sql)
             return [(int(code), str(text)) for _level, code, text in self._conn.show_warnings() or ()]
         except DatabaseError as error:
             code, text = error_code(error), error_text(error)
@@ -121,6 +122,18 @@ class Session:
             raise self._failed(
                 statement, table, code, text, _remedy(code), rows_before + int(row.group(1)) if row else None
             ) from error
+
+    def _query(self, sql: bytes) -> None:
+        try:
+            self._conn.query(sql)
+        except DatabaseError as error:
+            if error_code(error) != _BULK_INSERT_FAILED:
+                raise
+            # The server took the rows of an empty table in bulk and then found two with one key. It has taken all of
+            # them back and does not say which; asked once more without the short cut it does.
+            execute(self._conn, "SET SESSION unique_checks = 1")
+            self._conn.query(sql)
+            execute(self._conn, "SET SESSION unique_checks = 0")
 
     def _failed(
         self, statement: Statement, table: str, code: int, text: str, remedy: str, row: int | None = None

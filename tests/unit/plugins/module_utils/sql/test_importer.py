@@ -1,0 +1,375 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+import typing as t
+
+import pytest
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import execute, rows
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.fault import (
+    DumpError,
+    RowsMissing,
+    StatementFailed,
+    StatementRefused,
+)
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.importer import Importer, ImportResult
+from unit.plugins.module_utils.sql import samples
+
+Digest = t.Callable[[t.Any, str, str], tuple[int, str]]
+FINISHED = b"-- Finished: 2026-04-13 12:00:01"
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing of ours may catch it."""
+
+
+def feed(importer: Importer, files: dict[str, bytes], chunk: int = 4096) -> None:
+    """As a caller does it: from the safe position on."""
+    names = list(files)
+    file, offset = importer.safe_position or (names[0], 0)
+    for name in names[names.index(file) :]:
+        for start in range(offset, len(files[name]), chunk):
+            importer.feed(name, files[name][start : min(start + chunk, len(files[name]))])
+        offset = 0
+        importer.end_of_file()
+
+
+def load(mariadb: t.Any, files: dict[str, bytes], database: str | None = None) -> tuple[t.Any, ImportResult]:
+    conn = mariadb.connect(database or mariadb.fresh_database("staging"))
+    importer = Importer(conn)
+    feed(importer, files)
+    return conn, importer.finish()
+
+
+def load_text(mariadb: t.Any, text: bytes) -> tuple[t.Any, ImportResult]:
+    return load(mariadb, {"d.sql": text + b"\n" + FINISHED})
+
+
+def content(conn: t.Any, digest: Digest) -> dict[str, t.Any]:
+    """Everything that the database holds: definitions, rows, its own default."""
+    conn = type(conn)(unix_socket=conn.unix_socket, user="root", database=conn.db.decode(), autocommit=True)
+    database = conn.db.decode()
+    found = rows(conn, "SHOW FULL TABLES")
+    names = {row[f"Tables_in_{database}"]: row["Table_type"] for row in found}
+    schema = rows(conn, "SELECT * FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s", (database,))[0]
+    shown = {name: list(rows(conn, f"SHOW CREATE TABLE `{name}`")[0].values())[:2] for name in names}
+    tables = {name: digest(conn, database, name) for name, kind in names.items() if kind == "BASE TABLE"}
+    return {"collation": schema["DEFAULT_COLLATION_NAME"], "shown": shown, "rows": tables}
+
+
+def test_every_table_of_a_genuine_backup_is_exactly_its_source(
+    mariadb: t.Any, genuine_dump: t.Any, digest: Digest
+) -> None:
+    """Also the two tables that the vendor's own reader spoils: b_zero_id and b_binary_types."""
+    files = {path.name: path.read_bytes() for path in genuine_dump.files}
+    conn, result = load(mariadb, files)
+    assert {table["name"]: table["rows"] for table in result.tables} == {
+        name: table["rows"] for name, table in genuine_dump.tables.items()
+    }
+    assert result.rows == sum(table["rows"] for table in genuine_dump.tables.values()) > 13000
+    assert result.views == genuine_dump.views
+    assert result.warnings == []
+    assert result.repairs == [
+        {"table": "b_binary_types", "kind": "bit_value", "detail": "", "count": 300},
+        {"table": "v_active_users", "kind": "view_definer", "detail": "root@localhost", "count": 1},
+    ]
+    database = conn.db.decode()
+    for name, table in genuine_dump.tables.items():
+        assert table["structure_only"] or digest(conn, database, name) == (table["rows"], table["rows_sha256"]), name
+    structure_only = {table["name"] for table in result.tables if table["structure_only"]}
+    assert structure_only == {name for name, table in genuine_dump.tables.items() if table["structure_only"]}
+    shown = rows(conn, "SHOW CREATE TABLE b_crm_lead")[0]["Create Table"]
+    assert "FULLTEXT KEY `ix_ft`" in shown
+    assert rows(conn, "SELECT COUNT(*) AS n FROM v_active_users")[0]["n"] > 0
+    assert "SQL SECURITY INVOKER" in rows(conn, "SHOW CREATE VIEW v_active_users")[0]["Create View"]
+
+
+def test_the_tricky_dump(mariadb: t.Any) -> None:
+    conn, result = load(mariadb, samples.FILES)
+    assert {table["name"]: table["rows"] for table in result.tables} == samples.ROWS
+    assert [table["name"] for table in result.tables if table["structure_only"]] == ["b_stat_day"]
+    assert result.views == ["v_later", "v_tricky"] and result.warnings == []
+    found = rows(conn, "SELECT ID, `a;b` AS a, `ti``ck` AS b FROM b_tricky ORDER BY ID")
+    assert [row["ID"] for row in found] == list(range(8))
+    assert found[1] == {"ID": 1, "a": ";\n", "b": "a;b"}
+    assert found[2] == {"ID": 2, "a": 'O\'Reilly "q" \\', "b": "c'd"}
+    assert found[3]["a"] == "double'd ' quotes"
+    assert found[5]["a"] == "raw\n;\nnewline;\nINSERT INTO `b_tricky` VALUES (9)"
+    assert found[7]["a"] == "\u0451\u0436\u0438\u043a \U0001f600 \0\x1a\t"
+    bits = rows(conn, "SELECT BT + 0 AS b, TWICE AS t, ST_AsText(G) AS g FROM b_bits ORDER BY N")
+    assert bits == [
+        {"b": None, "t": -14, "g": "POINT(0 0)"},
+        {"b": 219, "t": 14, "g": None},
+        {"b": 1, "t": 2000, "g": None},
+    ]
+    assert [row["ID"] for row in rows(conn, "SELECT ID FROM v_later ORDER BY ID")] == list(range(1, 8))
+    kinds = {(repair["table"], repair["kind"]): repair["count"] for repair in result.repairs}
+    assert kinds == {
+        ("b_bits", "bit_value"): 2,
+        ("b_bits", "generated_value"): 3,
+        ("b_bits", "geometry_value"): 1,
+        ("b_bits", "collation"): 1,
+        ("v_later", "view_definer"): 1,
+        ("v_tricky", "view_definer"): 1,
+    }
+
+
+def test_the_collation_of_after_connect_becomes_the_database_s_own(mariadb: t.Any) -> None:
+    files = {
+        "x_after_connect.sql": b"ALTER DATABASE `<DATABASE>` COLLATE utf8mb4_0900_ai_ci;",
+        "d.sql": samples.FIRST + FINISHED,
+    }
+    conn, result = load(mariadb, files)
+    assert rows(conn, "SELECT @@collation_database AS c")[0]["c"] == "utf8mb4_unicode_ci"
+    assert result.repairs[0] == {
+        "table": conn.db.decode(),
+        "kind": "collation",
+        "detail": "utf8mb4_0900_ai_ci -> utf8mb4_unicode_ci",
+        "count": 1,
+    }
+
+
+def test_a_dump_in_another_character_set(mariadb: t.Any) -> None:
+    text = (
+        "SET NAMES 'cp1251';\nCREATE TABLE `t` (`a` varchar(20) COMMENT 'Имя') ENGINE=InnoDB DEFAULT CHARSET=utf8;\n"
+        "INSERT INTO `t` VALUES\n('Ёжик');\nCREATE VIEW `v` AS select 'Ёж' AS `Имя` from `t`;\n"
+    )
+    conn, _result = load_text(mariadb, text.encode("cp1251"))
+    assert rows(conn, "SELECT a, HEX(a) AS h FROM t") == [{"a": "Ёжик", "h": "Ёжик".encode().hex().upper()}]
+    assert rows(conn, "SELECT * FROM v") == [{"Имя": "Ёж"}]
+
+
+def test_an_empty_table_of_the_dump_is_empty_whatever_was_there(mariadb: t.Any) -> None:
+    database = mariadb.fresh_database("staging")
+    execute(mariadb.connect(database), "CREATE TABLE b_stat_day (other INT)")
+    execute(mariadb.connect(database), "INSERT INTO b_stat_day VALUES (1)")
+    conn, _result = load(mariadb, samples.FILES, database)
+    assert rows(conn, "SELECT * FROM b_stat_day") == []
+    assert rows(conn, "SHOW COLUMNS FROM b_stat_day")[0]["Field"] == "ID"
+
+
+def test_odd_settings_of_the_server_change_nothing(mariadb: t.Any, digest: Digest) -> None:
+    expected = content(load(mariadb, samples.FILES)[0], digest)
+    conn = mariadb.connect(mariadb.fresh_database("staging"))
+    execute(
+        conn, "SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,TRADITIONAL,ORACLE', sql_quote_show_create = 0"
+    )
+    execute(conn, "SET NAMES gbk")
+    importer = Importer(conn)
+    feed(importer, samples.FILES)
+    importer.finish()
+    assert content(conn, digest) == expected
+
+
+def test_progress_is_told_after_every_statement(mariadb: t.Any) -> None:
+    seen: list[tuple[str, int, int]] = []
+    importer = Importer(mariadb.connect(mariadb.fresh_database("staging")), on_progress=lambda *told: seen.append(told))
+    feed(importer, samples.FILES)
+    assert ("b_tricky", 8, seen[4][2]) == seen[4]
+    assert [table for table, _rows, _bytes in seen][-1] == "v_tricky"
+    assert [told[2] for told in seen] == sorted(told[2] for told in seen)
+
+
+# What is killed: the n-th query of the connection, before or after the server has run it.
+@pytest.mark.parametrize("after", [False, True])
+def test_a_killed_import_goes_on_to_the_same_end(mariadb: t.Any, digest: Digest, after: bool) -> None:
+    reference, result = load(mariadb, samples.FILES)
+    expected = content(reference, digest)
+    number = 0
+    while True:
+        database = mariadb.fresh_database("staging")
+        states = _run_killed(mariadb, database, number, after)
+        if states is None:
+            break
+        # A caller saves a state now and then: the newest must do, and so must an older one.
+        state = states[len(states) // 2 if after else -1] if states else None
+        conn = mariadb.connect(database)
+        importer = Importer(conn, state=json.loads(json.dumps(state)))
+        feed(importer, samples.FILES)
+        again = importer.finish()
+        assert content(conn, digest) == expected, number
+        assert again.tables == result.tables and again.warnings == result.warnings
+        assert again.repairs == result.repairs
+        conn.close()
+        number += 1
+    assert number > 20
+
+
+def _run_killed(mariadb: t.Any, database: str, number: int, after: bool) -> list[t.Any] | None:
+    """States seen before the kill; None if the import came to its end."""
+    conn = mariadb.connect(database)
+    states: list[t.Any] = []
+    importer = Importer(conn, on_progress=lambda *_told: states.append(importer.state()))
+    query, count = conn.query, 0
+
+    def killed_query(*args: t.Any, **kwargs: t.Any) -> t.Any:
+        nonlocal count
+        count += 1
+        if count > number and not after:
+            raise Killed
+        done = query(*args, **kwargs)
+        if count > number:
+            raise Killed
+        return done
+
+    conn.query = killed_query
+    try:
+        feed(importer, samples.FILES)
+        importer.finish()
+    except Killed:
+        return states
+    finally:
+        conn.close()
+    return None
+
+
+def test_an_import_that_goes_on_is_fed_from_its_table_s_beginning(mariadb: t.Any) -> None:
+    importer = Importer(mariadb.connect(mariadb.fresh_database("staging")))
+    assert importer.safe_position is None
+    importer.feed("d.sql", samples.FIRST)
+    position = samples.FIRST.index(b"DROP TABLE IF EXISTS `b_bits`")
+    assert importer.safe_position == ("d.sql", position)
+    importer.end_of_file()
+    importer.feed("d.sql.1", samples.SECOND[:200])
+    assert importer.safe_position == ("d.sql", position)
+    state = importer.state()
+    assert [table["name"] for table in state["tables"]] == ["b_tricky", "b_stat_day"]
+    resumed = Importer(mariadb.connect(mariadb.fresh_database("staging")), state=state)
+    with pytest.raises(ValueError, match="goes on in d.sql, not in d.sql.1"):
+        resumed.feed("d.sql.1", samples.SECOND)
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ({"d.sql": samples.FIRST}, "d.sql does not end with the line '-- Finished'"),
+        ({"d.sql": samples.FIRST, "d.sql.1": samples.SECOND[:-34]}, "d.sql.1 does not end with"),
+        ({"d.sql": samples.FIRST + FINISHED + b"\nSET NAMES utf8mb4;\n"}, "does not end with"),
+        ({"d.sql": samples.FIRST[:-10]}, "d.sql is cut off: the statement has no end"),
+        ({"x_after_connect.sql": samples.AFTER_CONNECT + FINISHED}, "no file does not end with"),
+        ({"d.sql": b"-- Started\nSET NAMES 'utf8';\n" + FINISHED}, "holds no table"),
+    ],
+)
+def test_a_cut_dump_is_an_error(mariadb: t.Any, files: dict[str, bytes], reason: str) -> None:
+    with pytest.raises(DumpError, match=reason) as caught:
+        load(mariadb, files)
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b"INSERT INTO `t` VALUES\n(1);", "t is not the table that was created last"),
+        (b"CREATE TABLE `t` (`a` int);CREATE TABLE `u` (`a` int);INSERT INTO `t` VALUES\n(1);", "t is not the table"),
+        (b"CREATE TABLE `t` (`a` int);DROP TABLE IF EXISTS `t`;", "t appears twice"),
+        (b"CREATE TABLE `t` (`a` int);CREATE TABLE IF NOT EXISTS `t` (`a` int);", "t appears twice"),
+        (b"CREATE TABLE `t` (`a` int);CREATE VIEW `t` AS select 1 AS `a`;", "t appears twice"),
+        (b"CREATE TABLE `t` (`a` bit(8));INSERT INTO `t` VALUES\n('x');", "BIT value that is no decimal"),
+        (b"ALTER DATABASE `<DATABASE>` COLLATE utf8mb4_bin;", "not on the list"),
+        (b"CREATE VIEW `v` AS select `a` from `mysql`.`user`;", "names the database mysql"),
+    ],
+)
+def test_a_dump_out_of_order_is_refused(mariadb: t.Any, text: bytes, reason: str) -> None:
+    with pytest.raises(StatementRefused, match=reason) as caught:
+        load_text(mariadb, text)
+    assert caught.value.details["file"] == "d.sql"
+
+
+def test_a_view_of_another_portal_s_database_is_refused(mariadb: t.Any) -> None:
+    other = mariadb.fresh_database("other")
+    execute(mariadb.connect(other), "CREATE TABLE secrets (a INT)")
+    with pytest.raises(StatementRefused, match=f"names the database {other.upper()}"):
+        load_text(mariadb, f"CREATE VIEW `v` AS select `a` from `{other.upper()}`.`secrets`;".encode())
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "remedy"),
+    [
+        (
+            b"CREATE TABLE `t` (`a` int) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_klingon_ci;",
+            1273,
+            "lacks the collation",
+        ),
+        (
+            b"CREATE TABLE `t` (`a` int, PRIMARY KEY (`a`)); INSERT INTO `t` VALUES\n(1),\n(2),\n(1);",
+            1062,
+            "unique key",
+        ),
+        (b"CREATE TABLE `t` (`a` int); INSERT INTO `t` VALUES\n(1, 2);", 1136, "manual"),
+        (b"CREATE TABLE `t` (`a` char(255), `b` char(255)) ENGINE=MyISAM ROW_FORMAT=NEVER;", 1064, "manual"),
+    ],
+)
+def test_a_statement_that_the_server_refuses_is_named(mariadb: t.Any, text: bytes, code: int, remedy: str) -> None:
+    with pytest.raises(StatementFailed, match=f"d.sql: the statement at byte .* for t.*error {code}") as caught:
+        load_text(mariadb, text)
+    details = caught.value.details
+    assert details["code"] == code and details["table"] == "t" and remedy in caught.value.remedy
+    assert text[details["offset"] :].startswith(details["statement"][:20].encode())
+
+
+def test_a_row_that_the_server_names_is_counted_from_the_table_s_beginning(mariadb: t.Any) -> None:
+    text = (
+        b"CREATE TABLE `t` (`a` int, CHECK (`a` < 5)); INSERT INTO `t` VALUES\n(1),\n(2);\n"
+        b"INSERT INTO `t` VALUES\n(3),\n(4),\n(5);\n"
+    )
+    with pytest.raises(StatementFailed) as caught:
+        load_text(mariadb, text)
+    assert caught.value.details["code"] == 4025
+    text = b"CREATE TABLE `t` (`a` geometry NOT NULL); INSERT INTO `t` VALUES\n(NULL);\n"
+    with pytest.raises(StatementFailed, match="cannot be null"):
+        load_text(mariadb, text)
+
+
+def test_a_statement_larger_than_the_server_takes_is_named_before_it_is_sent(mariadb: t.Any) -> None:
+    conn = mariadb.connect()
+    before = rows(conn, "SELECT @@max_allowed_packet AS n")[0]["n"]
+    execute(conn, "SET GLOBAL max_allowed_packet = 1048576")
+    try:
+        text = b"CREATE TABLE `t` (`a` longtext); INSERT INTO `t` VALUES\n('" + b"x" * 1_100_000 + b"');"
+        with pytest.raises(StatementFailed, match="error 1153") as caught:
+            load_text(mariadb, text)
+        assert "max_allowed_packet=2M" in caught.value.remedy and caught.value.details["table"] == "t"
+    finally:
+        execute(conn, f"SET GLOBAL max_allowed_packet = {before}")
+
+
+def test_rows_that_vanish_are_noticed(mariadb: t.Any) -> None:
+    database = mariadb.fresh_database("staging")
+    conn = mariadb.connect(database)
+    importer = Importer(conn)
+    feed(importer, samples.FILES)
+    execute(mariadb.connect(database), "DELETE FROM b_tricky WHERE ID = 3")
+    with pytest.raises(RowsMissing, match="b_tricky has 7 of 8"):
+        importer.finish()
+
+
+def test_warnings_of_the_server_are_counted_by_table(mariadb: t.Any) -> None:
+    many = b",\n".join(b"('too long')" for _ in range(100))
+    text = b"CREATE TABLE `t` (`a` varchar(3)); INSERT INTO `t` VALUES\n" + many + b";"
+    _conn, result = load_text(mariadb, text)
+    assert result.warnings == [
+        {"table": "t", "code": 1265, "text": "Data truncated for column 'a' at row 1", "count": 100}
+    ]
+
+
+def test_a_view_that_cannot_be_made_is_named(mariadb: t.Any) -> None:
+    text = b"CREATE TABLE `t` (`a` int);CREATE VIEW `v` AS select `b` from `nothing`;"
+    with pytest.raises(StatementFailed, match="for v failed.*nothing") as caught:
+        load_text(mariadb, text)
+    assert caught.value.details["offset"] == text.index(b"CREATE VIEW")
+
+
+def test_a_connection_without_database_is_refused(mariadb: t.Any) -> None:
+    with pytest.raises(BoxliftError, match="no database to load into"):
+        Importer(mariadb.connect())
+
+
+def test_files_are_fed_one_after_the_other(mariadb: t.Any) -> None:
+    importer = Importer(mariadb.connect(mariadb.fresh_database("staging")))
+    importer.feed("d.sql", samples.FIRST)
+    with pytest.raises(ValueError, match="d.sql has not ended, but d.sql.1 begins"):
+        importer.feed("d.sql.1", samples.SECOND)
+    with pytest.raises(ValueError, match="d.sql has not ended"):
+        importer.finish()
