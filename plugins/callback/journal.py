@@ -59,6 +59,7 @@ KEPT: dict[str, tuple[str, ...]] = {
     "database_import": ("tables", "rows", "repairs"),
     "portal_health": ("findings", "summary"),
     "portal_info": ("portal",),
+    "preflight": ("findings",),
 }
 
 # Fields that carry what people or programs wrote, where a secret may hide. The others are this plugin's own words.

@@ -76,7 +76,9 @@ def findings_of(runs: t.Sequence[Run]) -> list[Data] | None:
     """The findings of the last run that looked, the most urgent first; None where no run looked at all."""
     latest: dict[tuple[str, str, str], Data] = {}
     looked = False
-    for modules in (BACKUP_MODULES, HEALTH_MODULES):
+    healthy = any(results([run], HEALTH_MODULES, "findings") for run in runs)
+    # What stood in the way before the move is history once the portal itself was looked at.
+    for modules in (BACKUP_MODULES, HEALTH_MODULES if healthy else ("preflight",)):
         last = next((run for run in reversed(runs) if results([run], modules, "findings")), None)
         for step, result in results([last], modules, "findings") if last else []:
             looked = True

@@ -120,6 +120,19 @@ def test_a_backup_whose_content_is_wrong_is_not_whole_although_its_parts_are(out
     assert built(out)["findings"][0]["observed"] == "the dump has no last line"
 
 
+def test_what_preflight_found_counts_until_the_portal_was_looked_at(out: Writer) -> None:
+    out.start("preflight")
+    out.begin_play("Preflight")
+    findings = [finding("disk.room", "fail", "3 GiB are free", remedy="Add a disk.")]
+    out.task("Ask the host", 1, action="boxlift.portal.preflight", results=[{"findings": findings}])
+    out.task("Refuse what cannot go well", 1, "failed", message="1 thing stands in the way")
+    out.end()
+    assert built(out)["result"]["text"] == 'preflight stopped at "Refuse what cannot go well" on prod.'
+    assert [f["remedy"] for f in built(out)["findings"]] == ["Add a disk."]
+    health(out, "pass")
+    assert [f["id"] for f in built(out)["findings"]] == ["area.0"]
+
+
 def test_what_verify_found_replaces_what_fetch_found(out: Writer) -> None:
     out.start("fetch")
     out.begin_play("Fetch")
