@@ -34,10 +34,11 @@ class Client:
 
     def get(self, part: str = PART, method: str = "GET", **headers: str) -> requests.Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self._session.request(method, self.cloud.url + part, headers={"Accept-Encoding": "identity", **named})
+        named["Accept-Encoding"] = "identity"
+        return self._session.request(method, self.cloud.url + part, headers=named, timeout=10)
 
     def lab(self, method: str, path: str) -> t.Any:
-        answer = self._session.request(method, self.cloud.url.replace("/backup/", path))
+        answer = self._session.request(method, self.cloud.url.replace("/backup/", path), timeout=10)
         answer.raise_for_status()
         return answer.json()
 
