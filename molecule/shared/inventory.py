@@ -38,6 +38,8 @@ def inventory(scenario: str, hosts: list[str], scenarios: list[str]) -> dict[str
         "_meta": {"hostvars": hostvars},
         "lab": {"hosts": hosts},
         "boxes": {"hosts": [name for name in hosts if name.startswith("box")]},
+        # Every box is a whole site of its own.
+        **{group: {"children": ["boxes"]} for group in ("production", "web", "database", "cache")},
     }
 
 

@@ -14,7 +14,7 @@ import typing as t
 
 import pytest
 from lab.dump_writer import DumpWriter, RowDigest, Table, Value, read_schema
-from lab.genuine import GENUINE
+from lab.reference import GENUINE
 
 SCHEMA = """\
 CREATE TABLE `b_a` (

@@ -1,6 +1,8 @@
 -- SPDX-FileCopyrightText: boxlift.portal contributors
 -- SPDX-License-Identifier: GPL-3.0-or-later
--- Columns the way SHOW CREATE TABLE `b_search_content` (
+-- Columns the way SHOW CREATE TABLE prints them; the dump writer adds engine, counter, character set and collation.
+
+CREATE TABLE `b_search_content` (
   `ID` int(11) NOT NULL AUTO_INCREMENT,
   `DATE_CHANGE` datetime NOT NULL,
   `MODULE_ID` varchar(50) NOT NULL,

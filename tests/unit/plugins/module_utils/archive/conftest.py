@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from lab.genuine import genuine_backups
+from lab.reference import reference_backups
 
 
 class Sample:
@@ -48,7 +48,7 @@ def packed(request: pytest.FixtureRequest, tmp_path: Path) -> Sample:
 
 
 def make_sample(kind: str, directory: Path) -> Sample:
-    source = genuine_backups()["plain_multi" if kind.startswith("tar") else "enc_multi"]
+    source = reference_backups()["plain_multi" if kind.startswith("tar") else "enc_multi"]
     manifest = json.loads((source / "manifest.json").read_text())
     directory.mkdir(parents=True)
     base = manifest["parts"][0]["name"]

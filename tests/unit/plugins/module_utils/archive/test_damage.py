@@ -221,8 +221,8 @@ def another_backups_part(sample: Sample) -> dict[int, set[str]]:
         else "tar" + sample.base.split(".enc", 1)[-1],
         sample.directory.parent / "other",
     )
-    shutil.copyfile(other.part(2), sample.part(2))
-    return {2: {"foreign", "truncated"}}
+    shutil.copyfile(other.part(1), sample.part(1))
+    return {1: {"foreign", "truncated"}}
 
 
 EVERY_KIND: tuple[Damage, ...] = (

@@ -19,7 +19,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.restore import rest
 from ansible_collections.boxlift.portal.plugins.module_utils.restore import writer as writer_module
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.restore import Request, Restore
 from lab.archive_writer import Entry, write_archive
-from lab.genuine import genuine_backups
+from lab.reference import reference_backups
 
 
 def request_for(tmp_path: Path, source: Path, **options: t.Any) -> Request:
@@ -49,9 +49,9 @@ def expected_tree(manifest: dict[str, t.Any]) -> dict[bytes, tuple[str, int | No
     return tree
 
 
-@pytest.mark.parametrize("name", sorted(genuine_backups()))
+@pytest.mark.parametrize("name", sorted(reference_backups()))
 def test_every_file_of_the_manifest(tmp_path: Path, name: str) -> None:
-    folder = genuine_backups()[name]
+    folder = reference_backups()[name]
     manifest = json.loads((folder / "manifest.json").read_text())
     request = request_for(tmp_path, folder / manifest["parts"][0]["name"], password=manifest["password"])
     result = Restore(request, None).run()

@@ -1,0 +1,113 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The moved portal, seen from outside and from within."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+
+EPHEMERAL = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
+CA = "/var/lib/boxlift/site-ca.pem"
+
+
+@pytest.fixture
+def manifest() -> dict[str, t.Any]:
+    content: dict[str, t.Any] = json.loads((EPHEMERAL / "backup" / "manifest.json").read_text())
+    return content
+
+
+@pytest.fixture
+def url(host: t.Any) -> str:
+    return f"https://{host.backend.host}.boxlift.test"
+
+
+def get(host: t.Any, url: str, *options: str) -> str:
+    """The status that the web server answers with; it may take its time to come back after it was killed."""
+    for _attempt in range(30):
+        answer = host.run(
+            f"curl --silent --cacert {CA} --output /dev/null --write-out '%{{http_code}}' {' '.join(options)} {url}"
+        )
+        if answer.rc == 0 and answer.stdout not in ("500", "502", "503"):
+            break
+        time.sleep(1)
+    return str(answer.stdout)
+
+
+def test_the_portal_answers_over_tls(host: t.Any, url: str) -> None:
+    assert get(host, f"{url}/") == "200"
+    assert get(host, url.replace("https", "http") + "/") == "301"
+
+
+def test_every_row_of_the_dump_arrived(host: t.Any, manifest: dict[str, t.Any]) -> None:
+    counted = host.check_output(
+        "mariadb -N portal -e %s",
+        " UNION ALL ".join(f"SELECT '{table}', COUNT(*) FROM `{table}`" for table in manifest["db"]["tables"]),
+    )
+    found = dict(line.split("\t") for line in counted.splitlines())
+    # Configuring the portal changes its options and sites; a running portal changes its agents and sessions.
+    living = {"b_option", "b_option_site", "b_lang_domain", "b_agent", "b_event", "b_user_session"}
+    for table, facts in manifest["db"]["tables"].items():
+        assert table in living or int(found[table]) == facts["rows"], table
+
+
+def test_the_damaged_part_was_repaired(host: t.Any, manifest: dict[str, t.Any]) -> None:
+    for part in manifest["parts"]:
+        assert host.file(f"/var/lib/boxlift/backup/{part['name']}").sha256sum == part["sha256"]
+
+
+def test_masked_credentials_are_replaced(host: t.Any) -> None:
+    settings = host.file("/srv/portal/www/bitrix/.settings.php")
+    assert "******" not in settings.content_string
+    assert settings.user == "portal"
+    assert settings.mode & 0o007 == 0, "others must not read the database password"
+
+
+def test_the_domain_is_everywhere(host: t.Any) -> None:
+    domain = f"{host.backend.host}.boxlift.test"
+    query = "SELECT VALUE FROM b_option WHERE MODULE_ID='main' AND NAME='server_name'"
+    assert host.check_output("mariadb -N portal -e %s", query) == domain
+    sites = host.check_output("mariadb -N portal -e %s", "SELECT DISTINCT SERVER_NAME FROM b_lang WHERE ACTIVE='Y'")
+    assert sites == domain
+
+
+@pytest.mark.parametrize(
+    "path",
+    (
+        "/bitrix/.settings.php",
+        "/bitrix/php_interface/dbconn.php",
+        "/bitrix/backup/",
+        "/bitrix/modules/main/include.php",
+    ),
+)
+def test_secrets_are_out_of_reach(host: t.Any, url: str, path: str) -> None:
+    assert get(host, url + path) in ("403", "404")
+
+
+def test_agents_run_on_cron(host: t.Any) -> None:
+    """Cron runs every minute; an agent that is due has run within two."""
+    query = "SELECT COUNT(*) FROM b_agent WHERE ACTIVE='Y' AND IS_PERIOD='N' AND LAST_EXEC > NOW() - INTERVAL 3 MINUTE"
+    for _attempt in range(100):
+        answer = host.run("mariadb -N portal -e %s", query)
+        if answer.rc == 0 and int(answer.stdout) > 0:
+            return
+        time.sleep(1)
+    pytest.fail("no agent ran for a hundred seconds")
+
+
+def test_nothing_is_left_over(host: t.Any) -> None:
+    assert host.run("ls -d /srv/portal/.www.staging").rc != 0
+    assert host.check_output("mariadb -N -e %s", "SHOW DATABASES LIKE 'portal\\_staging'") == ""
+    assert host.check_output("find /srv/portal/www -name '*.sql*'") == ""
+
+
+def test_the_report_tells_it(host: t.Any) -> None:
+    report = (EPHEMERAL / "report" / "report.html").read_text()
+    content = json.loads((EPHEMERAL / "report" / "report.json").read_text())
+    assert host.backend.host in report
+    assert "canary-database-password" not in report + json.dumps(content)
