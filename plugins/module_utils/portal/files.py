@@ -89,6 +89,16 @@ def read(path: pathlib.Path) -> bytes:
 def replace(path: pathlib.Path, content: bytes) -> None:
     """Puts new content in place of a file at once, with the owner and mode of the old one."""
     target = pathlib.Path(os.path.realpath(path))
+    try:
+        _replace(target, content)
+    except OSError as problem:
+        raise BoxliftError(
+            f"{target} cannot be replaced: {problem.strerror}. It was left as it is.",
+            "Run as root, and see that the file system is writable and not full.",
+        ) from problem
+
+
+def _replace(target: pathlib.Path, content: bytes) -> None:
     before = target.stat()
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:

@@ -16,7 +16,7 @@ _SECRET = re.compile(
     r"pass|secret|token|credential|salt|private|signature|uniq_id|webhook|licen[sc]e(?!_name)|key$|keys$|(^|[_.~-])key([_.-]|$)",
     re.IGNORECASE,
 )
-_NOT_SECRET = re.compile(r"signature_algo$|^forwarded", re.IGNORECASE)
+_NOT_SECRET = re.compile(r"signature_algo$", re.IGNORECASE)
 _URL_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+@")
 
 

@@ -12,7 +12,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.dbconn import CONSTANT, VARIABLE, PhpStatements
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import DBCONN, SETTINGS, PortalFiles, replace
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.phpconfig import PhpConfig
-from ansible_collections.boxlift.portal.plugins.module_utils.portal.phpvalues import to_python
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.phpvalues import from_python, same, to_python
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.redact import redact_pair
 
 
@@ -95,10 +95,14 @@ def _shown(statements: PhpStatements) -> dict[str, t.Any]:
 
 
 def _only_changed(before: dict[str, t.Any], after: dict[str, t.Any]) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
-    names = [
-        name for name in [*before, *after] if name not in before or name not in after or before[name] != after[name]
+    missing = object()
+    pairs = {name: (before.get(name, missing), after.get(name, missing)) for name in [*before, *after]}
+    changed = [
+        name
+        for name, (old, new) in pairs.items()
+        if old is missing or new is missing or not same(from_python(old), from_python(new))
     ]
     return (
-        {name: before[name] for name in names if name in before},
-        {name: after[name] for name in names if name in after},
+        {name: before[name] for name in changed if name in before},
+        {name: after[name] for name in changed if name in after},
     )

@@ -1,0 +1,135 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The server's variables and the tables' shape: what the vendor's checker insists on, and what a dump may bring."""
+
+from __future__ import annotations
+
+from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context, some
+from ansible_collections.boxlift.portal.plugins.module_utils.health.model import (
+    DoesNotApply,
+    Verdict,
+    failed,
+    passed,
+)
+from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import check
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import rows
+
+_NEEDS = ("database.reachable",)
+_CHARSETS = ("utf8", "utf8mb3", "utf8mb4")
+CLOCK_SECONDS = 1.0
+PACKET = 16 * 1024 * 1024
+
+
+@check(
+    "database.variables",
+    why="The portal's SQL is written for a server without strict mode; a default MariaDB refuses part of it.",
+    expected="sql_mode empty, innodb_strict_mode OFF, tables InnoDB DYNAMIC by default, max_allowed_packet 16M or more",
+    remedy="Set the variables in the server's configuration and restart it (role boxlift.portal.database).",
+    reference="site checker: check_mysql_mode",
+    needs=_NEEDS,
+)
+def database_variables(context: Context) -> Verdict:
+    names = (
+        "'sql_mode', 'innodb_strict_mode', 'default_storage_engine', 'innodb_default_row_format', 'max_allowed_packet'"
+    )
+    found = {
+        row["Variable_name"]: str(row["Value"])
+        for row in context.query(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({names})")
+    }
+    wanted = {
+        "sql_mode": "",
+        "innodb_strict_mode": "OFF",
+        "default_storage_engine": "INNODB",
+        "innodb_default_row_format": "DYNAMIC",
+    }
+    wrong = [f"{name} is {found.get(name)!r}" for name, value in wanted.items() if found.get(name, "").upper() != value]
+    if int(found["max_allowed_packet"]) < PACKET:
+        wrong.append(f"max_allowed_packet is {found['max_allowed_packet']}")
+    return failed("; ".join(wrong)) if wrong else passed("all as expected")
+
+
+@check(
+    "database.charset",
+    why="Tables in another character set or collation than the database's break comparisons and joins.",
+    expected="the database and all its tables have one collation of utf8mb4 or utf8",
+    remedy="ALTER DATABASE and the tables named here to the database's collation, or import the dump again.",
+    reference="site checker: check_mysql_db_charset, check_mysql_table_charset",
+    needs=_NEEDS,
+)
+def database_charset(context: Context) -> Verdict:
+    database = context.query("SELECT @@character_set_database AS charset, @@collation_database AS collation")[0]
+    if database["charset"] not in _CHARSETS:
+        return failed(f"the database's character set is {database['charset']}")
+    other = context.query(
+        "SELECT TABLE_NAME AS t, TABLE_COLLATION AS c FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()"
+        " AND TABLE_TYPE = 'BASE TABLE' AND TABLE_NAME LIKE 'b\\_%%' AND TABLE_COLLATION <> %s ORDER BY TABLE_NAME",
+        database["collation"],
+    )
+    if other:
+        shown = some([f"{row['t']} ({row['c']})" for row in other])
+        return failed(f"the database has {database['collation']}, but {len(other)} tables have not: {shown}")
+    return passed(f"{database['collation']} everywhere")
+
+
+@check(
+    "database.after_connect",
+    why="A statement that every connection begins with, and that this server does not know, stops the portal.",
+    expected="after_connect files name only collations that the server has",
+    remedy="Replace the collation in this file by utf8mb4_unicode_ci.",
+    reference="ERROR 1273 Unknown collation",
+    needs=("database.reachable", "settings.readable"),
+)
+def database_after_connect(context: Context) -> Verdict:
+    folder = context.files.root / "bitrix" / "php_interface"
+    files = [path for path in (folder / "after_connect.php", folder / "after_connect_d7.php") if path.is_file()]
+    if not files:
+        raise DoesNotApply("there are no after_connect files")
+    known = {row["Collation"].lower() for row in context.query("SHOW COLLATION")}
+    bad = []
+    for path in files:
+        words = path.read_text("utf-8", "replace").lower().replace("'", " ").replace('"', " ").replace(";", " ").split()
+        bad += [
+            f"{word} in {path}"
+            for word in words
+            if word.startswith(("utf8", "latin1_", "cp1251_")) and "_" in word and word not in known
+        ]
+    return failed(some(bad)) if bad else passed(f"{len(files)} files")
+
+
+@check(
+    "database.tables",
+    why="Transactions and long indexes need InnoDB with the row format DYNAMIC.",
+    expected="every table of the portal is InnoDB and neither COMPACT nor REDUNDANT",
+    remedy="ALTER TABLE … ENGINE=InnoDB ROW_FORMAT=DYNAMIC for the tables named here.",
+    reference="site checker: check_mysql_table_format",
+    needs=_NEEDS,
+)
+def database_tables(context: Context) -> Verdict:
+    tables = context.query(
+        "SELECT TABLE_NAME AS t, ENGINE AS e, ROW_FORMAT AS f FROM information_schema.TABLES"
+        " WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE' AND TABLE_NAME LIKE 'b\\_%' ORDER BY TABLE_NAME"
+    )
+    wrong = [
+        f"{row['t']} ({row['e']} {row['f']})"
+        for row in tables
+        if row["e"] != "InnoDB" or str(row["f"]).upper() in ("COMPACT", "REDUNDANT")
+    ]
+    return failed(f"{len(wrong)} of {len(tables)}: {some(wrong)}") if wrong else passed(f"{len(tables)} tables")
+
+
+@check(
+    "database.clock",
+    why="Sessions, agents and counters compare the clocks of the web host and of the database.",
+    expected="both clocks agree within one second",
+    remedy="Run a time service on both hosts (role boxlift.portal.host).",
+    reference="site checker: check_mysql_time",
+    needs=_NEEDS,
+)
+def database_clock(context: Context) -> Verdict:
+    context.connection.ping()  # so that connecting is not counted
+    before = context.now()
+    stated = float(rows(context.connection, "SELECT UNIX_TIMESTAMP(SYSDATE(6)) AS t")[0]["t"])
+    after = context.now()
+    apart = max(before - stated, stated - after, 0.0)
+    observed = f"{apart:.1f} s apart"
+    return passed(observed) if apart <= CLOCK_SECONDS else failed(observed)

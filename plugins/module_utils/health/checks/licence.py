@@ -1,0 +1,112 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The licence, without ever showing its key."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
+from ansible_collections.boxlift.portal.plugins.module_utils.health.model import (
+    ANYWHERE,
+    CannotLook,
+    DoesNotApply,
+    Verdict,
+    failed,
+    passed,
+    warned,
+)
+from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import check
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.dbconn import PhpStatements
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import read
+
+_HEADER = re.compile(r"\((DEMO|[0-9a-f]{32})\)")
+
+
+def _key(context: Context) -> str:
+    path = context.files.root / "bitrix" / "license_key.php"
+    if not path.is_file():
+        return ""
+    value = PhpStatements.from_bytes(read(path), str(path)).variables.get("LICENSE_KEY", "")
+    if not isinstance(value, str):
+        raise CannotLook(f"{path} computes the key by an expression")
+    return value.strip()
+
+
+@check(
+    "licence.key",
+    why="Without its key the portal is a trial that stops; updates, mobile push and applications need it at once.",
+    expected="bitrix/license_key.php holds a key",
+    remedy="Put the licence key of the box into bitrix/license_key.php (the key of the cloud is not valid here).",
+    owner="customer",
+    needs=("settings.readable",),
+)
+def licence_key(context: Context) -> Verdict:
+    key = _key(context)
+    if key.upper() in ("", "DEMO"):
+        return failed("no key: the portal runs as a trial" if not key else "the key is DEMO")
+    return passed(f"a key of {len(key)} characters")
+
+
+@check(
+    "licence.header",
+    why="The header says which licence the running portal really uses.",
+    expected="X-Powered-CMS carries the digest of the licence key, not DEMO",
+    remedy="Put the licence key into bitrix/license_key.php and clear the cache.",
+    owner="customer",
+    needs=("web.answers",),
+    vantage=ANYWHERE,
+)
+def licence_header(context: Context) -> Verdict:
+    header = context.http.request(context.address("/")).header("X-Powered-CMS")
+    shown = _HEADER.search(header)
+    if shown is None:
+        raise CannotLook(f"the header X-Powered-CMS is {header!r}" if header else "there is no header X-Powered-CMS")
+    if shown.group(1) == "DEMO":
+        return failed("the portal runs as a trial")
+    if context.portal_files is not None:
+        digest = hashlib.md5(f"BITRIX{_key(context)}LICENCE".encode(), usedforsecurity=False).hexdigest()
+        if digest != shown.group(1):
+            return failed("the running portal uses another key than bitrix/license_key.php has")
+    return passed("a licence is in use")
+
+
+@check(
+    "licence.users",
+    why="Above the number of licensed users the portal lets new ones in no more.",
+    expected="not more active employees than the licence allows",
+    remedy="Buy more users, or deactivate those who have left.",
+    owner="customer",
+    needs=("database.reachable",),
+)
+def licence_users(context: Context) -> Verdict:
+    allowed = context.option("main", "PARAM_MAX_USERS")
+    if allowed in ("", "0"):
+        raise DoesNotApply("main.PARAM_MAX_USERS sets no limit")
+    if not allowed.isdigit():
+        raise CannotLook("main.PARAM_MAX_USERS is no number")
+    used = int(
+        context.value(
+            "SELECT COUNT(DISTINCT u.ID) FROM b_user u"
+            " JOIN b_user_field f ON f.ENTITY_ID = 'USER' AND f.FIELD_NAME = 'UF_DEPARTMENT'"
+            " JOIN b_utm_user d ON d.FIELD_ID = f.ID AND d.VALUE_ID = u.ID AND d.VALUE_INT > 0"
+            " WHERE u.ACTIVE = 'Y' AND u.LAST_LOGIN IS NOT NULL"
+        )
+    )
+    observed = f"{used} of {allowed} users"
+    if used > int(allowed):
+        return failed(observed)
+    return warned(observed) if used > int(allowed) * 0.95 else passed(observed)
+
+
+@check(
+    "licence.development",
+    why="The vendor's services refuse a production portal that is marked as a development installation.",
+    expected="main.update_devsrv is N",
+    remedy="Set main.update_devsrv to N on production with portal_option; only copies have Y.",
+    needs=("database.reachable",),
+)
+def licence_development(context: Context) -> Verdict:
+    marked = context.option("main", "update_devsrv", "N")
+    return warned("the portal says that it is a copy for development") if marked == "Y" else passed("production")

@@ -1,0 +1,74 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Modules on the disk against modules in the database."""
+
+from __future__ import annotations
+
+from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context, some
+from ansible_collections.boxlift.portal.plugins.module_utils.health.model import (
+    CannotLook,
+    Verdict,
+    failed,
+    passed,
+    warned,
+)
+from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import check
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.info import disk_modules
+
+_INSTALLED = "SELECT ID FROM b_module"
+
+
+@check(
+    "modules.on_disk",
+    why="A module that the database calls installed and whose files are missing breaks every page that uses it.",
+    expected="every module of b_module has its folder in bitrix/modules",
+    remedy="Bring the files with the portal's update system, or unregister the module. A row bitrix24 without files "
+    "is left from the cloud: remove it.",
+    needs=("database.reachable", "settings.readable"),
+)
+def modules_on_disk(context: Context) -> Verdict:
+    installed = sorted(row["ID"] for row in context.query(_INSTALLED))
+    if "main" not in installed:
+        raise CannotLook("b_module does not even name the module main")
+    folders = context.files.root / "bitrix" / "modules"
+    local = context.files.root / "local" / "modules"
+    missing = [name for name in installed if not (folders / name).is_dir() and not (local / name).is_dir()]
+    if "bitrix24" in missing:
+        return failed(f"a hybrid of cloud and box: module bitrix24 is registered, but not there ({some(missing)})")
+    if missing:
+        return failed(f"{len(missing)} of {len(installed)} are not on the disk: {some(missing)}")
+    return passed(f"{len(installed)} modules, all on the disk")
+
+
+@check(
+    "modules.versions",
+    why="The dump belongs to the versions of the backup; other files do not understand its tables.",
+    expected="main and every installed module state a version",
+    remedy="Restore the files again from the same backup as the database.",
+    needs=("modules.on_disk",),
+)
+def modules_versions(context: Context) -> Verdict:
+    versions = disk_modules(context.files)
+    bare = [row["ID"] for row in context.query(_INSTALLED) if not versions.get(row["ID"])]
+    bare = [name for name in bare if not (context.files.root / "local" / "modules" / name).is_dir()]
+    if "main" in bare:
+        return failed("main states no version")
+    return warned(f"no version: {some(bare)}") if bare else passed(f"main {versions['main']}")
+
+
+@check(
+    "modules.orphans",
+    why="Agents and handlers of modules that are not installed fail at every run.",
+    expected="every agent and every event handler belongs to an installed module",
+    remedy="Delete the rows named here, or install the module.",
+    needs=("database.reachable",),
+)
+def modules_orphans(context: Context) -> Verdict:
+    orphans = []
+    for table, column in (("b_agent", "MODULE_ID"), ("b_module_to_module", "TO_MODULE_ID")):
+        found = context.query(
+            f"SELECT x.{column} AS module, COUNT(*) AS n FROM {table} x LEFT JOIN b_module m ON m.ID = x.{column}"
+            f" WHERE m.ID IS NULL AND COALESCE(x.{column}, '') <> '' GROUP BY x.{column} ORDER BY x.{column}"
+        )
+        orphans += [f"{row['n']} of {row['module']} in {table}" for row in found]
+    return warned(some(orphans)) if orphans else passed("none")

@@ -1,0 +1,97 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The search index: whether it is there, and whether its engine answers."""
+
+from __future__ import annotations
+
+from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
+from ansible_collections.boxlift.portal.plugins.module_utils.health.model import (
+    CannotLook,
+    Verdict,
+    failed,
+    passed,
+    warned,
+)
+from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import check
+
+_REINDEX = (
+    "Build the index: bitrix/admin/search_reindex.php, or CSearch::ReIndexAll from the command line (role search)."
+)
+# Below this share of the tasks the index counts as not built.
+SHARE = 0.5
+
+
+@check(
+    "search.index",
+    why="The vendor's backup may leave the index out; users then find nothing, and think that their data is lost.",
+    expected="the index holds the portal's content",
+    remedy=_REINDEX,
+    reference="admin notice SEARCH_REINDEX",
+    needs=("database.reachable",),
+)
+def search_index(context: Context) -> Verdict:
+    context.need_table("b_search_content")
+    modules = {
+        row["MODULE_ID"]: int(row["n"])
+        for row in context.query("SELECT MODULE_ID, COUNT(*) AS n FROM b_search_content GROUP BY MODULE_ID")
+    }
+    total = sum(modules.values())
+    if not total:
+        return failed("b_search_content is empty")
+    texts = int(context.value("SELECT COUNT(*) FROM b_search_content_text"))
+    if texts < total * SHARE:
+        return failed(f"{total} entries, but only {texts} have a text")
+    tasks = int(context.value("SELECT COUNT(*) FROM b_tasks"))
+    if modules.get("tasks", 0) < tasks * SHARE:
+        return failed(f"{total} entries, but only {modules.get('tasks', 0)} of {tasks} tasks are in the index")
+    newest = context.value("SELECT MAX(DATE_CHANGE) FROM b_search_content")
+    return passed(f"{total} entries of {len(modules)} modules, the newest from {newest}")
+
+
+@check(
+    "search.engine",
+    why="With an engine that does not answer, search finds nothing although the index is there.",
+    expected="the engine that search.full_text_engine names is ready",
+    remedy="Start the engine (role boxlift.portal.search), or set search.full_text_engine to bitrix and reindex.",
+    needs=("database.reachable",),
+)
+def search_engine(context: Context) -> Verdict:
+    context.need_table("b_search_content")
+    engine = context.option("search", "full_text_engine", "bitrix") or "bitrix"
+    if engine == "bitrix":
+        return passed("the portal's own engine")
+    if engine == "mysql":
+        index = context.query(
+            "SELECT 1 FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND INDEX_TYPE = 'FULLTEXT'"
+            " AND TABLE_NAME = 'b_search_content_text' AND COLUMN_NAME = 'SEARCHABLE_CONTENT'"
+        )
+        if index:
+            return passed("mysql, with its full text index")
+        return failed(
+            "mysql, but b_search_content_text has no full text index",
+            "CREATE FULLTEXT INDEX fti ON b_search_content_text (SEARCHABLE_CONTENT).",
+        )
+    if engine != "sphinx":
+        raise CannotLook(f"engine {engine} is not known to this check")
+    place = context.option("search", "sphinx_connection", "127.0.0.1:9306") or "127.0.0.1:9306"
+    host, _colon, port = place.rpartition(":")
+    if context.connect_tcp is None:
+        raise CannotLook("connections cannot be made from here")
+    try:
+        context.connect_tcp(host or "127.0.0.1", int(port)).close()
+    except OSError as problem:
+        return failed(f"sphinx at {place} does not answer: {problem}")
+    return passed(f"sphinx at {place} answers")
+
+
+@check(
+    "search.reindex_notice",
+    why="The portal itself says that its index is not complete.",
+    expected="no admin notice asks for the index to be built",
+    remedy=_REINDEX,
+    reference="admin notice SEARCH_REINDEX",
+    needs=("database.reachable",),
+)
+def search_reindex_notice(context: Context) -> Verdict:
+    asked = int(context.value("SELECT COUNT(*) FROM b_admin_notify WHERE TAG = 'SEARCH_REINDEX'"))
+    return warned("the administration asks for it") if asked else passed("no notice")

@@ -1,0 +1,121 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A small HTTP client that shows what a visitor gets: no redirects followed, nothing retried."""
+
+from __future__ import annotations
+
+import dataclasses
+import http.client
+import os
+import socket
+import ssl
+import typing as t
+import urllib.parse
+
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+
+Connector = t.Callable[[str, int], socket.socket]
+BODY_LIMIT = 65536
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class Unreachable(BoxliftError):
+    """No HTTP answer came."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Response:
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    def header(self, name: str) -> str:
+        return self.headers.get(name) or ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Certificate:
+    """What the server shows. Only a certificate whose chain is good can be read; else `problem` says why it is not."""
+
+    problem: str = ""
+    names: tuple[str, ...] = ()
+    not_after: float = 0.0
+    issuer: str = ""
+
+    def covers(self, host: str) -> bool:
+        """Whether a name of the certificate is this host, or a wildcard for it."""
+        host = host.lower().rstrip(".")
+        return any(name in (host, "*." + host.partition(".")[2]) for name in (each.lower() for each in self.names))
+
+
+def direct(address: str, host: str, timeout: float) -> Connector:
+    """Connects as the name service says, but to `address` (where given) for the portal's own host."""
+
+    def connect(name: str, port: int) -> socket.socket:
+        target = address if address and name == host else name
+        return socket.create_connection((target, port), timeout)
+
+    return connect
+
+
+class HttpClient:
+    """Requests to the portal. `connect` makes the connections, so that a name can lead to a given address."""
+
+    def __init__(self, connect: Connector, ca_path: str = "") -> None:
+        self.connect = connect
+        self.ca_path = ca_path
+        if ca_path and not os.path.exists(ca_path):
+            raise BoxliftError(
+                f"ca_path {ca_path} does not exist.", "Give the file or directory of the CA certificates."
+            )
+
+    def request(self, url: str, method: str = "GET", body: bytes | None = None) -> Response:
+        """One request and its answer, whatever its status.
+
+        The certificate is not judged here: one check judges it, and a bad one must not hide everything else. Nothing
+        secret is sent.
+        """
+        parts = urllib.parse.urlsplit(url)
+        host = parts.hostname or ""
+        port = parts.port or _DEFAULT_PORTS[parts.scheme]
+        try:
+            plain = self.connect(host, port)
+            connection = http.client.HTTPConnection(parts.netloc)
+            connection.sock = _unjudged().wrap_socket(plain, server_hostname=host) if parts.scheme == "https" else plain
+            try:
+                target = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
+                headers = {"User-Agent": "boxlift.portal health check", "Connection": "close"}
+                connection.request(method, target, body, headers)
+                answer = connection.getresponse()
+                return Response(answer.status, answer.headers, answer.read(BODY_LIMIT))
+            finally:
+                connection.close()
+        except (OSError, http.client.HTTPException) as problem:
+            raise Unreachable(f"{method} {url}: no answer ({problem or type(problem).__name__}).") from problem
+
+    def certificate(self, host: str, port: int = 443) -> Certificate:
+        """The server's certificate, its chain proven against the system's CAs and those of `ca_path`."""
+        context = ssl.create_default_context()
+        context.check_hostname = False  # the names are compared by Certificate.covers()
+        if self.ca_path:
+            kind = "capath" if os.path.isdir(self.ca_path) else "cafile"
+            context.load_verify_locations(**{kind: self.ca_path})
+        try:
+            with self.connect(host, port) as plain, context.wrap_socket(plain, server_hostname=host) as secure:
+                shown: dict[str, t.Any] = dict(secure.getpeercert() or {})
+        except ssl.SSLCertVerificationError as problem:
+            return Certificate(problem=problem.verify_message)
+        except OSError as problem:
+            raise Unreachable(f"TLS with {host}:{port} failed ({problem or type(problem).__name__}).") from problem
+        return Certificate(
+            names=tuple(value for kind, value in shown.get("subjectAltName", ()) if kind in ("DNS", "IP Address")),
+            not_after=ssl.cert_time_to_seconds(shown["notAfter"]),
+            issuer=", ".join(value for pairs in shown["issuer"] for name, value in pairs if name != "countryName"),
+        )
+
+
+def _unjudged() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,89 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the checks in the order of what they need and turns every answer into a finding."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.finding import Finding
+from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
+from ansible_collections.boxlift.portal.plugins.module_utils.health.model import (
+    ANYWHERE,
+    HOST,
+    CannotLook,
+    Check,
+    DoesNotApply,
+    Registry,
+    Verdict,
+)
+
+#: What makes a run fail, from nothing to everything that is not in order.
+FAIL_ON = {"never": (), "fail": ("fail",), "unknown": ("fail", "unknown"), "warn": ("fail", "unknown", "warn")}
+
+
+def select(registry: Registry, vantage: str, areas: t.Sequence[str] = (), skip: t.Sequence[str] = ()) -> list[Check]:
+    """The checks of the areas and, before them, what they need. From outside only what can be seen there."""
+    _refuse_unknown("areas", areas, registry.areas)
+    _refuse_unknown("skip", skip, list(registry.checks))
+    wanted = [name for name, each in registry.checks.items() if not areas or each.area in areas]
+    ordered = {each.id: each for name in wanted for each in registry.with_needs(name)}
+    selected = [each for each in ordered.values() if vantage == HOST or each.vantage == ANYWHERE]
+    if not selected:
+        raise BoxliftError(
+            f"No check of the areas {', '.join(areas)} can be made from {vantage}.", "An empty set proves nothing."
+        )
+    return selected
+
+
+def run(context: Context, checks: t.Sequence[Check], skip: t.Sequence[str] = ()) -> list[Finding]:
+    findings: list[Finding] = []
+    blocking: dict[str, str] = {}  # checks that are not in order, or could not be asked because of one that is not
+    for check in checks:
+        blocked_by = next((need for need in check.needs if need in blocking), None)
+        if check.id in skip:
+            verdict = Verdict("skip", "left out by request")
+        elif blocked_by is not None:
+            verdict = Verdict(
+                "skip", f"{blocked_by} is not in order: {blocking[blocked_by]}", f"Settle {blocked_by} first."
+            )
+        else:
+            verdict = _answer(check, context)
+        if blocked_by is not None or verdict.status in ("fail", "unknown"):
+            blocking[check.id] = verdict.status
+        findings.append(_finding(check, verdict))
+    return findings
+
+
+def _answer(check: Check, context: Context) -> Verdict:
+    try:
+        return check.run(context)
+    except DoesNotApply as reason:
+        return Verdict("skip", str(reason))
+    except CannotLook as reason:
+        return Verdict("unknown", f"could not look: {reason}")
+    except BoxliftError as error:
+        return Verdict("unknown", f"could not look: {error.message}", error.remedy)
+    except Exception as problem:  # whatever went wrong, the portal was not seen to be in order
+        return Verdict("unknown", f"could not look: {type(problem).__name__}: {problem}")
+
+
+def _finding(check: Check, verdict: Verdict) -> Finding:
+    in_order = verdict.status == "pass" or (verdict.status == "skip" and not verdict.remedy)
+    return Finding(
+        id=check.id,
+        area=check.area,
+        status=verdict.status,
+        observed=verdict.observed,
+        expected=check.expected,
+        remedy="" if in_order else verdict.remedy or check.remedy,
+        owner=check.owner,
+        reference=check.reference,
+    )
+
+
+def _refuse_unknown(option: str, given: t.Sequence[str], known: t.Sequence[str]) -> None:
+    unknown = [each for each in given if each not in known]
+    if unknown:
+        raise BoxliftError(f"{option}: {', '.join(unknown)} is not known.", f"Known are: {', '.join(known)}.")

@@ -1,0 +1,143 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every check: passes on a healthy portal, sees each break of breaks.py, and says `unknown` when it cannot look."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+import typing as t
+
+import pytest
+from ansible_collections.boxlift.portal.plugins.module_utils.health.catalogue import all_checks
+from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
+from ansible_collections.boxlift.portal.plugins.module_utils.health.model import ANYWHERE
+from ansible_collections.boxlift.portal.plugins.module_utils.health.runner import run
+from unit.plugins.module_utils.health.breaks import BLINDS, BREAKS, SKIPS
+
+CHECKS = all_checks().checks
+
+
+def names(table: t.Sequence[t.Any]) -> list[str]:
+    return [f"{index}-{case[0]}" for index, case in enumerate(table)]
+
+
+@pytest.fixture
+def repaired(world: t.Any) -> t.Iterator[t.Any]:
+    """The world of one break; what it has altered is put back."""
+    yield world
+    world.context.close()
+    world.portal.repair()
+
+
+def test_a_healthy_portal_passes_everything(world: t.Any) -> None:
+    found = world.findings()
+    assert set(found) == set(CHECKS)
+    assert {name: finding.observed for name, finding in found.items() if finding.status != "pass"} == {
+        "database.after_connect": "there are no after_connect files"
+    }
+    assert all(finding.remedy == "" for finding in found.values())
+
+
+def test_there_is_a_break_for_every_check() -> None:
+    assert {case[0] for case in BREAKS if case[2] in ("warn", "fail")} == set(CHECKS)
+
+
+@pytest.mark.parametrize(("name", "damage", "status", "words"), BREAKS, ids=names(BREAKS))
+def test_sees_the_break(repaired: t.Any, name: str, damage: t.Any, status: str, words: str) -> None:
+    damage(repaired)
+    finding = repaired.finding(name)
+    assert (finding.status, words in finding.observed) == (status, True), finding.observed
+    assert finding.expected and (finding.remedy or status == "pass")
+
+
+@pytest.mark.parametrize(("name", "damage", "words"), BLINDS, ids=names(BLINDS))
+def test_says_unknown_when_it_cannot_look(repaired: t.Any, name: str, damage: t.Any, words: str) -> None:
+    damage(repaired)
+    finding = repaired.finding(name)
+    assert (finding.status, words in finding.observed) == ("unknown", True), finding.observed
+
+
+@pytest.mark.parametrize(("name", "damage", "words"), SKIPS, ids=names(SKIPS))
+def test_says_when_it_does_not_apply(repaired: t.Any, name: str, damage: t.Any, words: str) -> None:
+    damage(repaired)
+    finding = repaired.finding(name)
+    assert (finding.status, words in finding.observed) == ("skip", True), finding.observed
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_is_unknown_without_any_access(name: str) -> None:
+    def refuse(*_arguments: t.Any) -> t.Any:
+        raise AssertionError("nothing was given to connect to")
+
+    (finding,) = run(Context(now=time.time, connect=refuse), [CHECKS[name]])
+    assert finding.status == "unknown"
+    assert "was not given" in finding.observed or "cannot be run from here" in finding.observed
+    assert finding.remedy
+
+
+class Broken:
+    """Access that fails in a way that nobody foresaw."""
+
+    def __getattr__(self, name: str) -> t.Any:
+        raise RuntimeError(f"{name} broke")
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_an_unforeseen_error_is_unknown(name: str) -> None:
+    broken: t.Any = Broken()
+    context = Context(
+        now=time.time,
+        connect=lambda *_arguments: broken,
+        portal_files=broken,
+        base_url="https://portal.boxlift.test",
+        http_client=broken,
+        login=(broken, "x"),
+        run_command=lambda arguments: broken.run(),
+    )
+    (finding,) = run(context, [CHECKS[name]])
+    assert finding.status == "unknown"
+    assert "RuntimeError" in finding.observed
+
+
+def test_checks_look_and_do_not_touch(world: t.Any) -> None:
+    with pytest.raises(Exception, match="READ ONLY"):
+        world.context.query("DELETE FROM b_option")
+
+
+def test_no_finding_shows_a_secret(repaired: t.Any) -> None:
+    secrets = ("the-portals-own-password", "0123456789abcdef", "push-server-key", "BOX-AAAA")
+    for damage in (
+        None,
+        *(case[1] for case in BREAKS if case[0].startswith(("settings", "licence", "push", "database.l"))),
+    ):
+        if damage is not None and "ALTER" not in str(damage):
+            try:
+                damage(repaired)
+            except (AssertionError, FileNotFoundError):
+                continue  # an earlier break has taken its place away
+        repaired.context._sections = None
+        shown = json.dumps([finding.as_dict() for finding in repaired.findings().values()])
+        assert [secret for secret in secrets if secret in shown] == []
+
+
+def test_real_php_answers_the_question(world: t.Any) -> None:
+    assert shutil.which("php"), "apt-get install php-cli"
+
+    def real(arguments: t.Sequence[str]) -> tuple[int, str, str]:
+        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    world.context.run_command = real
+    finding = world.finding("environment.php")
+    assert finding.status in ("pass", "warn", "fail")
+    assert finding.observed.startswith("PHP 8.")
+
+
+@pytest.mark.parametrize("check", CHECKS.values(), ids=list(CHECKS))
+def test_says_why_and_what_to_do(check: t.Any) -> None:
+    assert len(check.why) > 20 and check.expected and len(check.remedy) > 20
+    # What is seen from outside can only need what is seen from outside.
+    assert check.vantage != ANYWHERE or all(CHECKS[need].vantage == ANYWHERE for need in check.needs)

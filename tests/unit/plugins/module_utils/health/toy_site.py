@@ -1,0 +1,107 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The toy portal's web side: a TLS server with a CA of its own, and a plain one beside it."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import http.server
+import pathlib
+import socket
+import ssl
+import threading
+import typing as t
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from unit.plugins.module_utils.health.toy_portal import DOMAIN, LICENCE
+
+NOW = datetime.datetime.now(datetime.timezone.utc)
+DAY = datetime.timedelta(days=1)
+DIGEST = hashlib.md5(f"BITRIX{LICENCE}LICENCE".encode(), usedforsecurity=False).hexdigest()
+
+
+class Authority:
+    """A CA, and what it signs."""
+
+    def __init__(self, folder: pathlib.Path, name: str = "Lab CA") -> None:
+        self.folder = folder
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        builder = self._builder(self.name, self.key, NOW + 3650 * DAY)
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        certificate = builder.sign(self.key, hashes.SHA256())
+        self.path = folder / f"{name.replace(' ', '-')}.pem"
+        self.path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+
+    def _builder(self, subject: x509.Name, key: t.Any, until: datetime.datetime) -> x509.CertificateBuilder:
+        builder = x509.CertificateBuilder(issuer_name=self.name, subject_name=subject, public_key=key.public_key())
+        builder = builder.serial_number(x509.random_serial_number())
+        return builder.not_valid_before(NOW - 400 * DAY).not_valid_after(until)
+
+    def server_context(self, *names: str, until: datetime.datetime = NOW + 90 * DAY) -> ssl.SSLContext:
+        key = ec.generate_private_key(ec.SECP256R1())
+        builder = self._builder(x509.Name([]), key, until)
+        alternative = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
+        certificate = builder.add_extension(alternative, critical=False).sign(self.key, hashes.SHA256())
+        path = self.folder / f"{x509.random_serial_number()}.pem"
+        path.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+            + certificate.public_bytes(serialization.Encoding.PEM)
+        )
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(path)
+        return context
+
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+class ToySite:
+    """Both servers; `answers` by path, anything else is 404."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self.answers: dict[str, Answer] = {"/": (200, {"X-Powered-CMS": f"Bitrix Site Manager ({DIGEST})"}, b"hello")}
+        self.plain_answer: Answer = (301, {"Location": f"https://{DOMAIN}/"}, b"")
+        self.requests: list[tuple[str, str]] = []
+        self.plain_refused = False
+        self.tls = self._server(lambda path: self.answers.get(path, (404, {}, b"")))
+        self.tls.socket = context.wrap_socket(self.tls.socket, server_side=True)
+        self.plain = self._server(lambda path: self.plain_answer)
+        for server in (self.tls, self.plain):
+            threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def _server(self, answer: t.Callable[[str], Answer]) -> http.server.ThreadingHTTPServer:
+        site = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                site.requests.append((self.command, self.path))
+                status, headers, body = answer(self.path)
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: t.Any) -> None:  # noqa: A002 (the base class names it so)
+                pass
+
+        return http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    def connect(self, host: str, port: int) -> socket.socket:
+        """Leads the portal's name to these servers, and every other name nowhere."""
+        if host != DOMAIN or (port == 80 and self.plain_refused):
+            raise ConnectionRefusedError(111, f"Connection refused: {host}:{port}")
+        server = self.plain if port == 80 else self.tls
+        return socket.create_connection(("127.0.0.1", server.server_address[1]), 5)
+
+    def close(self) -> None:
+        for server in (self.tls, self.plain):
+            server.shutdown()
+            server.server_close()
