@@ -44,7 +44,3 @@ def write_note(conn: Connection[t.Any], database: str, name: str, value: t.Any) 
         "(name VARCHAR(64) NOT NULL PRIMARY KEY, value LONGTEXT NOT NULL) ENGINE=InnoDB CHARACTER SET utf8mb4",
     )
     execute(conn, f"REPLACE INTO {_place(database)} VALUES (%s, %s)", (name, json.dumps(value)))
-
-
-def drop_notes(conn: Connection[t.Any], database: str) -> None:
-    execute(conn, f"DROP TABLE IF EXISTS {_place(database)}")

@@ -23,7 +23,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection impo
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.create_view import SYSTEM_DATABASES
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.cursor import RESERVED_PREFIX
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.notes import drop_notes, read_note, write_note
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.notes import read_note, write_note
 
 if t.TYPE_CHECKING:
     from pymysql.connections import Connection
@@ -34,7 +34,7 @@ _SWITCH = "switch"
 
 
 class SwitchResult(t.NamedTuple):
-    """What was switched. `switched` is false where the staging database held no table (any more)."""
+    """What was switched. `switched` is false where it had been done before: the source holds no table any more."""
 
     switched: bool
     tables: int
@@ -86,82 +86,87 @@ def tables(conn: Connection[t.Any], database: str) -> list[str]:
 
 def switch_in(conn: Connection[t.Any], staging: str, live: str, previous: str) -> SwitchResult:
     """Staging becomes live, live becomes previous; what was previous is dropped. Call it again after a kill."""
-    interrupted = _interrupted(conn, staging, previous)
-    if interrupted is not None:
-        result = _finish(conn, interrupted)
-        if interrupted["source"] == staging and not tables(conn, staging):
-            return result
-    incoming = tables(conn, staging)
-    if not incoming:
-        drop(conn, staging)
-        return SwitchResult(False, len(tables(conn, live)), len(_objects(conn, live, "VIEW")), 0, {})
-    outgoing = tables(conn, live)
-    _check(conn, staging, live, incoming)
-    if not exists(conn, live):
-        _create_like(conn, live, staging)
-    drop(conn, previous)
-    _create_like(conn, previous, live)
-    plan = {
-        "source": staging,
-        "live": live,
-        "aside": previous,
-        "defaults": _defaults(conn, staging),
-        "tables": len(incoming),
-        "previous_tables": len(outgoing),
-        "views": _view_definitions(conn, staging),
-        "previous_views": _view_definitions(conn, live),
-    }
-    write_note(conn, previous, _SWITCH, plan)
-    _rename(conn, [(live, name, previous) for name in outgoing] + [(staging, name, live) for name in incoming])
-    return _finish(conn, plan)
+    result = _switch(conn, staging, live, previous)
+    if result is None:
+        raise BoxliftError(f"There is nothing to switch in: {staging} holds no table.", "Import a dump first.")
+    return result
 
 
 def switch_back(conn: Connection[t.Any], staging: str, live: str, previous: str) -> SwitchResult:
     """The previous state becomes live again; what was switched in goes back to staging."""
-    if not tables(conn, previous) and _interrupted(conn, previous, staging) is None:
+    result = _switch(conn, previous, live, staging)
+    if result is None:
         raise BoxliftError(
-            f"There is nothing to switch back to: {previous} holds no table.",
-            "Restore from a backup instead.",
+            f"There is nothing to switch back to: {previous} holds no table.", "Restore from a backup instead."
         )
-    return switch_in(conn, previous, live, staging)
+    return result
 
 
-def _interrupted(conn: Connection[t.Any], *databases: str) -> dict[str, t.Any] | None:
-    """The plan of a switch that was killed behind its RENAME."""
-    for database in databases:
-        plan: dict[str, t.Any] | None = read_note(conn, database, _SWITCH)
-        # The database aside was empty, or the live one, when the plan was written.
-        if plan is not None and tables(conn, plan["aside"] if plan["previous_tables"] else plan["live"]):
-            return plan
-    return None
+def _switch(conn: Connection[t.Any], source: str, live: str, aside: str) -> SwitchResult | None:
+    """None where there is nothing to switch, and never was."""
+    plans = [plan for plan in (_plan_behind_rename(conn, name) for name in (source, aside)) if plan is not None]
+    done = {plan["source"]: _finish(conn, plan) for plan in plans}
+    incoming, outgoing = tables(conn, source), tables(conn, live)
+    if not incoming:
+        return done.get(source)
+    _check(conn, source, live, incoming)
+    if not exists(conn, live):
+        _create_like(conn, live, source)
+    drop(conn, aside)
+    _create_like(conn, aside, live)
+    plan = {
+        "source": source,
+        "live": live,
+        "aside": aside,
+        "defaults": _defaults(conn, source),
+        "incoming": incoming,
+        "outgoing": outgoing,
+        "incoming_views": _view_definitions(conn, source),
+        "outgoing_views": _view_definitions(conn, live),
+        "views_lost": {},
+        "finished": False,
+    }
+    write_note(conn, aside, _SWITCH, plan)
+    _rename(conn, [(live, name, aside) for name in outgoing] + [(source, name, live) for name in incoming])
+    return _finish(conn, plan)
+
+
+def _plan_behind_rename(conn: Connection[t.Any], aside: str) -> dict[str, t.Any] | None:
+    """What was planned when this database was to take the old tables, if it really took them."""
+    plan: dict[str, t.Any] | None = read_note(conn, aside, _SWITCH)
+    if plan is None or not set(plan["incoming"]) <= set(tables(conn, plan["live"])):
+        return None
+    return plan if plan["outgoing"] == tables(conn, aside) else None
 
 
 def _finish(conn: Connection[t.Any], plan: dict[str, t.Any]) -> SwitchResult:
-    """Everything behind the RENAME; each step may be done again."""
-    source, live, aside = plan["source"], plan["live"], plan["aside"]
+    """Everything behind the RENAME; each step may be done again. A finished plan is only told."""
+    source, lost = plan["source"], plan["views_lost"]
+    if not plan["finished"]:
+        lost = _finish_views(conn, plan)
+        write_note(conn, plan["aside"], _SWITCH, {**plan, "finished": True, "views_lost": lost})
+    if not tables(conn, source):  # else somebody has imported again since
+        drop(conn, source)
+    return SwitchResult(
+        not plan["finished"], len(plan["incoming"]), len(plan["incoming_views"]), len(plan["outgoing"]), lost
+    )
+
+
+def _finish_views(conn: Connection[t.Any], plan: dict[str, t.Any]) -> dict[str, str]:
+    """The live database gets its views, the one aside those of the old state; which of the latter cannot be made."""
+    live = plan["live"]
     execute(conn, f"ALTER DATABASE {quote_name(live)} {plan['defaults']}")
-    for name in set(_objects(conn, live, "VIEW")) - set(plan["views"]):
+    for name in set(_objects(conn, live, "VIEW")) - set(plan["incoming_views"]):
         execute(conn, f"DROP VIEW {quote_name(live)}.{quote_name(name)}")
-    failed = _make_views(conn, live, plan["views"])
+    failed = _make_views(conn, live, plan["incoming_views"])
     if failed:
         name, error = next(iter(failed.items()))
         raise BoxliftError(
             f"The tables are switched in, but view {name} cannot be made in {live}: {error_text(error)}.",
             "Put the cause right and run again; only the views are missing.",
         )
-    lost = _make_views(conn, aside, plan["previous_views"])
-    drop_notes(conn, aside)
-    if not tables(conn, source):  # else somebody has imported again since
-        drop(conn, source)
-    if not plan["previous_tables"] and not _objects(conn, aside, "VIEW"):
-        drop(conn, aside)
-    return SwitchResult(
-        True,
-        plan["tables"],
-        len(plan["views"]),
-        plan["previous_tables"],
-        {name: error_text(error) for name, error in lost.items()},
-    )
+    lost = _make_views(conn, plan["aside"], plan["outgoing_views"])
+    return {name: error_text(error) for name, error in lost.items()}
 
 
 def _check(conn: Connection[t.Any], staging: str, live: str, incoming: t.Collection[str]) -> None:

@@ -1,0 +1,108 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module through its real main(): parameters in, JSON out."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import typing as t
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.boxlift.portal.plugins.module_utils.sql import staging
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import execute, rows
+from ansible_collections.boxlift.portal.plugins.modules import database_import
+from unit.plugins.module_utils.sql import samples
+
+
+@pytest.fixture()
+def dump(tmp_path: pathlib.Path) -> str:
+    for name, data in samples.FILES.items():
+        (tmp_path / name).write_bytes(data)
+    return str(tmp_path / "d.sql")
+
+
+@pytest.fixture()
+def module(capsys: pytest.CaptureFixture[str]) -> t.Callable[..., dict[str, t.Any]]:
+    def run(*, check: bool = False, diff: bool = False, **params: t.Any) -> dict[str, t.Any]:
+        internal = {"_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_remote_tmp": "/tmp"}
+        with patch_module_args({**params, **internal}), pytest.raises(SystemExit):
+            database_import.main()
+        return dict(json.loads(capsys.readouterr().out))
+
+    return run
+
+
+def option(mariadb: t.Any, name: str, **more: t.Any) -> dict[str, t.Any]:
+    return {"unix_socket": mariadb.login.unix_socket, "name": name, **more}
+
+
+def test_a_genuine_dump_by_its_first_file(mariadb: t.Any, module: t.Any, genuine_dump: t.Any, digest: t.Any) -> None:
+    live = mariadb.fresh_name("portal")
+    result = module(dump=[str(genuine_dump.files[1])], database=option(mariadb, live))
+    assert result["changed"] and result["rows"] == 13140 and result["views"] == genuine_dump.views
+    assert [repair["kind"] for repair in result["repairs"]] == ["bit_value", "view_definer"]
+    assert result["server_warnings"] == [] and result["resumed"] is False and result["previous_tables"] == 0
+    conn = mariadb.connect()
+    for name, table in genuine_dump.tables.items():
+        expected = table.get("rows_sha256")
+        assert digest(conn, live, name) == (table["rows"], expected) or (table["structure_only"] and not expected)
+    assert rows(mariadb.connect(live), "SELECT @@collation_database AS c")[0]["c"] == "utf8mb4_unicode_ci"
+    assert not staging.exists(conn, f"{live}_staging")
+
+
+def test_check_mode_reads_the_dump_and_needs_no_server(module: t.Any, dump: str) -> None:
+    result = module(check=True, dump=dump, database={"unix_socket": "/nowhere", "name": "portal"})
+    assert result["changed"] and result["rows"] == 11 and result["views"] == ["v_later", "v_tricky"]
+    assert {table["name"]: table["rows"] for table in result["tables"]} == samples.ROWS
+    assert "repairs" not in result
+
+
+def test_the_previous_state_is_kept_unless_told_otherwise(mariadb: t.Any, module: t.Any, dump: str) -> None:
+    live = mariadb.fresh_database("portal")
+    execute(mariadb.connect(live), "CREATE TABLE old (a INT)")
+    predicted = module(check=True, diff=True, dump=dump, database=option(mariadb, live))
+    result = module(diff=True, dump=dump, database=option(mariadb, live))
+    assert result["diff"] == predicted["diff"]
+    assert result["diff"]["before"] == "old\n" and result["diff"]["after"] == "b_bits\nb_stat_day\nb_tricky\n"
+    assert result["previous_tables"] == 1
+    assert staging.tables(mariadb.connect(), f"{live}_previous") == ["old"]
+    result = module(dump=dump, database=option(mariadb, live), keep_previous=False)
+    assert result["previous_tables"] == 0 and not staging.exists(mariadb.connect(), f"{live}_previous")
+
+
+def test_a_hostile_dump_is_refused_with_its_place(mariadb: t.Any, module: t.Any, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "evil.sql"
+    path.write_bytes(b"SET NAMES 'utf8mb4';\nSELECT LOAD_FILE('/etc/shadow') INTO OUTFILE '/tmp/x';\n-- Finished: now")
+    for check in (True, False):
+        result = module(check=check, dump=str(path), database=option(mariadb, mariadb.fresh_name("portal")))
+        assert result["failed"] and result["offset"] == 21 and result["line"] == 2 and result["file"] == str(path)
+        assert "SELECT LOAD_FILE" in result["msg"] and result["remedy"]
+
+
+def test_a_view_of_the_old_state_that_cannot_be_kept_is_a_warning(mariadb: t.Any, module: t.Any, dump: str) -> None:
+    live = mariadb.fresh_database("portal")
+    conn = mariadb.connect(live)
+    for text in (
+        "CREATE TABLE t (a INT)",
+        "CREATE TABLE u (a INT)",
+        "CREATE VIEW v AS SELECT a FROM t",
+        "DROP TABLE t",
+    ):
+        execute(conn, text)
+    result = module(dump=dump, database=option(mariadb, live))
+    assert any("View v of the previous state cannot be kept" in str(warning) for warning in result["warnings"])
+
+
+def test_a_password_never_comes_back(mariadb: t.Any, module: t.Any, dump: str) -> None:
+    result = module(dump=dump, database=option(mariadb, "portal", login_user="x", login_password="s3cret-word"))
+    assert result["failed"] and "s3cret-word" not in json.dumps(result)
+
+
+@pytest.mark.parametrize("missing", ["dump", "database"])
+def test_what_must_be_given(module: t.Any, dump: str, missing: str) -> None:
+    params = {"dump": dump, "database": {"name": "portal"}}
+    del params[missing]
+    result = module(**params)
+    assert result["failed"] and missing in result["msg"]
