@@ -15,7 +15,7 @@ final class MailQueue
     {
         $off = defined('DisableEventsCheck') || Option::get('main', 'check_events', 'Y') !== 'Y';
         $leftToCron = Agents::onCron() && !defined('BX_CRONTAB');
-        if ($off) {
+        if ($off || $leftToCron) {
             return 0;
         }
         $waiting = Database::query(
