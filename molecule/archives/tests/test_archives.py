@@ -79,4 +79,4 @@ def quoted(text: str) -> str:
 
 def test_nothing_is_left_over(host: t.Any, name: str) -> None:
     assert host.check_output("ls -A /srv/%s", name) == "www"
-    assert host.check_output("mariadb -N -e %s", f"SHOW DATABASES LIKE '{name}\\_%'") == ""
+    assert host.check_output("mariadb -N -e %s", f"SHOW DATABASES LIKE '{name}\\_staging'") == ""
