@@ -14,6 +14,7 @@ import datetime
 import hashlib
 import json
 import pathlib
+import shutil
 import sys
 import tempfile
 import typing as t
@@ -52,8 +53,20 @@ class Packing:
 
 
 def make_backup(out: pathlib.Path, w: World, packing: Packing) -> dict[str, t.Any]:
-    """Write the parts and `manifest.json` into `out`; gives back the manifest."""
-    out.mkdir(parents=True, exist_ok=True)
+    """Write the parts and `manifest.json` into the new or empty folder `out`; gives back the manifest.
+
+    The folder appears when it is complete; what a killed run left beside it is thrown away.
+    """
+    staging = out.with_name(f".{out.name}.partial")
+    if staging.exists():
+        shutil.rmtree(staging)
+    staging.mkdir(parents=True)
+    manifest = _write_backup(staging, w, packing)
+    staging.replace(out)
+    return manifest
+
+
+def _write_backup(out: pathlib.Path, w: World, packing: Packing) -> dict[str, t.Any]:
     base = f"{w.moment:%Y%m%d_%H%M%S}_{w.number('base', 0, 10**8):08}"
     with tempfile.TemporaryDirectory(dir=out, prefix=".dump-") as folder:
         dump = DumpWriter(
@@ -189,6 +202,8 @@ def _parse() -> argparse.Namespace:
     options = parser.parse_args()
     if options.kind.startswith("enc") and options.password_file is None:
         parser.error("an encrypted backup needs --password-file")
+    if options.out.is_dir() and any(options.out.iterdir()):
+        parser.error(f"{options.out} is not empty: empty it or name another folder")
     return options
 
 

@@ -74,7 +74,11 @@ def test_command_line(tmp_path: pathlib.Path) -> None:
     command = [sys.executable, maker.__file__, "--out", str(tmp_path / "out"), "--kind", "enc", "--part-size", "100000"]
     command += ["--password-file", str(tmp_path / "password"), "--sql-split", "30000", "--users", "3", "--leads", "20"]
     command += ["--deals", "1", "--messages", "5", "--files", "3", "--file-bytes", "9000", "--kernel-files", "3"]
+    (tmp_path / ".out.partial").mkdir()
+    (tmp_path / ".out.partial" / "left by a killed run").touch()
     result = subprocess.run(command, capture_output=True, text=True, check=True, env={"TZ": "Asia/Vladivostok"})
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (again.returncode, "is not empty" in again.stderr) == (2, True)
     manifest = json.loads((tmp_path / "out/manifest.json").read_text())
     assert manifest["password"] == "секрет"
     assert result.stdout.startswith(f"{manifest['parts'][0]['name']}: {len(manifest['parts'])} parts")
