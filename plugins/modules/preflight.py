@@ -8,12 +8,12 @@ module: preflight
 short_description: Say everything that stands in the way of bringing the portal to this host
 version_added: 0.1.0
 description:
-  - Asks a host, before anything is installed on it, whether the portal can come - release, rights, disk, memory, ports, the
-    portal's name, the clock, and whether the backup can be had from here.
-  - What the disk must hold is taken from the backup's own size fields, of the parts in O(source_path) or of the first part
-    behind O(source_url), of which only the beginning is read.
-  - Does not fail for what it finds - RV(findings) tells, and the playbook P(boxlift.portal.preflight#playbook) refuses with
-    the reasons of all hosts at once.
+  - Asks a host, before anything is installed on it, whether the portal can come - release, rights, disk, memory, ports,
+    the portal's name, the clock, and whether the backup can be had from here.
+  - What the disk must hold is taken from the backup's own size fields, of the parts in O(source_path) or of the first
+    part behind O(source_url), of which only the beginning is read.
+  - Does not fail for what it finds - RV(findings) tells, and the collection's playbook C(preflight) refuses with the
+    reasons of all hosts at once.
 extends_documentation_fragment:
   - boxlift.portal.attributes
   - boxlift.portal.attributes.info_module
@@ -39,8 +39,8 @@ options:
     default: ""
   further_ca:
     description:
-      - Certificates in PEM of authorities that this host will trust beside the system's once it is built. They only count
-        without O(source_ca).
+      - Certificates in PEM of authorities that this host will trust beside the system's once it is built. They only
+        count without O(source_ca).
     type: str
     default: ""
   source_password_given:

@@ -197,7 +197,7 @@ def _ask(url: str, base: str, kind: Kind, here: int, client: Source) -> Backup:
     except Interrupted as error:
         raise BoxliftError(
             f"{host} cannot be reached from this host: {error}.",
-            "Check source_url, the name service and the firewall; without a way there, copy the parts into source_path.",
+            "Check source_url, the name service and the firewall; or copy the parts into source_path by other means.",
         ) from error
     except Unusable as error:
         raise BoxliftError(
@@ -214,10 +214,9 @@ def _ask(url: str, base: str, kind: Kind, here: int, client: Source) -> Backup:
 
 
 def _from_marker(base: str, kind: Kind, first: Marker, file_size: int, here: int) -> Backup:
-    """From the first part alone. All parts but the last hold as much; what is encrypted does not compress."""
+    """From the first part alone: no part holds more than it does, and compression never adds a thousandth."""
     count = (first.last_index or 0) + 1
     held = max(first.data_size, file_size)  # the field has 32 bits: beyond 4 GiB it begins anew
-    archive = count * (file_size if kind.encrypted or count == 1 else held)
-    return Backup(
-        base, kind, count, archive, count * held, here, f"its first part: {count} parts of at most {held} bytes"
-    )
+    archive = file_size if count == 1 else count * (held + held // 1000)
+    how = f"its first part: {count} parts of at most {held} bytes"
+    return Backup(base, kind, count, archive, count * held, here, how)

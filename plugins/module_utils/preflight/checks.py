@@ -98,8 +98,8 @@ def name(host: Host, domain: str, expected: t.Sequence[str]) -> Finding:
     allowed = own | {_canonical(address) for address in expected}
     wish = "an address of this host" + (f" or {', '.join(expected)}" if expected else "")
     fix = (
-        f"Have the record of {domain} made or corrected. If a reverse proxy or router stands before this host, give its "
-        "address in preflight_expected_addresses."
+        f"Have the record of {domain} made or corrected. If a reverse proxy or router stands before this host, "
+        "give its address in preflight_expected_addresses."
     )
     try:
         found = [_canonical(address) for address in host.resolve(domain)]
@@ -126,8 +126,8 @@ def clock(host: Host, controller_time: float) -> Finding:
     seen = f"the clock differs from the controller's by {ahead:+.1f} s; {kept}"
     wish = f"{TOLERANCE:.0f} s at most"
     remedy = (
-        "Correct the clock of the host or of the controller and let chrony keep it; in a container or virtual machine the "
-        "clock is its host's."
+        "Correct the clock of the host or of the controller and let chrony keep it; in a container or virtual machine "
+        "the clock is its host's."
     )
     if TOLERANCE < ahead <= TOLERANCE + LATENCY:
         late = f"{seen} (up to {LATENCY:.0f} s may be the task's own way here)"

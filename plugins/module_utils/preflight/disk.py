@@ -71,8 +71,8 @@ def _judge(lies_on: FileSystem, sharers: t.Sequence[Need]) -> Finding:
     remedy = ""
     if status == "fail":
         remedy = (
-            f"Enlarge {lies_on.mount} by {gib(total - lies_on.free)} or free as much there, or move one of the folders to "
-            "another disk. Where the sizes are known better, give them in preflight_sizes."
+            f"Enlarge {lies_on.mount} by {gib(total - lies_on.free)} or free as much there, or move one of the folders "
+            "to another disk. Where the sizes are known better, give them in preflight_sizes."
         )
     elif status == "unknown":
         remedy = "Give the sizes that you know of in preflight_sizes (bytes of archive, tree, database)."
