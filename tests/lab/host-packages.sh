@@ -25,6 +25,11 @@ need python3-venv "${PYTHON:-python3.11}" -c 'import ensurepip, venv'
 # Only the programs: the package mariadb-server would bring a system service, and the tests start their own server.
 need mariadb-server-core command -v mariadbd
 need mariadb-client command -v mariadb-dump
+# PHP judges what we read from its files, and runs the fixture portal.
+need php-cli command -v php
+need php-mysql php -r 'exit(extension_loaded("mysqli") ? 0 : 1);'
+need php-mbstring php -r 'exit(extension_loaded("mbstring") ? 0 : 1);'
+need openssl command -v openssl
 
 if ((${#missing[@]} == 0)); then
   exit 0

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Backups with a manifest to test against: those of the vendor's genuine writer where they are at hand, else our own."""
+"""Backups with a manifest to test against: those of the genuine writer where they are at hand, else our own."""
 
 from __future__ import annotations
 
