@@ -66,7 +66,7 @@ def test_check_make_and_make_again(site: Path) -> None:
     page = (site / "out" / "report.html").read_text(encoding="utf-8")
     assert "1 of 13 checks failed." in page
     content = json.loads(Path(made["json"]).read_text(encoding="utf-8"))
-    assert len(content["steps"]) == 272
+    assert len(content["steps"]) == 273
     assert [stat.S_IMODE(path.stat().st_mode) for path in (site / "out").iterdir()] == [0o600, 0o600]
 
     assert make(site, "dest: out")["changed"] is False

@@ -23,7 +23,7 @@ def test_the_sample_is_read_whole(tmp_path: Path) -> None:
     write(tmp_path / "move.jsonl")
     journal = read([str(tmp_path)])
     assert [run.playbook for run in journal.runs] == ["provision", "fetch", "restore", "configure", "health"]
-    assert [len(run.steps) for run in journal.runs] == [240, 3, 4, 24, 1]
+    assert [len(run.steps) for run in journal.runs] == [240, 3, 4, 24, 2]
     assert [run.failed for run in journal.runs] == [False, False, False, False, True]
     assert journal.damaged == []
     assert {run.site for run in journal.runs} == {"portal.boxlift.test"}

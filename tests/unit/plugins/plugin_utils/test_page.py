@@ -77,6 +77,7 @@ def hostile(folder: Path) -> dict[str, t.Any]:
         ("backup_verify", verified),
         ("backup_fetch", fetched),
         ("backup_restore", restored),
+        ("portal_info", {"portal": {"version": HOSTILE, "counts": {HOSTILE: 3}}}),
         ("portal_health", checked),
     ):
         out.task(HOSTILE, 1, "failed", action=f"boxlift.portal.{module}", results=[result], **more)
@@ -108,7 +109,8 @@ def test_the_page_says_what_the_report_says(sample: str) -> None:
     assert "20260418_170000_12345678.enc.gz.300" in text
     assert "the answer was an HTML page" in text
     assert "18\u202f438\u202f896" in text
-    assert "All 272 tasks" in text
+    assert "48\u202f211" in text
+    assert "All 273 tasks" in text
 
 
 def test_the_most_urgent_finding_comes_first(sample: str) -> None:

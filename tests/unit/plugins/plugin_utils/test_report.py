@@ -249,7 +249,7 @@ def test_the_whole_sample(tmp_path: Path) -> None:
     assert json.loads(json.dumps(report)) == report
     assert report["title"] == "The move of portal.boxlift.test"
     assert report["result"] == {"level": "bad", "text": "1 of 13 checks failed."}
-    assert len(report["steps"]) == 272
+    assert len(report["steps"]) == 273
     assert len(report["findings"]) == len(FINDINGS) + 1
     assert report["backup"]["volumes"] == VOLUMES
     assert report["restore"]["rows"] == 18_438_896
