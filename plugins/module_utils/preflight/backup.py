@@ -185,6 +185,8 @@ def _ask(url: str, base: str, kind: Kind, here: int, client: Source) -> Backup:
         close = getattr(body.chunks, "close", None)
         if close:
             close()  # the rest of the part is not wanted
+    except BoxliftError as error:  # it speaks of the fetch's option; here it is the site's variable
+        raise BoxliftError(error.message, error.remedy.replace("ca_path", "source_ca_path")) from error
     except Refused as error:
         if error.status in _EXPIRED:
             raise BoxliftError(

@@ -64,6 +64,7 @@ def test_a_source_over_tls(tmp_path: Path, tls: tuple[Path, Path], run_module: R
     (source,) = [finding for finding in untrusted["findings"] if finding["id"] == "backup.source"]
     assert source["status"] == "fail"
     assert "certificate of 127.0.0.1 is not trusted" in source["observed"]
+    assert "source_ca_path" in source["remedy"]
 
 
 def test_an_expired_link(tmp_path: Path, tls: tuple[Path, Path], run_module: RunModule) -> None:

@@ -1,0 +1,65 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbook as a user runs it: one task refuses, with every reason of the inventory and of every host."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import yaml
+from unit.plugins.playbook import run_playbook
+
+MOVE = """
+- import_playbook: boxlift.portal.preflight
+- hosts: production
+  gather_facts: false
+  tasks:
+    - ansible.builtin.debug:
+        msg: the move goes on
+"""
+SECRET = " canary-secret"
+
+
+def preflight(folder: Path, **variables: object) -> tuple[int, str]:
+    """Against this machine, and a host without Python; the exit code and what was said."""
+    here = {"ansible_connection": "local"}
+    lost = {**here, "ansible_python_interpreter": "/nonexistent"}
+    inventory = {"production": {"vars": variables, "hosts": {"here": here, "lost": lost}}}
+    (folder / "hosts.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
+    run = run_playbook(folder, MOVE, "-i", "hosts.yml", "--check", ANSIBLE_CALLBACKS_ENABLED="")
+    return run.returncode, run.stdout + run.stderr
+
+
+def test_every_reason_at_once(tmp_path: Path) -> None:
+    code, said = preflight(
+        tmp_path,
+        site_domain="https://portal.example.com/",
+        site_database_password=SECRET,
+        source_url="http://cloud.example.com/canary-signature",
+        source_path=str(tmp_path / "absent"),
+        certificate_file=str(tmp_path / "absent.pem"),
+        database_name="no-name",
+    )
+    assert code == 2, said
+    refusal = said[said.index("The portal cannot come yet.") :]
+    for reason in (
+        "controller: site_domain is 'https://portal.example.com/'",
+        "controller: site_database_password is wrong (not shown)",
+        "controller: source_url is wrong (not shown)",
+        "controller: database_name is 'no-name'",
+        f"controller: certificate_file is '{tmp_path}/absent.pem', and there is no such file",
+        "here: source_url is not set, and ",
+        "lost: this host could not be asked: The module interpreter '/nonexistent' was not found",
+    ):
+        assert len(re.findall(rf"^ *\d+\. {re.escape(reason)}", refusal, re.MULTILINE)) == 1, (reason, refusal)
+    assert "canary" not in said
+    assert "the move goes on" not in said
+
+
+def test_nothing_set_at_all(tmp_path: Path) -> None:
+    code, said = preflight(tmp_path)
+    assert code == 2, said
+    missing = re.findall(r"^ *\d+\. controller: (\w+) is not set", said, re.MULTILINE)
+    assert missing == ["site_domain", "site_database_password", "certificate_file"]
+    assert "group_vars/all.yml" in said
