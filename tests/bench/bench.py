@@ -109,8 +109,8 @@ def table(rows: list[Row], options: argparse.Namespace) -> str:
     head = (
         "# Measured against the field's tools\n\n"
         f"`make bench`: preset {options.size}, 40 MiB parts, {options.pairs} alternating pairs, medians, tmpfs,\n"
-        f"{cores} cores, Python {platform.python_version()}. Below 1 we are faster. Every run of ours proves the backup\n"
-        "whole; the peers prove no more than the checksums of gzip.\n\n"
+        f"{cores} cores, Python {platform.python_version()}. Below 1 we are faster. Every run of ours proves\n"
+        "the backup whole; the peers prove no more than the checksums of gzip.\n\n"
         "| what | peer | ours (s) | peer (s) | ratio |\n|---|---|---|---|---|\n"
     )
     body = "".join(
