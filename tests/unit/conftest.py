@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fixtures for everybody: a real MariaDB of the test run's own, and the dumps of genuine backups."""
+"""Fixtures for everybody: a real MariaDB of the test run's own, and the dumps of the reference backups."""
 
 from __future__ import annotations
 
@@ -28,10 +28,9 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection impo
     rows,
 )
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from lab.reference import reference_backups
 
 STARTUP_SECONDS = 30
-# Archives of the vendor's own writer lie beside the repository where it is developed.
-GENUINE = pathlib.Path(__file__).resolve().parents[3] / "shared/data/backups"
 
 
 class MariaDB:
@@ -121,8 +120,8 @@ def _wait(server: MariaDB, process: subprocess.Popen[bytes], log: pathlib.Path) 
             time.sleep(0.05)
 
 
-class GenuineDump(t.NamedTuple):
-    """The dump of a genuine backup, unpacked: `files` in reading order, and what its manifest promises."""
+class ReferenceDump(t.NamedTuple):
+    """The unpacked dump of a backup with a manifest: `files` in reading order, and what the manifest promises."""
 
     files: list[pathlib.Path]
     tables: dict[str, dict[str, t.Any]]
@@ -130,10 +129,9 @@ class GenuineDump(t.NamedTuple):
 
 
 @pytest.fixture(scope="session", params=["plain_multi", "enc_multi"])
-def genuine_dump(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> GenuineDump:
-    folder = GENUINE / request.param
-    if not folder.is_dir():
-        pytest.skip(f"the genuine backup {request.param} is not beside this repository")
+def reference_dump(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ReferenceDump:
+    """Of the vendor's own writer, where its backups are at hand."""
+    folder = reference_backups()[request.param]
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     stream = b"".join(gzip.decompress((folder / part["name"]).read_bytes()) for part in manifest["parts"])
     if manifest["password"]:
@@ -149,11 +147,11 @@ def genuine_dump(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
                 source = archive.extractfile(member)
                 assert source is not None
                 (target / pathlib.Path(member.name).name).write_bytes(source.read())
-    return GenuineDump([target / pathlib.Path(name).name for name in names], db["tables"], db["views"])
+    return ReferenceDump([target / pathlib.Path(name).name for name in names], db["tables"], db["views"])
 
 
 def rows_sha256(conn: t.Any, database: str, table: str) -> tuple[int, str]:
-    """Number and digest of a table's rows by the recipe of the genuine backups' manifests."""
+    """Number and digest of a table's rows by the recipe of the manifests."""
     columns = rows(
         conn,
         "SELECT COLUMN_NAME AS name FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s "

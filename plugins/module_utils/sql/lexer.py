@@ -73,6 +73,8 @@ def tokenize(text: bytes) -> list[Token]:
         if match is None:
             raise LexError(f"byte 0x{text[position]:02x} at its position {position} belongs to no token")
         kind = match.lastgroup or ""
+        if kind == "name":
+            _check_name(match.group())
         if kind in ("exec", "end"):
             if inside == (kind == "exec"):
                 raise LexError("its executable comments are not balanced")
@@ -83,6 +85,14 @@ def tokenize(text: bytes) -> list[Token]:
     if inside:
         raise LexError("its executable comment is not closed")
     return tokens
+
+
+def _check_name(raw: bytes) -> None:
+    """Some servers step over as many bytes as a name's byte announces: half a character would swallow the backtick."""
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise LexError("a name in it is not UTF-8") from error
 
 
 def render(text: bytes, tokens: t.Sequence[Token], replaced: t.Mapping[int, bytes]) -> bytes:

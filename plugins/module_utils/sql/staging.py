@@ -80,7 +80,7 @@ def drop(conn: Connection[t.Any], database: str) -> None:
 
 def tables(conn: Connection[t.Any], database: str) -> list[str]:
     """The names of the database's tables, without views and without our own notes."""
-    names = _objects(conn, database, "BASE TABLE")
+    names = _objects(conn, database, views=False)
     return [name for name in names if not name.lower().startswith(RESERVED_PREFIX)]
 
 
@@ -156,7 +156,7 @@ def _finish_views(conn: Connection[t.Any], plan: dict[str, t.Any]) -> dict[str, 
     """The live database gets its views, the one aside those of the old state; which of the latter cannot be made."""
     live = plan["live"]
     execute(conn, f"ALTER DATABASE {quote_name(live)} {plan['defaults']}")
-    for name in set(_objects(conn, live, "VIEW")) - set(plan["incoming_views"]):
+    for name in set(_objects(conn, live, views=True)) - set(plan["incoming_views"]):
         execute(conn, f"DROP VIEW {quote_name(live)}.{quote_name(name)}")
     failed = _make_views(conn, live, plan["incoming_views"])
     if failed:
@@ -183,7 +183,7 @@ def _check(conn: Connection[t.Any], staging: str, live: str, incoming: t.Collect
             f"The tables of {live} cannot be switched: {len(triggers)} triggers hang on them ({shown}).",
             "Save their definitions, drop them, run again, and create them afterwards if they are still needed.",
         )
-    clash = sorted(set(_objects(conn, live, "VIEW")) & set(incoming))
+    clash = sorted(set(_objects(conn, live, views=True)) & set(incoming))
     if clash:
         raise BoxliftError(
             f"{live} has views with the names of incoming tables: {', '.join(clash[:10])}.", "Drop these views first."
@@ -208,7 +208,7 @@ def _rename(conn: Connection[t.Any], moves: t.Iterable[tuple[str, str, str]]) ->
 
 def _view_definitions(conn: Connection[t.Any], database: str) -> dict[str, str]:
     """Each view as a statement without database names, which the server leaves out while the view works."""
-    names = _objects(conn, database, "VIEW")
+    names = _objects(conn, database, views=True)
     if names:
         conn.select_db(database)
     found = {name: rows(conn, f"SHOW CREATE VIEW {quote_name(name)}")[0]["Create View"] for name in names}
@@ -233,11 +233,12 @@ def _make_views(conn: Connection[t.Any], database: str, definitions: t.Mapping[s
     return {}
 
 
-def _objects(conn: Connection[t.Any], database: str, kind: str) -> list[str]:
+def _objects(conn: Connection[t.Any], database: str, *, views: bool) -> list[str]:
+    """Views, or everything else that RENAME TABLE moves (MariaDB has more kinds of tables than one)."""
     query = (
-        "SELECT TABLE_NAME AS n FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_TYPE = %s ORDER BY 1"
+        "SELECT TABLE_NAME AS n, TABLE_TYPE AS kind FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s ORDER BY 1"
     )
-    return [row["n"] for row in rows(conn, query, (database, kind))]
+    return [row["n"] for row in rows(conn, query, (database,)) if (row["kind"] == "VIEW") == views]
 
 
 def _defaults(conn: Connection[t.Any], database: str) -> str:

@@ -71,7 +71,7 @@ class Splitter:
         """The last statement, where the file ends right behind it; one without its semicolon is an error."""
         yield from self._take(final=True)
         if self._buffer:
-            raise self._error("is cut off: the {} has no end", "Fetch the damaged part of the backup again.")
+            raise self._error("is cut off", "has no end", "Fetch the damaged part of the backup again.")
 
     def _take(self, final: bool) -> t.Iterator[Statement]:
         while self._in_statement or self._to_next_statement(final):
@@ -82,7 +82,7 @@ class Splitter:
             elif self._quick or not quick:  # neither way gets on without more bytes
                 break
         if len(self._buffer) > self._limit:
-            raise self._error(f"cannot be read: the {{}} is longer than {self._limit} bytes", "Verify the backup.")
+            raise self._error("cannot be read", f"is longer than {self._limit} bytes", "Verify the backup.")
 
     def _to_next_statement(self, final: bool) -> bool:
         """Drop blanks, comments and empty statements; whether a statement begins."""
@@ -192,10 +192,10 @@ class Splitter:
         self.offset += count
         del self._buffer[:count]
 
-    def _error(self, text: str, remedy: str) -> DumpError:
-        what = text.format("statement" if self._in_statement else "comment")
+    def _error(self, verdict: str, reason: str, remedy: str) -> DumpError:
+        what = "statement" if self._in_statement else "comment"
         return DumpError(
-            f"{self.file} {what}; it begins at byte {self.offset} (line {self.line}).",
+            f"{self.file} {verdict}: the {what} at byte {self.offset} (line {self.line}) {reason}.",
             f"{remedy} The module backup_verify names it.",
             file=self.file,
             offset=self.offset,

@@ -38,14 +38,17 @@ def option(mariadb: t.Any, name: str, **more: t.Any) -> dict[str, t.Any]:
     return {"unix_socket": mariadb.login.unix_socket, "name": name, **more}
 
 
-def test_a_genuine_dump_by_its_first_file(mariadb: t.Any, module: t.Any, genuine_dump: t.Any, digest: t.Any) -> None:
+def test_a_reference_dump_by_its_first_file(
+    mariadb: t.Any, module: t.Any, reference_dump: t.Any, digest: t.Any
+) -> None:
     live = mariadb.fresh_name("portal")
-    result = module(dump=[str(genuine_dump.files[1])], database=option(mariadb, live))
-    assert result["changed"] and result["rows"] == 13140 and result["views"] == genuine_dump.views
-    assert [repair["kind"] for repair in result["repairs"]] == ["bit_value", "view_definer"]
+    result = module(dump=[str(reference_dump.files[1])], database=option(mariadb, live))
+    assert result["changed"] and result["rows"] == sum(table["rows"] for table in reference_dump.tables.values())
+    assert result["views"] == reference_dump.views
+    assert "view_definer" in [repair["kind"] for repair in result["repairs"]]
     assert result["server_warnings"] == [] and result["resumed"] is False and result["previous_tables"] == 0
     conn = mariadb.connect()
-    for name, table in genuine_dump.tables.items():
+    for name, table in reference_dump.tables.items():
         expected = table.get("rows_sha256")
         assert digest(conn, live, name) == (table["rows"], expected) or (table["structure_only"] and not expected)
     assert rows(mariadb.connect(live), "SELECT @@collation_database AS c")[0]["c"] == "utf8mb4_unicode_ci"

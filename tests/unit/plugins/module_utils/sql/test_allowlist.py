@@ -161,6 +161,7 @@ HOSTILE = [
     column(b"int /* open"),
     column(b"\xc3\xa9"),
     column(b"int\0"),
+    b"CREATE TABLE `t` (`a\xf0` int) ENGINE=InnoDB",
     column(b"int COMMENT 'x"),
     column(b"unknowntype"),
     # Rows that are more than rows
@@ -228,6 +229,7 @@ HOSTILE = [
     VIEW + b"_gbk'\xbf\\' from `t`",
     VIEW + b'"a" from `t`',
     VIEW + b"1; DROP DATABASE live",
+    VIEW + b"1 AS `half \xf0` from `t`",
     b"CREATE VIEW `mysql`.`v` AS select 1",
     b"CREATE VIEW `v` AS delete from `t`",
     b"CREATE OR REPLACE VIEW `v` AS select 1",

@@ -59,31 +59,30 @@ def content(conn: t.Any, digest: Digest) -> dict[str, t.Any]:
     return {"collation": schema["DEFAULT_COLLATION_NAME"], "shown": shown, "rows": tables}
 
 
-def test_every_table_of_a_genuine_backup_is_exactly_its_source(
-    mariadb: t.Any, genuine_dump: t.Any, digest: Digest
-) -> None:
+def test_every_table_of_a_backup_is_exactly_its_source(mariadb: t.Any, reference_dump: t.Any, digest: Digest) -> None:
     """Also the two tables that the vendor's own reader spoils: b_zero_id and b_binary_types."""
-    files = {path.name: path.read_bytes() for path in genuine_dump.files}
+    files = {path.name: path.read_bytes() for path in reference_dump.files}
     conn, result = load(mariadb, files)
     assert {table["name"]: table["rows"] for table in result.tables} == {
-        name: table["rows"] for name, table in genuine_dump.tables.items()
+        name: table["rows"] for name, table in reference_dump.tables.items()
     }
-    assert result.rows == sum(table["rows"] for table in genuine_dump.tables.values()) > 13000
-    assert result.views == genuine_dump.views
+    assert result.rows == sum(table["rows"] for table in reference_dump.tables.values()) > 10000
+    assert result.views == reference_dump.views
     assert result.warnings == []
-    assert result.repairs == [
-        {"table": "b_binary_types", "kind": "bit_value", "detail": "", "count": 300},
-        {"table": "v_active_users", "kind": "view_definer", "detail": "root@localhost", "count": 1},
-    ]
     database = conn.db.decode()
-    for name, table in genuine_dump.tables.items():
+    for name, table in reference_dump.tables.items():
         assert table["structure_only"] or digest(conn, database, name) == (table["rows"], table["rows_sha256"]), name
     structure_only = {table["name"] for table in result.tables if table["structure_only"]}
-    assert structure_only == {name for name, table in genuine_dump.tables.items() if table["structure_only"]}
-    shown = rows(conn, "SHOW CREATE TABLE b_crm_lead")[0]["Create Table"]
-    assert "FULLTEXT KEY `ix_ft`" in shown
-    assert rows(conn, "SELECT COUNT(*) AS n FROM v_active_users")[0]["n"] > 0
-    assert "SQL SECURITY INVOKER" in rows(conn, "SHOW CREATE VIEW v_active_users")[0]["Create View"]
+    assert structure_only == {name for name, table in reference_dump.tables.items() if table["structure_only"]}
+    for view in result.views:
+        assert rows(conn, f"SELECT COUNT(*) AS n FROM {view}")[0]["n"] > 0
+        assert "SQL SECURITY INVOKER" in rows(conn, f"SHOW CREATE VIEW {view}")[0]["Create View"]
+    if "b_binary_types" in reference_dump.tables:  # the vendor's writer made it
+        assert result.repairs == [
+            {"table": "b_binary_types", "kind": "bit_value", "detail": "", "count": 300},
+            {"table": "v_active_users", "kind": "view_definer", "detail": "root@localhost", "count": 1},
+        ]
+        assert "FULLTEXT KEY `ix_ft`" in rows(conn, "SHOW CREATE TABLE b_crm_lead")[0]["Create Table"]
 
 
 def test_the_tricky_dump(mariadb: t.Any) -> None:
@@ -134,11 +133,11 @@ def test_the_collation_of_after_connect_becomes_the_database_s_own(mariadb: t.An
 def test_a_dump_in_another_character_set(mariadb: t.Any) -> None:
     text = (
         "SET NAMES 'cp1251';\nCREATE TABLE `t` (`a` varchar(20) COMMENT 'Имя') ENGINE=InnoDB DEFAULT CHARSET=utf8;\n"
-        "INSERT INTO `t` VALUES\n('Ёжик');\nCREATE VIEW `v` AS select 'Ёж' AS `Имя` from `t`;\n"
+        "INSERT INTO `t` VALUES\n('Ёжик');\nCREATE VIEW `v` AS select 'Ёж' AS `x` from `t`;\n"
     )
     conn, _result = load_text(mariadb, text.encode("cp1251"))
     assert rows(conn, "SELECT a, HEX(a) AS h FROM t") == [{"a": "Ёжик", "h": "Ёжик".encode().hex().upper()}]
-    assert rows(conn, "SELECT * FROM v") == [{"Имя": "Ёж"}]
+    assert rows(conn, "SELECT * FROM v") == [{"x": "Ёж"}]
 
 
 def test_an_empty_table_of_the_dump_is_empty_whatever_was_there(mariadb: t.Any) -> None:
@@ -247,7 +246,7 @@ def test_an_import_that_goes_on_is_fed_from_its_table_s_beginning(mariadb: t.Any
         ({"d.sql": samples.FIRST}, "d.sql does not end with the line '-- Finished'"),
         ({"d.sql": samples.FIRST, "d.sql.1": samples.SECOND[:-34]}, "d.sql.1 does not end with"),
         ({"d.sql": samples.FIRST + FINISHED + b"\nSET NAMES utf8mb4;\n"}, "does not end with"),
-        ({"d.sql": samples.FIRST[:-10]}, "d.sql is cut off: the statement has no end"),
+        ({"d.sql": samples.FIRST[:-10]}, "d.sql is cut off: the statement at byte .* has no end"),
         ({"x_after_connect.sql": samples.AFTER_CONNECT + FINISHED}, "no file does not end with"),
         ({"d.sql": b"-- Started\nSET NAMES 'utf8';\n" + FINISHED}, "holds no table"),
     ],
@@ -346,7 +345,7 @@ def test_rows_that_vanish_are_noticed(mariadb: t.Any) -> None:
 
 
 def test_warnings_of_the_server_are_counted_by_table(mariadb: t.Any) -> None:
-    many = b",\n".join(b"('too long')" for _ in range(100))
+    many = b",\n".join([b"('too long')"] * 100)
     text = b"CREATE TABLE `t` (`a` varchar(3)); INSERT INTO `t` VALUES\n" + many + b";"
     _conn, result = load_text(mariadb, text)
     assert result.warnings == [

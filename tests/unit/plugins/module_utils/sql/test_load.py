@@ -28,6 +28,10 @@ class Killed(BaseException):
     """Stands for kill -9: nothing of ours may catch it."""
 
 
+def die(*_arguments: object) -> t.NoReturn:
+    raise Killed
+
+
 @pytest.fixture()
 def files(tmp_path: pathlib.Path) -> list[str]:
     for name, data in samples.FILES.items():
@@ -169,7 +173,7 @@ def test_an_import_that_was_finished_but_not_switched_in_is_only_switched_in(
 ) -> None:
     live = mariadb.fresh_name("portal")
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(staging, "_rename", lambda *_moves: (_ for _ in ()).throw(Killed()))
+        patch.setattr(staging, "_rename", die)
         load_dump(mariadb.login, live, files)
     monkeypatch.setattr(Importer, "feed", None)  # must not be called
     load = load_dump(mariadb.login, live, files)
@@ -183,7 +187,7 @@ def test_a_switch_killed_behind_its_rename_is_finished_and_the_old_state_kept(
     live = mariadb.fresh_database("portal")
     staging.execute(mariadb.connect(live), "CREATE TABLE old (a INT)")
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(staging, "_finish", lambda *_plan: (_ for _ in ()).throw(Killed()))
+        patch.setattr(staging, "_finish", die)
         load_dump(mariadb.login, live, files)
     load = load_dump(mariadb.login, live, files)
     assert load.resumed and load.switch == (True, 3, 2, 1, {})
@@ -194,7 +198,7 @@ def test_a_switch_killed_behind_its_rename_is_finished_and_the_old_state_kept(
 def test_another_dump_begins_anew(mariadb: t.Any, files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     live = mariadb.fresh_name("portal")
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(staging, "_rename", lambda *_moves: (_ for _ in ()).throw(Killed()))
+        patch.setattr(staging, "_rename", die)
         load_dump(mariadb.login, live, files)
     pathlib.Path(files[1]).write_bytes(samples.FIRST.replace(b"zero; stays zero", b"changed"))
     load = load_dump(mariadb.login, live, files)

@@ -122,7 +122,7 @@ def test_a_statement_beyond_the_limit_is_an_error_and_not_memory() -> None:
 
 def test_the_limit_holds_for_comments_too() -> None:
     splitter = Splitter("d.sql", limit=1000)
-    with pytest.raises(DumpError, match="comment is longer than 1000 bytes"):
+    with pytest.raises(DumpError, match=r"the comment at byte 0 \(line 1\) is longer than 1000 bytes"):
         for _round in range(100):
             list(splitter.feed(b"/* long" * 20))
 
@@ -142,7 +142,7 @@ QUOTED = st.one_of(
     INSIDE.map(lambda parts: b"'" + b"".join(parts) + b"'"),
     INSIDE.map(lambda parts: b'"' + b"".join(parts) + b'"'),
     INSIDE.map(lambda parts: b"`" + b"".join(parts) + b"`"),
-    INSIDE.map(lambda parts: b"/* " + b"".join(parts).replace(b"*/", b"") + b" */"),
+    INSIDE.map(lambda parts: b"/* " + b"".join(parts).replace(b"/", b"") + b" */"),
     INSIDE.map(lambda parts: b"-- " + b"".join(parts).replace(b"\n", b"") + b"\n"),
 )
 STATEMENT = st.lists(st.one_of(CODE, QUOTED), max_size=8).map(lambda parts: b"X" + b" ".join(parts))
