@@ -30,6 +30,7 @@ need php-cli command -v php
 need php-mysql php -r 'exit(extension_loaded("mysqli") ? 0 : 1);'
 need php-mbstring php -r 'exit(extension_loaded("mbstring") ? 0 : 1);'
 need openssl command -v openssl
+need shellcheck command -v shellcheck
 
 if ((${#missing[@]} == 0)); then
   exit 0

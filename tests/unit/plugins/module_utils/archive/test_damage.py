@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import WrongPassword
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.verify import verify
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.restore import Request, Restore
 
 from .conftest import Sample, make_sample
 
@@ -252,6 +254,21 @@ def assert_found(sample: Sample, expected: dict[int, set[str]]) -> None:
     for volume in report.damaged():
         assert volume.reason
         assert volume.name in report.summary()
+    assert_nothing_touched(sample, [volume.name for volume in report.damaged()])
+
+
+def assert_nothing_touched(sample: Sample, names: list[str]) -> None:
+    """A restore names the same parts, and the live portal stays as it is."""
+    live = sample.directory.parent / "site" / "www"
+    live.mkdir(parents=True)
+    (live / "index.php").write_text("live")
+    request = Request(str(sample.part(0)), str(live), str(sample.directory.parent / "state"), sample.password)
+    with pytest.raises(BoxliftError) as caught:
+        Restore(request, None).run()
+    for name in names:
+        assert name in caught.value.message
+    assert [path.name for path in live.parent.rglob("*")] == ["www", "index.php"]
+    assert (live / "index.php").read_text() == "live"
 
 
 @pytest.mark.parametrize("damage", PACKED_ONLY, ids=lambda damage: damage.__name__)
