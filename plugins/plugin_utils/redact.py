@@ -15,7 +15,7 @@ MASK = "********"
 # Names whose value is a secret, unless the name goes on to say that it is something about one.
 _SECRET_NAME = re.compile(
     r"(?<!update_)(passw(or)?d|passphrase|secret|token|webhook|credential|authorization|cookie|api_?key|private_?key|licen[cs]e_?key)"
-    r"(?!.*(_file|_path|_dir|_length|_ttl|_age|_policy|_user|_name)$)",
+    r"(?!.*(_files?|_paths?|_dirs?|_length|_ttl|_age|_policy|_user|_name)$)",
     re.IGNORECASE,
 )
 _SHORTEST_VALUE = 4  # anything shorter would mask ordinary text
@@ -62,6 +62,9 @@ class Redactor:
     def learn(self, values: t.Any, name: str = "") -> None:
         """Remember every string below a name that says secret. Templates are not values yet and are passed over."""
         if isinstance(values, t.Mapping):
+            if "changed" in values:
+                # A registered result is not a secret because of the name it was given: what it holds has names too.
+                name = ""
             for key, value in values.items():
                 key = str(key)
                 self.learn(value, key if _SECRET_NAME.search(key) else name)

@@ -97,3 +97,11 @@ def test_structures_keep_their_shape() -> None:
     redactor.learn({"password": "hunter2x"})
     data = {"a": [1, None, True, 2.5, "hunter2x"], "token": "anything", "sum": {"pass": 3}}
     assert redactor.data(data) == {"a": [1, None, True, 2.5, MASK], "token": MASK, "sum": {"pass": 3}}
+
+
+def test_a_registered_result_is_no_secret_because_of_its_name() -> None:
+    """What it holds has names of its own; else the owner of a secret file would be masked wherever it is named."""
+    redactor = Redactor()
+    found = {"changed": False, "files": [{"path": "/srv/www/.settings.php", "pw_name": "portal"}], "token": "canary1"}
+    redactor.learn({"__portal_secrets": found, "__portal_secret_files": [".settings.php"]})
+    assert redactor.text("the portal reads .settings.php with canary1") == "the portal reads .settings.php with ********"
