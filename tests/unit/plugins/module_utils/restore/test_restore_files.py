@@ -281,3 +281,50 @@ def test_killed_between_the_renames(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     result = Restore(request, None).run()
     assert (live / "index.php").exists()
     assert (Path(result["previous"]) / "old.txt").exists()
+
+
+def test_a_part_that_changes_behind_the_proof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between proof and placing lies time; what is placed is what was proven, or nothing is switched in."""
+    (tmp_path / "one").mkdir()
+    entries = [Entry(b"a.txt", data=b"a" * 5000), Entry(b"b.txt", data=b"b" * 5000)]
+    first = write_archive(entries, tmp_path / "one", "base", kind="tar", part_limit=4096)[0]
+    request = request_for(tmp_path, first)
+    restore = Restore(request, None)
+    prove = restore._prove
+
+    def prove_then_change() -> t.Any:
+        report = prove()
+        part = first.with_name(first.name + ".1")
+        content = bytearray(part.read_bytes())
+        content[200] ^= 1
+        part.write_bytes(content)
+        return report
+
+    monkeypatch.setattr(restore, "_prove", prove_then_change)
+    with pytest.raises(BoxliftError, match=r"base\.tar\.1 has changed since it was verified"):
+        restore.run()
+    assert not Path(request.document_root).exists()
+
+
+@pytest.mark.parametrize(
+    ("root", "message"), (("/www", "directly in /"), ("/", "directly in /"), ("/proc", "directly in /"))
+)
+def test_document_roots_that_cannot_be_renamed(tmp_path: Path, root: str, message: str) -> None:
+    request = Request(str(small(tmp_path / "one")), root, str(tmp_path / "state"))
+    with pytest.raises(BoxliftError, match=message):
+        Restore(request, None)
+
+
+def test_a_mount_point_cannot_be_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os.path, "ismount", lambda path: path == str(tmp_path / "site" / "www"))
+    with pytest.raises(BoxliftError, match="is a mount point"):
+        Restore(request_for(tmp_path, small(tmp_path / "one")), None)
+
+
+def test_an_unreadable_state_file_is_named(tmp_path: Path) -> None:
+    request = request_for(tmp_path, small(tmp_path / "one"))
+    restore = Restore(request, None)
+    Path(request.state_dir).mkdir()
+    Path(restore._state_path).write_text("{half")
+    with pytest.raises(BoxliftError, match=rf"{restore._state_path} is not readable"):
+        restore.run()
