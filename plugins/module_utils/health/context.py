@@ -31,6 +31,7 @@ class Context:
     now: t.Callable[[], float]
     connect: Connect
     portal_files: PortalFiles | None = None
+    no_files: str = "document_root was not given"
     base_url: str = ""
     http_client: HttpClient | None = None
     #: Login and database name for the checks; the portal's own ones where not given.
@@ -44,7 +45,7 @@ class Context:
     @property
     def files(self) -> PortalFiles:
         if self.portal_files is None:
-            raise CannotLook("document_root was not given")
+            raise CannotLook(self.no_files)
         return self.portal_files
 
     @property

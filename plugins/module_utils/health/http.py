@@ -64,10 +64,6 @@ class HttpClient:
     def __init__(self, connect: Connector, ca_path: str = "") -> None:
         self.connect = connect
         self.ca_path = ca_path
-        if ca_path and not os.path.exists(ca_path):
-            raise BoxliftError(
-                f"ca_path {ca_path} does not exist.", "Give the file or directory of the CA certificates."
-            )
 
     def request(self, url: str, method: str = "GET", body: bytes | None = None) -> Response:
         """One request and its answer, whatever its status.
@@ -98,6 +94,10 @@ class HttpClient:
         context = ssl.create_default_context()
         context.check_hostname = False  # the names are compared by Certificate.covers()
         if self.ca_path:
+            if not os.path.exists(self.ca_path):
+                raise BoxliftError(
+                    f"ca_path {self.ca_path} does not exist.", "Give the CA's certificate file or directory."
+                )
             kind = "capath" if os.path.isdir(self.ca_path) else "cafile"
             context.load_verify_locations(**{kind: self.ca_path})
         try:

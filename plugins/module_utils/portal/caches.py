@@ -32,6 +32,14 @@ def clear(files: PortalFiles) -> list[str]:
     return [str(folder) for folder in cleared]
 
 
+def settle(files: PortalFiles, warn: t.Callable[[str], None], only_predict: bool) -> list[str]:
+    """After a change in SQL: empties the file caches and warns of those elsewhere; answers which were emptied."""
+    warning = stale_elsewhere(files)
+    if warning:
+        warn(warning)
+    return [str(folder) for folder in filled(files)] if only_predict else clear(files)
+
+
 def engine(files: PortalFiles) -> str:
     """Where the portal keeps its cache: `files`, or the name of the engine that keeps it elsewhere."""
     cache = files.sections().get("cache")

@@ -39,6 +39,17 @@ def portal_login(files: PortalFiles, sockets: t.Sequence[str] = SOCKETS) -> tupl
     return login, values["database"]
 
 
+def choose_login(
+    database: t.Mapping[str, t.Any] | None, document_root: str | None, sockets: t.Sequence[str] = SOCKETS
+) -> tuple[Login, str]:
+    """Login and database name from the module's option `database`, else from the portal's own settings."""
+    if database is not None:
+        return Login.from_params(database), str(database["name"])
+    if document_root is None:
+        raise BoxliftError("Neither database nor document_root is given.", "Give one of them.")
+    return portal_login(PortalFiles(document_root), sockets)
+
+
 def _address(host: str, sockets: t.Sequence[str]) -> tuple[str, int, str | None]:
     """Host, port and socket from the notations that PHP's driver takes: host, host:port, :/socket, p:host."""
     name = host[2:] if host.lower().startswith("p:") else host

@@ -9,6 +9,8 @@ import re
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import DBCONN, PortalFiles
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import read as read_file
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.options import read
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import execute, rows
 
@@ -25,7 +27,7 @@ URL_OPTIONS = (
 )
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}(?::[0-9]{{1,5}})?\Z")
-_CLOUD = re.compile(r"([a-z0-9-]+)\.bitrix24\.(?:ru|com|by|kz|eu|de|ua|net|fr|es|it|pl|in|cn|com\.br)\b", re.IGNORECASE)
+_CLOUD = re.compile(r"([a-z0-9-]+)\.bitrix24\.(?:ru|com\.br|com|by|kz|eu|de|ua|net|fr|es|it|pl|in|cn)\b", re.IGNORECASE)
 # Services of the vendor that a box goes on using; everything else under these domains is somebody's cloud portal.
 _VENDOR_HOSTS = frozenset(
     (
@@ -189,3 +191,10 @@ def leftovers(conn: Connection[t.Any], ours: t.Container[str] = ()) -> list[Left
         if names and where not in ours:
             result.append(Leftover(where, ", ".join(names)))
     return sorted(result, key=lambda left: left.where)
+
+
+def cloud_constants(files: PortalFiles) -> list[Leftover]:
+    """Configuration files that name BX24_HOST_NAME, the cloud's constant that outranks every other place."""
+    places = (DBCONN, "php_interface/init.php", "php_interface/after_connect_d7.php")
+    found = [path for path in map(files.find, places) if path is not None and b"BX24_HOST_NAME" in read_file(path)]
+    return [Leftover(str(path), "BX24_HOST_NAME") for path in found]

@@ -13,8 +13,12 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.model import
     warned,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import check
-from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import DBCONN
-from ansible_collections.boxlift.portal.plugins.module_utils.portal.site import Address, leftovers, plan
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.site import (
+    Address,
+    cloud_constants,
+    leftovers,
+    plan,
+)
 
 
 @check(
@@ -45,11 +49,7 @@ def domain_everywhere(context: Context) -> Verdict:
     needs=("settings.readable",),
 )
 def domain_cloud_constant(context: Context) -> Verdict:
-    places = []
-    for name in (DBCONN, "php_interface/init.php", "php_interface/after_connect_d7.php"):
-        path = context.files.find(name)
-        if path is not None and b"BX24_HOST_NAME" in path.read_bytes():
-            places.append(str(path))
+    places = [left.where for left in cloud_constants(context.files)]
     return failed(f"named in {', '.join(places)}") if places else passed("not defined")
 
 

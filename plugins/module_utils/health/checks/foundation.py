@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
 from ansible_collections.boxlift.portal.plugins.module_utils.health.http import Unreachable
@@ -38,7 +40,7 @@ def web_answers(context: Context) -> Verdict:
     except Unreachable as problem:
         return failed(problem.message)
     target = answer.header("Location")
-    if answer.status in (301, 302, 303, 307, 308) and "//" in target and f"//{context.host}" not in target.lower():
+    if answer.status in (301, 302, 303, 307, 308) and urlsplit(target).hostname not in (None, context.host):
         return failed(
             f"{url} redirects to another host: {target}", "Run boxlift.portal.portal_site with the new domain."
         )
@@ -109,6 +111,8 @@ def database_reachable(context: Context) -> Verdict:
     try:
         found = has_table(context.connection, "b_option")
     except BoxliftError as error:
+        if "code" not in error.details:
+            raise  # nothing was asked of the server
         return failed(error.message, error.remedy)
     if not found:
         return failed("there is no table b_option", "Restore the dump; is this the right database?")
@@ -128,6 +132,8 @@ def database_login(context: Context) -> Verdict:
     try:
         conn = context.connect(login, name)
     except BoxliftError as error:
+        if "code" not in error.details:
+            raise  # nothing was asked of the server
         return failed(error.message, error.remedy)
     try:
         if not has_table(conn, "b_option"):

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+from urllib.parse import urlsplit
 
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
 from ansible_collections.boxlift.portal.plugins.module_utils.health.http import Unreachable
@@ -61,6 +62,7 @@ def web_redirect(context: Context) -> Verdict:
     except Unreachable as problem:
         return warned(f"{problem.message} Who types the bare name sees an error.")
     target = answer.header("Location")
-    if answer.status in (301, 302, 307, 308) and target.lower().startswith(f"https://{context.host}"):
+    parts = urlsplit(target)
+    if answer.status in (301, 302, 307, 308) and (parts.scheme, parts.hostname) == ("https", context.host):
         return passed(f"{url} answered {answer.status} to {target}")
     return failed(f"{url} answered {answer.status}" + (f" to {target}" if target else ""))

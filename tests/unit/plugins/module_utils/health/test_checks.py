@@ -24,14 +24,6 @@ def names(table: t.Sequence[t.Any]) -> list[str]:
     return [f"{index}-{case[0]}" for index, case in enumerate(table)]
 
 
-@pytest.fixture
-def repaired(world: t.Any) -> t.Iterator[t.Any]:
-    """The world of one break; what it has altered is put back."""
-    yield world
-    world.context.close()
-    world.portal.repair()
-
-
 def test_a_healthy_portal_passes_everything(world: t.Any) -> None:
     found = world.findings()
     assert set(found) == set(CHECKS)
@@ -46,24 +38,24 @@ def test_there_is_a_break_for_every_check() -> None:
 
 
 @pytest.mark.parametrize(("name", "damage", "status", "words"), BREAKS, ids=names(BREAKS))
-def test_sees_the_break(repaired: t.Any, name: str, damage: t.Any, status: str, words: str) -> None:
-    damage(repaired)
-    finding = repaired.finding(name)
+def test_sees_the_break(world: t.Any, name: str, damage: t.Any, status: str, words: str) -> None:
+    damage(world)
+    finding = world.finding(name)
     assert (finding.status, words in finding.observed) == (status, True), finding.observed
     assert finding.expected and (finding.remedy or status == "pass")
 
 
 @pytest.mark.parametrize(("name", "damage", "words"), BLINDS, ids=names(BLINDS))
-def test_says_unknown_when_it_cannot_look(repaired: t.Any, name: str, damage: t.Any, words: str) -> None:
-    damage(repaired)
-    finding = repaired.finding(name)
+def test_says_unknown_when_it_cannot_look(world: t.Any, name: str, damage: t.Any, words: str) -> None:
+    damage(world)
+    finding = world.finding(name)
     assert (finding.status, words in finding.observed) == ("unknown", True), finding.observed
 
 
 @pytest.mark.parametrize(("name", "damage", "words"), SKIPS, ids=names(SKIPS))
-def test_says_when_it_does_not_apply(repaired: t.Any, name: str, damage: t.Any, words: str) -> None:
-    damage(repaired)
-    finding = repaired.finding(name)
+def test_says_when_it_does_not_apply(world: t.Any, name: str, damage: t.Any, words: str) -> None:
+    damage(world)
+    finding = world.finding(name)
     assert (finding.status, words in finding.observed) == ("skip", True), finding.observed
 
 
@@ -107,7 +99,7 @@ def test_checks_look_and_do_not_touch(world: t.Any) -> None:
         world.context.query("DELETE FROM b_option")
 
 
-def test_no_finding_shows_a_secret(repaired: t.Any) -> None:
+def test_no_finding_shows_a_secret(world: t.Any) -> None:
     secrets = ("the-portals-own-password", "0123456789abcdef", "push-server-key", "BOX-AAAA")
     for damage in (
         None,
@@ -115,11 +107,11 @@ def test_no_finding_shows_a_secret(repaired: t.Any) -> None:
     ):
         if damage is not None and "ALTER" not in str(damage):
             try:
-                damage(repaired)
+                damage(world)
             except (AssertionError, FileNotFoundError):
                 continue  # an earlier break has taken its place away
-        repaired.context._sections = None
-        shown = json.dumps([finding.as_dict() for finding in repaired.findings().values()])
+        world.context._sections = None
+        shown = json.dumps([finding.as_dict() for finding in world.findings().values()])
         assert [secret for secret in secrets if secret in shown] == []
 
 

@@ -139,15 +139,22 @@ ROWS: dict[str, list[dict[str, t.Any]]] = {
 class ToyPortal:
     """The files of one test, and the database that its tests share."""
 
-    def __init__(self, root: pathlib.Path, server: t.Any, database: str) -> None:
-        self.root, self.server, self.database = root, server, database
+    #: One database for all tests of a server.
+    databases: t.ClassVar[dict[str, str]] = {}
+
+    def __init__(self, root: pathlib.Path, server: t.Any) -> None:
+        self.root, self.server = root, server
+        socket = server.login.unix_socket
+        if socket not in self.databases:
+            self.databases[socket] = self._create_database(server)
+        self.database = self.databases[socket]
         #: What a test has altered beside rows, to be put back by repair().
         self.altered: set[tuple[str, ...]] = set()
         self.login = Login(unix_socket=server.login.unix_socket, user="toy", password=PASSWORD)
         self._write_files()
 
     @classmethod
-    def create_database(cls, server: t.Any) -> str:
+    def _create_database(cls, server: t.Any) -> str:
         """Tables of the fixture portal, and the account that the portal itself uses."""
         name = str(server.fresh_database("toy", "CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci"))
         conn = server.connect(name)

@@ -1,0 +1,31 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.modules import portal_info
+from unit.plugins.module_utils.health import toy_fixtures
+
+portal_server = toy_fixtures.portal_server
+portal = toy_fixtures.portal
+
+
+def test_everything_from_the_document_root(portal: t.Any, run_module: t.Any) -> None:
+    result = run_module(portal_info, document_root=str(portal.root))
+    found = result["portal"]
+    assert not result["failed"] and result["changed"] is False
+    assert (found["version"], found["counts"]["users"], found["encoding"]["utf_mode"]) == ("26.250.100", 3, True)
+    assert set(found["modules"]) == set(found["registered"])
+    assert len(found["fingerprint"]) == 64
+
+
+def test_a_database_alone(portal: t.Any, run_module: t.Any) -> None:
+    database = {"unix_socket": portal.server.login.unix_socket, "name": portal.database}
+    found = run_module(portal_info, check=True, database=database)["portal"]
+    assert (found["version"], found["modules"], found["counts"]["tasks"]) == (None, {}, 1)
+
+
+def test_without_a_portal(portal: t.Any, run_module: t.Any) -> None:
+    result = run_module(portal_info, document_root=str(portal.root / "upload"))
+    assert result["failed"] and "neither bitrix/.settings.php" in result["msg"] and result["remedy"]

@@ -1,0 +1,93 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+import typing as t
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.boxlift.portal.plugins.modules import portal_option
+from unit.plugins.module_utils.health import toy_fixtures
+
+portal_server = toy_fixtures.portal_server
+portal = toy_fixtures.portal
+
+
+@pytest.fixture
+def run_option(portal: t.Any, capsys: pytest.CaptureFixture[str]) -> t.Callable[..., dict[str, t.Any]]:
+    """The module has an option called module, so its parameters come as one dictionary."""
+
+    def run(check: bool = False, **params: t.Any) -> dict[str, t.Any]:
+        if "database" not in params:
+            params.setdefault("document_root", str(portal.root))
+        with patch_module_args({**params, "_ansible_check_mode": check}), pytest.raises(SystemExit) as stop:
+            portal_option.main()
+        result: dict[str, t.Any] = json.loads(capsys.readouterr().out)
+        return {**result, "failed": stop.value.code != 0}
+
+    return run
+
+
+WANTED = {"module": "pull", "options": {"nginx": "Y", "signature_key": "canary-of-a-secret"}}
+
+
+def test_check_change_repeat(portal: t.Any, run_option: t.Any) -> None:
+    predicted = run_option(check=True, **WANTED)
+    assert portal.sql("SELECT * FROM b_option WHERE MODULE_ID = 'pull'") == []
+    assert (portal.root / "bitrix/managed_cache/MYSQL").exists()
+    changed = run_option(**WANTED)
+    assert changed["changed"] and {key: changed[key] for key in ("diff", "caches")} == {
+        key: predicted[key] for key in ("diff", "caches")
+    }
+    assert changed["caches"] == [str(portal.root / "bitrix/managed_cache")]
+    assert not (portal.root / "bitrix/managed_cache/MYSQL").exists()
+    portal.write("bitrix/managed_cache/MYSQL/x", "x")
+    repeated = run_option(**WANTED)
+    assert (repeated["changed"], repeated["caches"]) == (False, [])
+    assert (portal.root / "bitrix/managed_cache/MYSQL").exists()
+
+
+def test_no_secret_is_shown(portal: t.Any, run_option: t.Any) -> None:
+    first = run_option(**WANTED)
+    assert first["diff"] == {"before": {}, "after": {"nginx": "Y", "signature_key": "(secret)"}}
+    second = run_option(module="pull", options={"signature_key": "canary-number-two"})
+    assert second["diff"]["after"] == {"signature_key": "(secret, changed)"}
+    third = run_option(module="pull", options={"signature_key": None})
+    assert third["diff"] == {"before": {"signature_key": "(secret)"}, "after": {}}
+    assert "canary" not in json.dumps([first, second, third])
+
+
+def test_one_site_by_the_database_alone(portal: t.Any, run_option: t.Any) -> None:
+    database = {"unix_socket": portal.server.login.unix_socket, "name": portal.database}
+    result = run_option(database=database, module="main", site="ex", options={"email_from": "a@b.c"})
+    assert result["changed"] and result["caches"] == []
+    assert portal.sql("SELECT VALUE FROM b_option_site") == [{"VALUE": "a@b.c"}]
+
+
+def test_a_cache_elsewhere_is_warned_of(portal: t.Any, run_option: t.Any) -> None:
+    portal.edit("bitrix/.settings.php", "return [", "return [ 'cache' => ['value' => ['type' => 'redis']],")
+    result = run_option(**WANTED)
+    assert "caches in redis, which was not cleared" in json.dumps(result["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"module": "pull", "options": {"nginx": True}}, "pull.nginx is a boolean"),
+        ({"module": "pull", "options": {"a": "b"}, "site": "zz"}, "no site 'zz'"),
+        ({"module": "pull", "options": {}, "document_root": "/does/not/exist"}, "is no directory"),
+        ({"module": "x", "options": {}, "database": {"name": "x", "unix_socket": "/does/not/exist"}}, "Cannot connect"),
+    ],
+)
+def test_bad_input(run_option: t.Any, params: dict[str, t.Any], words: str) -> None:
+    result = run_option(**params)
+    assert result["failed"] and words in result["msg"] and result["remedy"]
+
+
+def test_a_failure_writes_nothing(portal: t.Any, run_option: t.Any) -> None:
+    portal.sql("ALTER TABLE b_option MODIFY NAME varchar(10)")
+    portal.sql("SET GLOBAL sql_mode = 'STRICT_ALL_TABLES'")
+    with pytest.raises(Exception, match="Data too long"):
+        run_option(module="pull", options={"nginx": "Y", "a_name_that_is_too_long": "x"})
+    assert portal.sql("SELECT * FROM b_option WHERE MODULE_ID = 'pull'") == []
