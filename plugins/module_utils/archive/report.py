@@ -124,7 +124,7 @@ def proof_findings(kind: Kind, count_proven: bool, count: int) -> list[Finding]:
             _finding(
                 "backup.checksums",
                 "unknown",
-                f"A .{kind.format} archive has no checksums: headers and sizes are proven, the content of files is not.",
+                f"A .{kind.format} archive has no checksums: headers and sizes are proven, files' content is not.",
                 "a checksum over every byte",
                 "Compare the parts with sums taken at the source, or order the backup compressed.",
             )

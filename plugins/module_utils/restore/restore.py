@@ -25,9 +25,9 @@ from ansible_collections.boxlift.portal.plugins.module_utils.restore.source impo
     stream_from,
     unchanged,
 )
-from ansible_collections.boxlift.portal.plugins.module_utils.state import Lock, read_json, write_json
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.switch import Trees, remove_tree, switch_in
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.writer import TreeWriter
+from ansible_collections.boxlift.portal.plugins.module_utils.state import Lock, read_json, write_json
 
 CHECKPOINT_SECONDS = 5.0
 _BLOCK = 4096

@@ -102,6 +102,10 @@ def test_structures_keep_their_shape() -> None:
 def test_a_registered_result_is_no_secret_because_of_its_name() -> None:
     """What it holds has names of its own; else the owner of a secret file would be masked wherever it is named."""
     redactor = Redactor()
-    found = {"changed": False, "files": [{"path": "/srv/www/.settings.php", "pw_name": "portal"}], "token": "canary1"}
+    files = [{"path": "/srv/www/.settings.php", "pw_name": "portal"}]
+    found = {"changed": False, "files": files, "token": "canary1"}
     redactor.learn({"__portal_secrets": found, "__portal_secret_files": [".settings.php"]})
-    assert redactor.text("the portal reads .settings.php with canary1") == "the portal reads .settings.php with ********"
+    said = "the portal reads .settings.php with "
+    assert redactor.text(f"{said}canary1") == f"{said}********"
+        redactor.text("the portal reads .settings.php with canary1") == "the portal reads .settings.php with ********"
+    )
