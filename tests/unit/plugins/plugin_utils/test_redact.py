@@ -107,5 +107,3 @@ def test_a_registered_result_is_no_secret_because_of_its_name() -> None:
     redactor.learn({"__portal_secrets": found, "__portal_secret_files": [".settings.php"]})
     said = "the portal reads .settings.php with "
     assert redactor.text(f"{said}canary1") == f"{said}********"
-        redactor.text("the portal reads .settings.php with canary1") == "the portal reads .settings.php with ********"
-    )
