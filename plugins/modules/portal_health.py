@@ -1,6 +1,7 @@
 #!/usr/bin/python
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -166,8 +167,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 from ansible_collections.boxlift.portal.plugins.module_utils.finding import summarize
 from ansible_collections.boxlift.portal.plugins.module_utils.health import runner
 from ansible_collections.boxlift.portal.plugins.module_utils.health.catalogue import all_checks
+from ansible_collections.boxlift.portal.plugins.module_utils.health.client import HttpClient, direct
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
-from ansible_collections.boxlift.portal.plugins.module_utils.health.http import HttpClient, direct
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import PortalFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, Login, connect
 

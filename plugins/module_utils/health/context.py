@@ -9,7 +9,7 @@ import typing as t
 import urllib.parse
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.health.http import Connector, HttpClient
+from ansible_collections.boxlift.portal.plugins.module_utils.health.client import Connector, HttpClient
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import CannotLook, DoesNotApply
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import PortalFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.login import portal_login

@@ -86,14 +86,15 @@ class PhpConfig:
             return False
         intended = copy.deepcopy(self.data)
         _delete(intended, keys)
-        step = self
-        while step.has(keys):
+        step, found = self, True
+        while found:
             # A key may be given twice, and every removal moves what follows.
             parent, _depth = step._deepest_array(keys)
             step._refuse_computed(keys[-1], parent.items or [])
             item = step._visible(parent, keys[-1])
-            assert item is not None  # has() saw it
-            step = PhpConfig(remove(step.text, parent, item), self.path)
+            found = item is not None
+            if item is not None:
+                step = PhpConfig(remove(step.text, parent, item), self.path)
         self._adopt(step.text, intended, keys)
         return True
 

@@ -108,8 +108,7 @@ class Lexer:
         if heredoc:
             return Token(TEMPLATE, start, self._heredoc(heredoc))
         symbol = _SYMBOL.match(text, start)
-        assert symbol is not None  # the last alternative matches any character
-        return Token(SYMBOL, start, symbol.end())
+        return Token(SYMBOL, start, symbol.end() if symbol else start + 1)
 
     def _single_quoted(self, start: int) -> int:
         position = start + 1

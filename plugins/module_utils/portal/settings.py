@@ -45,8 +45,12 @@ def plan(
     if constants or variables:
         statements = files.dbconn()
         before = _shown(statements)
-        names = ((CONSTANT, constants), (VARIABLE, variables))
-        if any([statements.set(kind, name, value) for kind, wanted in names for name, value in wanted.items()]):
+        changed = [
+            statements.set(kind, name, value)
+            for kind, wanted in ((CONSTANT, constants), (VARIABLE, variables))
+            for name, value in wanted.items()
+        ]
+        if any(changed):
             path = pathlib.Path(statements.path)
             changes.append(Change(path, statements.to_bytes(), *_only_changed(before, _shown(statements))))
     return changes

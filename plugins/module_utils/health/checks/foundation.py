@@ -7,8 +7,8 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.health.client import Unreachable
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
-from ansible_collections.boxlift.portal.plugins.module_utils.health.http import Unreachable
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import (
     ANYWHERE,
     Verdict,

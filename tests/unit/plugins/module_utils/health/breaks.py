@@ -94,7 +94,7 @@ BREAKS: list[Break] = [
     ("settings.credentials", edit(DBCONN, "$DBDebug =", "$DBLogin = '******';\n$DBDebug ="),
      "fail", "masked: $DBLogin"),
     ("settings.credentials", edit(DBCONN, "$DBDebug =", "$DBLogin = 'old';\n$DBDebug ="), "fail", "differ in $DBLogin"),
-    ("settings.credentials", edit(SETTINGS, "'default' => [\n\t", "'other' => [\n\t"),
+    ("settings.credentials", edit(SETTINGS, "'default' => [\n", "'other' => [\n"),
      "fail", "no connections.default"),
     ("settings.crypto_key", edit(SETTINGS, "0123456789abcdef0123456789abcdef", "mySuperSecretPhrase"), "fail",
      "phrase of the installation image"),

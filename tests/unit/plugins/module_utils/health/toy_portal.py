@@ -22,31 +22,31 @@ MODULES = ("main", "pull", "im", "disk", "tasks", "forum", "search", "rest", "vo
 
 SETTINGS = """<?php
 return [
-	'utf_mode' => ['value' => true, 'readonly' => true],
-	'cache_flags' => ['value' => ['config_options' => 3600], 'readonly' => false],
-	'exception_handling' => ['value' => ['debug' => false, 'handled_errors_types' => E_ALL & ~E_NOTICE]],
-	'cookies' => ['value' => ['secure' => true, 'http_only' => true]],
-	'session' => ['value' => ['mode' => 'default', 'handlers' => ['general' => ['type' => 'file']]]],
-	'crypto' => ['value' => ['crypto_key' => '{crypto_key}'], 'readonly' => true],
-	'connections' => [
-		'value' => [
-			'default' => [
-				'className' => '\\\\Bitrix\\\\Main\\\\DB\\\\MysqliConnection',
-				'host' => '{host}',
-				'database' => '{database}',
-				'login' => '{login}',
-				'password' => '{password}',
-				'options' => 2,
-			],
-		],
-		'readonly' => true,
-	],
-	'pull' => ['value' => [
-		'nginx' => 'Y',
-		'nginx_version' => 4,
-		'signature_key' => 'push-server-key',
-		'path_to_publish' => 'http://127.0.0.1:8895/bitrix/pub/',
-	]],
+    'utf_mode' => ['value' => true, 'readonly' => true],
+    'cache_flags' => ['value' => ['config_options' => 3600], 'readonly' => false],
+    'exception_handling' => ['value' => ['debug' => false, 'handled_errors_types' => E_ALL & ~E_NOTICE]],
+    'cookies' => ['value' => ['secure' => true, 'http_only' => true]],
+    'session' => ['value' => ['mode' => 'default', 'handlers' => ['general' => ['type' => 'file']]]],
+    'crypto' => ['value' => ['crypto_key' => '{crypto_key}'], 'readonly' => true],
+    'connections' => [
+        'value' => [
+            'default' => [
+                'className' => '\\\\Bitrix\\\\Main\\\\DB\\\\MysqliConnection',
+                'host' => '{host}',
+                'database' => '{database}',
+                'login' => '{login}',
+                'password' => '{password}',
+                'options' => 2,
+            ],
+        ],
+        'readonly' => true,
+    ],
+    'pull' => ['value' => [
+        'nginx' => 'Y',
+        'nginx_version' => 4,
+        'signature_key' => 'push-server-key',
+        'path_to_publish' => 'http://127.0.0.1:8895/bitrix/pub/',
+    ]],
 ];
 """
 DBCONN = """<?php

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 import typing as t
 
@@ -12,8 +13,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.finding import Find
 from ansible_collections.boxlift.portal.plugins.module_utils.health import runner
 from ansible_collections.boxlift.portal.plugins.module_utils.health.catalogue import all_checks
 from ansible_collections.boxlift.portal.plugins.module_utils.health.checks import environment
+from ansible_collections.boxlift.portal.plugins.module_utils.health.client import HttpClient
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
-from ansible_collections.boxlift.portal.plugins.module_utils.health.http import HttpClient
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import connect
 from unit.plugins.module_utils.health.toy_portal import DOMAIN, ToyPortal
 from unit.plugins.module_utils.health.toy_site import Authority, ToySite
@@ -31,10 +32,14 @@ class World:
             connect=connect,
             portal_files=portal.files,
             base_url=f"https://{DOMAIN}",
-            http_client=HttpClient(lambda host, port: self.site.connect(host, port), str(authority.path)),
+            http_client=HttpClient(self.connect, str(authority.path)),
             run_command=lambda arguments: (0, json.dumps(self.php), ""),
-            connect_tcp=lambda host, port: self.site.connect(host, port),
+            connect_tcp=self.connect,
         )
+
+    def connect(self, host: str, port: int) -> socket.socket:
+        """To the site of this moment, since a test may replace it."""
+        return self.site.connect(host, port)
 
     def use_certificate(self, authority: Authority, *names: str, **more: t.Any) -> None:
         self.site.close()

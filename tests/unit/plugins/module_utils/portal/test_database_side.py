@@ -225,8 +225,8 @@ class TestLogin:
             (f"'{PASSWORD}'", "getenv('X')", "connections.default.password is not a string written out"),
             ("MysqliConnection", "PgsqlConnection", "uses PostgreSQL"),
             (
-                "'default' => [\n\t\t\t\t'className'",
-                "'second' => [\n\t\t\t\t'className'",
+                "'default' => [\n",
+                "'second' => [\n",
                 "has no connections.value.default",
             ),
             ("'host' => 'localhost:", "'host' => 'localhost:x", "is not understood"),

@@ -145,7 +145,7 @@ PIECES = ["\n", "// it's\n", "/* $DBLogin = 1; */", "if (0) { $other = 1; }\n", 
 @st.composite
 def files(draw: t.Callable[[t.Any], t.Any]) -> str:
     text = "<?php\nfunction_exists('f');\n"
-    for _ in range(draw(st.integers(0, 6))):
+    for _number in range(draw(st.integers(0, 6))):
         name, value = draw(NAME), repr(draw(st.integers(0, 9)))
         statements = [f"${name} = {value};", f"define('{name}', {value});", f'@define( "{name}" , {value} ) ;']
         text += draw(st.sampled_from([*statements, *(each + "\n" for each in statements), *PIECES[:4]]))

@@ -14,18 +14,19 @@ from ansible_collections.boxlift.portal.plugins.module_utils.portal.phpvalues im
     to_python,
 )
 
+# var_export leaves a blank behind its arrows; here it is a tilde.
 VAR_EXPORT = """<?php
 return array (
-  'utf_mode' => 
+  'utf_mode' =>~
   array (
     'value' => true,
     'readonly' => true,
   ),
-  'connections' => 
+  'connections' =>~
   array (
-    'value' => 
+    'value' =>~
     array (
-      'default' => 
+      'default' =>~
       array (
         'className' => '\\\\Bitrix\\\\Main\\\\DB\\\\MysqliConnection',
         'host' => 'localhost',
@@ -37,7 +38,7 @@ return array (
     'readonly' => true,
   ),
 );
-"""
+""".replace("~", " ")
 
 BY_HAND = """<?php
 // settings of the portal, kept by hand

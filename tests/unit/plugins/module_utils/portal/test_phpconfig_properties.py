@@ -65,7 +65,7 @@ class Writer:
 
     def array(self, depth: int) -> str:
         elements = []
-        for _ in range(self.draw(st.integers(0, 4 if depth else 2))):
+        for _number in range(self.draw(st.integers(0, 4 if depth else 2))):
             element = self.filler()
             if self.draw(st.integers(0, 3)):
                 key = self.draw(KEY)

@@ -7,7 +7,7 @@ import typing as t
 
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.health.http import (
+from ansible_collections.boxlift.portal.plugins.module_utils.health.client import (
     Certificate,
     HttpClient,
     Unreachable,
