@@ -15,8 +15,10 @@ RunModule = t.Callable[..., "dict[str, t.Any]"]
 
 
 @pytest.fixture
-def run_module(capsys: pytest.CaptureFixture[str]) -> RunModule:
+def run_module(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> RunModule:
     """`run_module(module, check=False, **params)`: what the module's main() printed, `failed` set where it failed."""
+    # Where another test has loaded the controller into this process, warnings would go to its display.
+    monkeypatch.setattr("ansible.module_utils._internal.is_controller", False)
 
     def run(module: types.ModuleType, check: bool = False, **params: t.Any) -> dict[str, t.Any]:
         with patch_module_args({**params, "_ansible_check_mode": check}), pytest.raises(SystemExit) as stop:
