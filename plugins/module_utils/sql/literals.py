@@ -74,7 +74,7 @@ def count_masked(masked: bytes) -> int:
     while position < len(masked):
         match = _MASKED_ROW.match(masked, position)
         if match is None or last != b",":
-            raise NotLiterals(f"row {count + 1} is not a list of literals")
+            raise NotLiterals(f"row {count + 1} holds something else than literals")
         position, count, last = match.end(), count + 1, match.group(1)
     if last == b",":
         raise NotLiterals(f"a row is missing after row {count}")
@@ -98,7 +98,7 @@ def rows(text: bytes, position: int) -> t.Iterator[list[tuple[int, int]]]:
 
 def _row(text: bytes, position: int, number: int) -> tuple[list[tuple[int, int]], int]:
     if text[position : position + 1] != b"(":
-        raise NotLiterals(f"row {number} is not a list of literals")
+        raise NotLiterals(f"row {number} holds something else than literals")
     position += 1
     values: list[tuple[int, int]] = []
     while True:
@@ -109,7 +109,7 @@ def _row(text: bytes, position: int, number: int) -> tuple[list[tuple[int, int]]
         if after == b")":
             return values, end + 1
         if after != b"," or len(values) > 4095:
-            raise NotLiterals(f"row {number} is not a list of literals")
+            raise NotLiterals(f"row {number} holds something else than literals")
         position = _skip(text, end + 1)
 
 

@@ -253,6 +253,25 @@ def test_a_hostile_statement_is_refused_and_named(text: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b"DROP TABLE IF EXISTS `mysql`.`user`", "it names another database"),
+        (b"INSERT INTO `t` VALUES\n(1),\n(SLEEP(9))", "row 2 holds something else than literals"),
+        (b"INSERT INTO `t` VALUES (1),('" + b"\\n" * 70000 + b"'),(SLEEP(9))", "row 3 holds something else than lit"),
+        (b"SET NAMES gbk", "the character set gbk"),
+        (options(b"ENGINE=CSV"), "the storage engine CSV"),
+        (options(b"DATA DIRECTORY='/tmp'"), "DATA after the definitions is not on the list"),
+        (column(b"int DEFAULT (sleep(1))"), "sleep is not on the list"),
+        (VIEW + b"1 from `t` procedure analyse()", "procedure is not on the list"),
+    ],
+)
+def test_a_refusal_says_why(text: bytes, reason: str) -> None:
+    with pytest.raises(StatementRefused) as caught:
+        classify(statement(text))
+    assert reason in caught.value.reason and caught.value.reason in caught.value.message
+
+
+@pytest.mark.parametrize(
     "text",
     [
         b"ALTER DATABASE `live` COLLATE utf8mb4_bin",

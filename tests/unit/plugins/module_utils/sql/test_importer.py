@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import typing as t
 
+import pymysql
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import execute, rows
@@ -117,7 +118,7 @@ def test_the_tricky_dump(mariadb: t.Any) -> None:
 
 def test_the_collation_of_after_connect_becomes_the_database_s_own(mariadb: t.Any) -> None:
     files = {
-        "x_after_connect.sql": b"ALTER DATABASE `<DATABASE>` COLLATE utf8mb4_0900_ai_ci;",
+        "x_after_connect.sql": b"ALTER DATABASE `<DATABASE>` COLLATE utf8mb4_zz_0900_ai_ci;",
         "d.sql": samples.FIRST + FINISHED,
     }
     conn, result = load(mariadb, files)
@@ -125,7 +126,7 @@ def test_the_collation_of_after_connect_becomes_the_database_s_own(mariadb: t.An
     assert result.repairs[0] == {
         "table": conn.db.decode(),
         "kind": "collation",
-        "detail": "utf8mb4_0900_ai_ci -> utf8mb4_unicode_ci",
+        "detail": "utf8mb4_zz_0900_ai_ci -> utf8mb4_unicode_ci",
         "count": 1,
     }
 
@@ -138,6 +139,37 @@ def test_a_dump_in_another_character_set(mariadb: t.Any) -> None:
     conn, _result = load_text(mariadb, text.encode("cp1251"))
     assert rows(conn, "SELECT a, HEX(a) AS h FROM t") == [{"a": "Ёжик", "h": "Ёжик".encode().hex().upper()}]
     assert rows(conn, "SELECT * FROM v") == [{"x": "Ёж"}]
+
+
+def test_an_import_in_another_character_set_goes_on_in_it(mariadb: t.Any) -> None:
+    head = b"SET NAMES 'cp1251';\nCREATE TABLE `t` (`a` varchar(20)) DEFAULT CHARSET=utf8mb4;\n"
+    rest = "INSERT INTO `t` VALUES\n('Ёжик');\n".encode("cp1251") + FINISHED
+    database = mariadb.fresh_database("staging")
+    killed = Importer(mariadb.connect(database))
+    killed.feed("d.sql", head)
+    conn = mariadb.connect(database)
+    importer = Importer(conn, state=json.loads(json.dumps(killed.state())))
+    assert importer.safe_position == ("d.sql", head.index(b"CREATE"))
+    feed(importer, {"d.sql": head + rest})
+    importer.finish()
+    assert rows(conn, "SELECT a FROM t") == [{"a": "Ёжик"}]
+
+
+def test_tables_may_come_before_those_that_they_refer_to(mariadb: t.Any) -> None:
+    text = b"""CREATE TABLE `child` (
+  `a` int,
+  CONSTRAINT `tie` FOREIGN KEY (`a`) REFERENCES `parent` (`id`)
+) ENGINE=InnoDB;
+INSERT INTO `child` VALUES
+(1);
+CREATE TABLE `parent` (`id` int NOT NULL, PRIMARY KEY (`id`)) ENGINE=InnoDB;
+INSERT INTO `parent` VALUES
+(1);
+"""
+    conn, result = load_text(mariadb, text)
+    assert result.rows == 2
+    with pytest.raises(pymysql.err.IntegrityError):
+        execute(mariadb.connect(conn.db.decode()), "INSERT INTO child VALUES (2)")
 
 
 def test_an_empty_table_of_the_dump_is_empty_whatever_was_there(mariadb: t.Any) -> None:

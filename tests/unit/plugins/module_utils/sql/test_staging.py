@@ -233,6 +233,24 @@ def test_an_import_after_a_killed_switch_is_not_lost(mariadb: t.Any) -> None:
         number += 1
 
 
+def test_a_plan_that_never_came_to_its_rename_counts_for_nothing(
+    conn: t.Any, names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(conn, names.live, 1)
+    make(conn, names.staging, 2)
+
+    def die(*_arguments: object) -> t.NoReturn:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(staging, "_rename", die)
+        switch_in(conn, names.staging, names.live, names.previous)
+    staging.drop(conn, names.staging)
+    with pytest.raises(BoxliftError, match="nothing to switch in"):
+        switch_in(conn, names.staging, names.live, names.previous)
+    assert states(conn, names) == (1, None, None)
+
+
 def test_tables_in_use_stop_the_switch_and_nothing_has_changed(
     mariadb: t.Any, conn: t.Any, names: Names, monkeypatch: pytest.MonkeyPatch
 ) -> None:
