@@ -10,7 +10,9 @@ export PATH=$PWD/.venv/bin:$PATH
 export MOLECULE_COMMAND_BORDERS=false
 
 if (($# == 0)); then
-  mapfile -t scenarios < <(cd molecule && ls -- */molecule.yml | cut -d/ -f1)
+  scenarios=(molecule/*/molecule.yml)
+  scenarios=("${scenarios[@]%/molecule.yml}")
+  scenarios=("${scenarios[@]#molecule/}")
   set -- "${scenarios[@]}"
 fi
 tests/lab/engine.sh

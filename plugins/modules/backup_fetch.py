@@ -109,7 +109,7 @@ repairs:
       description: Name of the part.
       type: str
     status:
-      description: What was wrong with it, as in RV(volumes[].status).
+      description: What was wrong with it, as M(boxlift.portal.backup_verify) names it.
       type: str
     reason:
       description: What was seen.
@@ -150,8 +150,8 @@ findings:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.boxlift.portal.plugins.module_utils.download.client import Client, tls_context
 from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Fetch, Request
-from ansible_collections.boxlift.portal.plugins.module_utils.download.http import Client, tls_context
 from ansible_collections.boxlift.portal.plugins.module_utils.download.pace import Pace
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 

@@ -90,7 +90,7 @@ def read_schema(text: str) -> dict[str, Table]:
 
 
 def _column(match: re.Match[str]) -> Column:
-    name, kind, _, rest = match.groups()
+    name, kind, _length, rest = match.groups()
     default = _DEFAULT.search(rest)
     if default is None or default[2] in ("NULL", "current_timestamp()"):
         return Column(name, kind, None)

@@ -14,12 +14,14 @@ import zlib
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault, looks_like_html
 
+_fast: t.Any
 try:  # Debian: python3-isal; several times as fast, the same result.
-    from isal import isal_zlib as _zlib
-except ImportError:
-    _zlib = zlib
+    from isal import isal_zlib
 
-_ERRORS = (zlib.error, _zlib.error)
+    _fast = isal_zlib
+except ImportError:
+    _fast = zlib
+
 READ_SIZE = 256 * 1024
 _OUTPUT_LIMIT = 4 * 1024 * 1024
 _EMPTY_MEMBER = 37
@@ -87,11 +89,11 @@ class Inflater:
                     break
                 pending += block
             self._check_member_header(pending[:10], start)
-            inflate = _zlib.decompressobj(wbits=31)
+            inflate = _fast.decompressobj(wbits=31)
             while not inflate.eof:
                 try:
                     output = inflate.decompress(pending, _OUTPUT_LIMIT)
-                except _ERRORS as error:
+                except (zlib.error, _fast.error) as error:
                     raise PartFault("corrupt", f"compressed data is damaged ({error})", position) from error
                 if output:
                     yield output

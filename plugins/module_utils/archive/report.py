@@ -9,7 +9,7 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import Cipher
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import Kind, PartFiles
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import DUMP_NAME, PartScan, Tally
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, Tally, dump_index
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import printable
 from ansible_collections.boxlift.portal.plugins.module_utils.finding import Finding
 
@@ -184,11 +184,7 @@ def _dump_findings(tally: Tally) -> list[Finding]:
                 "Order a backup with its database; a portal on PostgreSQL gives none this way.",
             )
         ]
-    numbers = []
-    for dump in tally.dumps:
-        match = DUMP_NAME.match(dump.path)
-        assert match is not None
-        numbers.append(int(match["index"] or 0))
+    numbers = [dump_index(dump.path) for dump in tally.dumps]
     last = tally.dumps[numbers.index(max(numbers))]
     name = printable(last.path)
     if sorted(numbers) != list(range(len(numbers))):

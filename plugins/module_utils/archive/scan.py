@@ -43,6 +43,11 @@ class DumpFile:
     tail: bytes
 
 
+def dump_index(path: bytes) -> int:
+    """The number of a dump's volume: 0 for `base.sql`, 2 for `base.sql.2`."""
+    return int(path.rpartition(b".sql")[2].lstrip(b".") or 0)
+
+
 def is_dump(path: bytes) -> bool:
     return DUMP_NAME.match(path) is not None and not path.endswith(AFTER_CONNECT)
 

@@ -239,9 +239,8 @@ class Walker:
 
     def _take_long_name(self, block: bytes) -> None:
         # The size counts the name without a NUL; GNU tar counts one.
-        assert self._long_name is not None
         piece = block[: self._long_name_due]
         self._long_name_due -= len(piece)
-        self._long_name += piece
+        self._long_name = (self._long_name or b"") + piece
         if not self._long_name_due:
             self._long_name = self._long_name.rstrip(b"\0")

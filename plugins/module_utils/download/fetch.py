@@ -15,7 +15,7 @@ import urllib.parse
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import kind_of, part_name, split_name
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.verify import verify
-from ansible_collections.boxlift.portal.plugins.module_utils.download.http import Client
+from ansible_collections.boxlift.portal.plugins.module_utils.download.client import Client
 from ansible_collections.boxlift.portal.plugins.module_utils.download.pace import Pace
 from ansible_collections.boxlift.portal.plugins.module_utils.download.part import PartFetcher
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError

@@ -12,7 +12,7 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import Kind
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, scan_part
-from ansible_collections.boxlift.portal.plugins.module_utils.download.http import (
+from ansible_collections.boxlift.portal.plugins.module_utils.download.client import (
     Body,
     Client,
     Interrupted,
@@ -120,9 +120,10 @@ class PartFetcher:
 
     def _complete(self, url: str, name: str) -> int | None:
         """Bring the partial file to its full length; the bytes that came over the network."""
-        received, failures, last = 0, 0, ""
+        received, before, failures, last = 0, 0, 0, ""
         while failures < TRIES:
             self._pause(failures)
+            before = received
             have, note = self._have(name)
             if note and have == note["total"]:
                 return received
@@ -130,7 +131,6 @@ class PartFetcher:
                 body = self._client.get(url, have, note.get("validator", ""))
                 if note and body.offset and body.total != note["total"]:
                     raise Unusable(f"it has {body.total} bytes now and had {note['total']}: the backup was made anew")
-                before = received
                 for block in self._append(name, body):
                     received += block
             except Interrupted as error:

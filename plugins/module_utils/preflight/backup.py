@@ -23,7 +23,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds impor
     part_name,
     split_name,
 )
-from ansible_collections.boxlift.portal.plugins.module_utils.download.http import Body, Interrupted, Refused, Unusable
+from ansible_collections.boxlift.portal.plugins.module_utils.download.client import Body, Interrupted, Refused, Unusable
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 
 HEAD = 37
@@ -36,7 +36,7 @@ class CannotTell(BoxliftError):
 
 
 class Source(t.Protocol):
-    """What is needed of download.http.Client."""
+    """What is needed of download.client.Client."""
 
     def get(self, url: str) -> Body: ...
 

@@ -55,5 +55,6 @@ class StagedDatabase:
 
     @property
     def _at_work(self) -> Importer:
-        assert self._importer is not None, "prepare() comes first"
+        if self._importer is None:
+            raise RuntimeError("prepare() comes first")
         return self._importer

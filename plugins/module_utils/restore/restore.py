@@ -94,7 +94,7 @@ class Restore:
             state = read_json(self._state_path) or {}
             if self.done(state):
                 return {**state["result"], "changed": False, "resumed": False}
-            report = self._timed("verify", lambda: self._prove())
+            report = self._timed("verify", self._prove)
             parts = identity(report)
             if state.get("key") != self._request.key() or state.get("parts") != parts:
                 state = {

@@ -8,7 +8,7 @@ import dataclasses
 import fnmatch
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import DUMP_NAME, is_dump
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import DUMP_NAME, dump_index, is_dump
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import Entry, printable
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.writer import TreeWriter
@@ -103,8 +103,7 @@ class RestoreSink:
         elif self._route == "dump":
             skipped = min(self._skip, len(content))
             self._skip -= skipped
-            if skipped < len(content):
-                assert self._database is not None
+            if self._database is not None and skipped < len(content):
                 self._database.feed(self._name, bytes(content[skipped:]))
 
     def end(self, entry: Entry) -> None:
@@ -112,11 +111,9 @@ class RestoreSink:
             self._writer.end_file()
             self._now.files += 1
             self._now.bytes += entry.size
-        elif self._route == "dump":
-            assert self._database is not None
+        elif self._route == "dump" and self._database is not None:
             self._database.end_of_file()
-            match = DUMP_NAME.match(entry.path)
-            if is_dump(entry.path) and match and int(match["index"] or 0) == self._dumps - 1:
+            if is_dump(entry.path) and dump_index(entry.path) == self._dumps - 1:
                 self._now.imported = self._database.complete()
                 self._now.dump_state = None
 

@@ -22,6 +22,7 @@ _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOST_OPEN = 64
 _FORBIDDEN_BITS = 0o7000
+NO_ENTRY = Entry(b"", False, 0, 0, 0, 0)
 
 
 class DiskFull(BoxliftError):
@@ -43,7 +44,7 @@ class TreeWriter:
         self._log = os.open(log, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         self._file = -1
         self._file_noted_at = 0
-        self._entry: Entry | None = None
+        self._entry = NO_ENTRY
         self.renamed: list[str] = []
         self._undo(checkpoint)
 
@@ -58,7 +59,7 @@ class TreeWriter:
     def checkpoint(self) -> int:
         """Make all that was placed durable; the position to go on from, at which a file still open is not yet noted."""
         os.sync()
-        return self._file_noted_at if self._entry is not None else os.lseek(self._log, 0, os.SEEK_END)
+        return self._file_noted_at if self._entry is not NO_ENTRY else os.lseek(self._log, 0, os.SEEK_END)
 
     def make_directory(self, entry: Entry) -> None:
         path = self._target(entry)
@@ -90,7 +91,6 @@ class TreeWriter:
         self._entry = entry
 
     def write(self, content: memoryview) -> None:
-        assert self._entry is not None
         try:
             while content:
                 content = content[os.write(self._file, content) :]
@@ -99,8 +99,7 @@ class TreeWriter:
 
     def end_file(self) -> None:
         entry, descriptor = self._entry, self._file
-        assert entry is not None
-        self._entry, self._file = None, -1
+        self._entry, self._file = NO_ENTRY, -1
         try:
             if self._uid >= 0 or self._gid >= 0:
                 os.fchown(descriptor, self._uid, self._gid)

@@ -40,6 +40,7 @@ build() {
   fi
   apt_settings >"$work/apt.conf"
   # apt's leftovers are removed by a hook of ours: an empty list folder with today's date would look up to date.
+  # shellcheck disable=SC2016 # mmdebstrap's shell expands the hooks
   mmdebstrap --quiet --variant=minbase --format=tar \
     --include="$(paste -sd, packages)" \
     --aptopt="$work/apt.conf" \

@@ -157,7 +157,7 @@ def test_rate_caps_a_connection(serve: Serve) -> None:
 
 def test_log_and_reset(serve: Serve) -> None:
     client = serve(Fault("expired"))
-    assert [client.get().status_code for _ in range(2)] == [403, 200]
+    assert [client.get().status_code for _request in range(2)] == [403, 200]
     client.get(Range="bytes=0-99")
     log = client.lab("GET", "/_lab/log")
     assert [(entry["status"], entry["range"], entry["faults"]) for entry in log] == [
@@ -210,7 +210,7 @@ def test_reset_after_some_bytes(serve: Serve, at: int) -> None:
 
 def test_no_range_ignores_the_range(serve: Serve) -> None:
     client = serve(Fault("no_range", times=-1))
-    for _ in range(3):
+    for _request in range(3):
         answer = client.get(Range="bytes=10-19")
         assert (answer.status_code, answer.content) == (200, CONTENT)
         assert "Accept-Ranges" not in answer.headers

@@ -66,7 +66,7 @@ def test_every_script_is_valid(root: pathlib.Path) -> None:
 
 def test_as_it_comes_from_the_cloud_it_has_no_database(portal: Portal) -> None:
     portal.settings(("'host' => '10.12.0.17'", "'host' => 'localhost:/nonexistent/socket'"))
-    status, _, text = Browser(portal.url).open("/")
+    status, _headers, text = Browser(portal.url).open("/")
     assert status == 500
     assert "The portal cannot reach its database." in text
     assert "/nonexistent" not in text, "details are for the log"
@@ -74,7 +74,7 @@ def test_as_it_comes_from_the_cloud_it_has_no_database(portal: Portal) -> None:
 
 def test_session_storage_of_the_cloud_is_named(configured: Portal) -> None:
     configured.settings(SESSION[::-1])
-    status, _, text = Browser(configured.url).open("/")
+    status, _headers, text = Browser(configured.url).open("/")
     assert (status, "cannot reach its session storage" in text) == (500, True)
 
 
@@ -125,7 +125,7 @@ def test_a_session_of_another_portal_ends(configured: Portal, sql: Sql) -> None:
 
 def test_mobile_and_calendar_want_a_password(configured: Portal) -> None:
     browser = Browser(configured.url)
-    status, headers, _ = browser.open("/mobile/")
+    status, headers, _text = browser.open("/mobile/")
     assert (status, headers["WWW-Authenticate"].split()[0]) == (401, "Basic")
     assert browser.open("/mobile/", **basic("admin", "wrong"))[0] == 401
     assert browser.open("/mobile/", **basic("admin", PASSWORD))[0] == 200
@@ -176,7 +176,7 @@ def test_files_in_chats_need_the_push_server(configured: Portal, sql: Sql) -> No
 def test_downloads(configured: Portal, sql: Sql) -> None:
     browser = Browser(configured.url)
     browser.login("admin", PASSWORD)
-    status, headers, _ = browser.open("/disk/downloadFile/3/")
+    status, headers, _text = browser.open("/disk/downloadFile/3/")
     assert (status, int(headers["Content-Length"])) == (200, sql("SELECT SIZE FROM b_disk_object WHERE ID = 3"))
     sql("UPDATE b_option SET VALUE = 'Y' WHERE MODULE_ID = 'main' AND NAME = 'bx_fast_download'")
     status, headers, text = browser.open("/disk/downloadFile/3/")

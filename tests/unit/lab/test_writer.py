@@ -44,7 +44,7 @@ def members(part: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def inflated(paths: list[pathlib.Path]) -> list[bytes]:
-    return [b"".join(content for _, content in members(path.read_bytes())) for path in paths]
+    return [b"".join(content for _header, content in members(path.read_bytes())) for path in paths]
 
 
 def names(stream: bytes) -> list[str]:
@@ -173,7 +173,7 @@ def test_big_files_come_from_disk_and_the_same_input_gives_the_same_bytes(tmp_pa
         paths = write_archive([Entry(b"big", data=big)], tmp_path / name, "b", part_limit=1_000_000)
         made.append([path.read_bytes() for path in paths])
     assert made[0] == made[1]
-    stream = b"".join(content for part in made[0] for _, content in members(part))
+    stream = b"".join(content for part in made[0] for _header, content in members(part))
     with tarfile.open(fileobj=io.BytesIO(stream)) as tar:
         assert t.cast(t.IO[bytes], tar.extractfile("big")).read() == big.read_bytes()
 

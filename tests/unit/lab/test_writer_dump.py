@@ -87,7 +87,7 @@ def test_the_genuine_rows_come_out_as_the_same_bytes_and_digests(tmp_path: pathl
 
 
 def test_the_frame_is_the_genuine_one(tmp_path: pathlib.Path) -> None:
-    _, dump = genuine_dump()
+    _manifest, dump = genuine_dump()
     moment = dump[12:31].decode()
     table = read_schema(
         "CREATE TABLE `b_zero_id` (\n  `ID` int(11) NOT NULL AUTO_INCREMENT,\n  `N` varchar(10) DEFAULT NULL,\n"
@@ -104,8 +104,8 @@ def test_the_frame_is_the_genuine_one(tmp_path: pathlib.Path) -> None:
         "where `b_user`.`ACTIVE` = 'Y'",
     )
     (path,) = writer.finish()
-    head, _, rest = path.read_bytes().partition(b"-- -----")
-    body, _, tail = rest.partition(b"-- Finished")
+    head, _mark, rest = path.read_bytes().partition(b"-- -----")
+    body, _mark, tail = rest.partition(b"-- Finished")
     assert dump.startswith(head)
     assert dump.endswith(tail)
     for chunk in (b"-- -----" + body).split(b"-- -----------------------------------\n-- Dumping table b_zero_id"):

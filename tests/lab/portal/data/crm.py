@@ -116,7 +116,7 @@ def b_crm_field_multi(w: World) -> t.Iterator[Row]:
 def b_crm_status(w: World) -> t.Iterator[Row]:
     number = 0
     for entity, stages in (("STATUS", LEAD_STAGES), ("DEAL_STAGE", DEAL_STAGES)):
-        for sort, (stage, _) in enumerate(stages, 1):
+        for sort, (stage, _title) in enumerate(stages, 1):
             number += 1
             yield {"ID": number, "ENTITY_ID": entity, "STATUS_ID": stage, "NAME": stage.title(), "SORT": sort * 10}
 

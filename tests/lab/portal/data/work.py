@@ -58,7 +58,7 @@ def b_tasks(w: World) -> t.Iterator[Row]:
 
 def b_forum(w: World) -> t.Iterator[Row]:
     topics = posts = 0
-    for _, count, _ in _topics(w):
+    for _topic, count, _rest in _topics(w):
         topics += 1
         posts += count + 1
     row: Row = {"ID": TASK_FORUM, "NAME": "Обсуждение задач", "TOPICS": topics, "POSTS": posts}

@@ -78,7 +78,7 @@ def test_without_the_fast_libraries(tmp_path: Path, cipher: str, monkeypatch: py
     """The standard library, with the OpenSSL it loads, gives the same result."""
     import zlib
 
-    monkeypatch.setattr(inflate_module, "_zlib", zlib)
+    monkeypatch.setattr(inflate_module, "_fast", zlib)
     monkeypatch.setattr(cipher_module, "_cryptography_decryptor", lambda name, key: None)
     made(tmp_path, "enc.gz", 2048, cipher=cipher)
 

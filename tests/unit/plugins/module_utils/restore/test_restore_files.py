@@ -204,7 +204,6 @@ def test_a_disk_that_fills_up_names_the_entry(tmp_path: Path, monkeypatch: pytes
 
 
 def _raise_full(writer: writer_module.TreeWriter) -> None:
-    assert writer._entry is not None
     raise writer_module._explained(OSError(28, "No space left on device"), writer._entry)
 
 
