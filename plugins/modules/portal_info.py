@@ -85,18 +85,15 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import PortalFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.info import gather
-from ansible_collections.boxlift.portal.plugins.module_utils.portal.login import choose_login
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, connect
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.login import choose_login, portal_connection
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS
 
 
 def run(module: AnsibleModule) -> None:
     root, database = module.params["document_root"], module.params["database"]
     files = PortalFiles(root) if root else None
-    conn = connect(*choose_login(database, root))
-    try:
+    with portal_connection(*choose_login(database, root)) as conn:
         portal = gather(files, conn)
-    finally:
-        conn.close()
     module.exit_json(changed=False, portal=portal)
 
 

@@ -106,23 +106,20 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.portal import caches, options
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import PortalFiles
-from ansible_collections.boxlift.portal.plugins.module_utils.portal.login import choose_login
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.login import choose_login, portal_connection
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.redact import redact_pair, secrets_in
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, connect
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS
 
 
 def run(module: AnsibleModule) -> None:
     params = module.params
     site = params["site"] or ""
     files = PortalFiles(params["document_root"]) if params["document_root"] else None
-    conn = connect(*choose_login(params["database"], params["document_root"]))
-    try:
+    with portal_connection(*choose_login(params["database"], params["document_root"])) as conn:
         changes = options.plan(conn, params["module"], params["options"], site)
         if changes and not module.check_mode:
             with options.transaction(conn):
                 options.apply(conn, changes)
-    finally:
-        conn.close()
     before, after = redact_pair(
         {change.name: change.before for change in changes if change.stored_names},
         {change.name: change.after for change in changes if change.after is not None},

@@ -126,25 +126,22 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.portal import caches, site
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import PortalFiles
-from ansible_collections.boxlift.portal.plugins.module_utils.portal.login import choose_login
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.login import choose_login, portal_connection
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.options import transaction
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, connect
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS
 
 
 def run(module: AnsibleModule) -> None:
     params = module.params
     address = site.Address(params["domain"], tuple(params["aliases"]), params["https"])
     files = PortalFiles(params["document_root"]) if params["document_root"] else None
-    conn = connect(*choose_login(params["database"], params["document_root"]))
-    try:
+    with portal_connection(*choose_login(params["database"], params["document_root"])) as conn:
         actions = site.plan(conn, address)
         if actions and not module.check_mode:
             with transaction(conn):
                 site.apply(conn, actions)
         # In check mode the planned places still hold the old name; they are no leftovers.
         left = site.leftovers(conn, {action.where for action in actions})
-    finally:
-        conn.close()
     emptied: list[str] = []
     if files is not None:
         left += site.cloud_constants(files)

@@ -45,7 +45,7 @@ def modules_on_disk(context: Context) -> Verdict:
     why="The dump belongs to the versions of the backup; other files do not understand its tables.",
     expected="main and every installed module state a version",
     remedy="Restore the files again from the same backup as the database.",
-    needs=("modules.on_disk",),
+    needs=("database.reachable", "settings.readable"),
 )
 def modules_versions(context: Context) -> Verdict:
     versions = disk_modules(context.files)

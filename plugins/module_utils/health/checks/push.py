@@ -103,7 +103,7 @@ def push_server(context: Context) -> Verdict:
     "push.precedence",
     why="A row in b_option silently outranks .settings.php; a restored database brings the cloud's rows.",
     expected="no row of b_option contradicts the section pull of .settings.php",
-    remedy="Delete the rows named here with portal_option (module: pull, NAME: null).",
+    remedy="Delete the rows named here with portal_option (NAME: null), or give .settings.php the same values.",
     needs=("database.reachable", "settings.readable"),
 )
 def push_precedence(context: Context) -> Verdict:

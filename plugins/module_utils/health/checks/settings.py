@@ -80,7 +80,7 @@ def settings_session(context: Context) -> Verdict:
     if secure is True and context.base_url.startswith("http:"):
         wrong.append("cookies.secure is true on a portal without https: nobody can log in")
     samesite = context.setting("cookies", "samesite")
-    if str(samesite).lower() == "none" and secure is not True:
+    if isinstance(samesite, str) and samesite.lower() == "none" and secure is not True:
         wrong.append("cookies.samesite None without secure: browsers drop the cookie")
     return failed("; ".join(wrong)) if wrong else passed(f"mode {mode}, sessions in {kind}")
 

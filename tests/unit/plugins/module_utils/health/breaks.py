@@ -111,6 +111,7 @@ BREAKS: list[Break] = [
     ("settings.session", edit(SETTINGS, "'mode' => 'default'", "'lifetime' => 60"), "fail", "lifetime is 60"),
     ("settings.session", context(base_url=f"http://{DOMAIN}"), "fail", "nobody can log in"),
     ("settings.session", edit(SETTINGS, "'secure' => true", "'samesite' => 'None'"), "fail", "drop the cookie"),
+    ("settings.session", edit(SETTINGS, "'secure' => true", "'secure' => false"), "pass", "sessions in file"),
     ("settings.debug", edit(SETTINGS, "'debug' => false", "'debug' => true"), "fail", "on: exception_handling.debug"),
     ("settings.debug", edit(DBCONN, "$DBDebug = false", "$DBDebug = true"), "fail", "on: $DBDebug"),
     ("settings.installer_constants", edit(DBCONN, "BX_USE_MYSQLI", "SHORT_INSTALL"), "warn", "defines SHORT_INSTALL"),
