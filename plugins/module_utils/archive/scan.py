@@ -124,6 +124,16 @@ class PartScan:
     walk: Walk | None = None
     has_cipher_header: bool = False
 
+    def size_fault(self) -> PartFault | None:
+        """What the part's own size field says about it; the field is 32 bits wide and wraps above 4 GiB."""
+        if self.fault or self.marker is None or self.data_size % 2**32 == self.marker.data_size:
+            return None
+        if not self.marker.closed:
+            return PartFault("unclosed", "its writer did not finish this part", 18)
+        if self.data_size < self.marker.data_size:
+            return PartFault("truncated", f"holds {self.data_size} of {self.marker.data_size} bytes", self.size)
+        return PartFault("corrupt", f"holds {self.data_size} bytes and states {self.marker.data_size}", 18)
+
 
 def scan_part(
     path: str,

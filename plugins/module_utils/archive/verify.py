@@ -126,16 +126,10 @@ class _Assembly:
                 volume.damage("missing", "the file is not there")
             elif index >= self.count:
                 volume.damage("foreign", f"the backup states that its last part is {self.parts.name(self.count - 1)}")
-            elif scan.fault:
-                volume.damage(scan.fault.status, scan.fault.reason, scan.fault.offset)
+            elif fault := scan.fault or scan.size_fault():
+                volume.damage(fault.status, fault.reason, fault.offset)
             elif scan.marker is None and len(marked) > len(self.scans) / 2:
                 volume.damage("foreign", "an ordinary gzip file without the mark that the other parts carry", 0)
-            elif scan.marker and not scan.marker.closed:
-                volume.damage("unclosed", "its writer did not finish this part", 18)
-            elif scan.marker and scan.data_size < scan.marker.data_size:
-                volume.damage("truncated", f"holds {scan.data_size} of {scan.marker.data_size} bytes", scan.size)
-            elif scan.marker and scan.data_size > scan.marker.data_size:
-                volume.damage("corrupt", f"holds {scan.data_size} bytes and states {scan.marker.data_size}", 18)
             elif scan.styles - {usual}:
                 volume.damage("corrupt", "the header of a gzip member differs from all others in this backup", None)
 

@@ -71,7 +71,7 @@ class PartFetcher:
             if copy or known_bad:
                 fetched.refetched += got
             scan = scan_part(self._partial(name), name, index, self._kind, None)
-            fault = scan.fault or _short(scan)
+            fault = scan.fault or scan.size_fault()
             if fault is None and scan.sha256 not in bad:
                 self._keep(name)
                 fetched.scan = scan
@@ -191,13 +191,6 @@ class PartFetcher:
 
     def _note(self, name: str) -> str:
         return os.path.join(self._directory, f".{name}.partial.json")
-
-
-def _short(scan: PartScan) -> PartFault | None:
-    """What the part's own size field tells, where it has one."""
-    if scan.marker is None or not scan.marker.closed or scan.data_size == scan.marker.data_size:
-        return None
-    return PartFault("corrupt", f"holds {scan.data_size} bytes of stream and states {scan.marker.data_size}", 18)
 
 
 def _expired(name: str, error: Refused) -> BoxliftError:

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.archive import cipher as cipher_module
 from ansible_collections.boxlift.portal.plugins.module_utils.archive import inflate as inflate_module
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.inflate import read_marker
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import find_parts, split_name
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.verify import verify
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from lab.archive_writer import Entry, tar_blocks, write_archive
@@ -100,6 +102,25 @@ def test_numbers_are_compared_as_numbers(tmp_path: Path) -> None:
     assert len(report.volumes) > 11
     assert [volume.index for volume in report.volumes] == list(range(len(report.volumes)))
     assert report.volumes[10].name == "base.tar.gz.10"
+
+
+@pytest.mark.parametrize(
+    ("held", "stated", "status"),
+    (
+        (5 * 2**30, 2**30, None),  # the field is 32 bits wide
+        (0x30303030, 0x30303030, None),  # a part that really has the size that an unfinished one states
+        (2**20, 0x30303030, "unclosed"),
+        (2**20, 2**20 + 512, "truncated"),
+        (2**20, 2**20 - 512, "corrupt"),
+    ),
+)
+def test_the_size_that_a_part_states(held: int, stated: int, status: str | None) -> None:
+    marker = read_marker(
+        bytes.fromhex("1f8b08040000000000030a0000000000") + b"BX" + stated.to_bytes(4, "little")
+        + bytes.fromhex("000000ffff0300") + bytes(8)
+    )  # fmt: skip
+    fault = PartScan(0, "base.tar.gz", data_size=held, marker=marker).size_fault()
+    assert (fault.status if fault else None) == status
 
 
 def test_gnu_tar_archive(tmp_path: Path) -> None:
