@@ -17,9 +17,9 @@ description:
     becomes the previous one.
   - Only the statements that such a dump holds are run. Every other statement is refused before it reaches the server,
     with its file, byte offset and line.
-  - What the vendor's writer spoils is put right, counted and returned as RV(repairs), namely values of BIT columns,
-    values of generated columns, rows whose automatic number is 0, collations that this server lacks, and definers of
-    views.
+  - What the vendor's writer spoils or this server lacks is put right, counted and returned as RV(repairs), namely
+    values of BIT, GEOMETRY and generated columns, collations, and definers of views. Rows whose automatic number is 0
+    keep it.
   - A killed run is continued by running it again with the same dump.
 options:
   dump:

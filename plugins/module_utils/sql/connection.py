@@ -26,7 +26,8 @@ if t.TYPE_CHECKING:
     from pymysql.connections import Connection
 
 # The option `database` as the doc fragment boxlift.portal.database documents it:
-# argument_spec={**DATABASE_OPTIONS, ...}; a module that cannot work without it adds required_one_of=[["database"]].
+# argument_spec={**DATABASE_OPTIONS, ...}. A module that cannot work without it overrides `required`, in its
+# documentation and in its specification: {**DATABASE_OPTIONS["database"], "required": True}.
 DATABASE_OPTIONS: dict[str, t.Any] = {
     "database": {
         "type": "dict",

@@ -29,6 +29,7 @@ SQL_MODE = "NO_AUTO_VALUE_ON_ZERO"
 _SETTINGS = {
     # Set first: how every later statement is read must not depend on the server's configuration.
     "sql_mode": f"'{SQL_MODE}'",
+    "character_set_results": "utf8mb4",
     "foreign_key_checks": "0",
     "unique_checks": "0",
     "innodb_strict_mode": "0",
@@ -65,7 +66,6 @@ _AT_ROW = re.compile(r"at row (\d+)")
 class Server:
     """What the loader must know of its server."""
 
-    version: str
     database: str
     databases: frozenset[str]
     known: Known
@@ -79,9 +79,7 @@ class Session:
         self._conn = conn
         for name, value in _SETTINGS.items():
             execute(conn, f"SET SESSION {name} = {value}")
-        found = rows(
-            conn, "SELECT @@sql_mode AS mode, DATABASE() AS db, VERSION() AS v, @@max_allowed_packet AS packet"
-        )[0]
+        found = rows(conn, "SELECT @@sql_mode AS mode, DATABASE() AS db, @@max_allowed_packet AS packet")[0]
         if found["mode"] != SQL_MODE:
             raise BoxliftError(
                 f"The server keeps sql_mode {found['mode']!r} instead of {SQL_MODE}.", "Use another server."
@@ -89,7 +87,6 @@ class Session:
         if found["db"] is None:
             raise BoxliftError("The connection has no database to load into.", "Connect with the staging database.")
         self.server = Server(
-            version=found["v"],
             database=found["db"],
             databases=frozenset(row["Database"] for row in rows(conn, "SHOW DATABASES")),
             known=_known(conn),
