@@ -70,7 +70,9 @@ def mariadb() -> t.Iterator[MariaDB]:
     process: subprocess.Popen[bytes] | None = None
     try:
         small = ["--innodb-log-file-size=16M", "--innodb-buffer-pool-size=64M", f"--datadir={base}/data"]
-        small.append(f"--user={getpass.getuser()}")
+        # Servers that share /tmp remove each other's temporary tables when they start.
+        (base / "tmp").mkdir()
+        small += [f"--tmpdir={base}/tmp", f"--user={getpass.getuser()}"]
         subprocess.run(
             [installer, "--no-defaults", *small, "--auth-root-authentication-method=normal", "--skip-test-db"],
             check=True,

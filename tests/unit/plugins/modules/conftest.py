@@ -20,7 +20,7 @@ def run_module(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
     # Where another test has loaded the controller into this process, warnings would go to its display.
     monkeypatch.setattr("ansible.module_utils._internal.is_controller", False)
 
-    def run(module: types.ModuleType, check: bool = False, **params: t.Any) -> dict[str, t.Any]:
+    def run(module: types.ModuleType, /, check: bool = False, **params: t.Any) -> dict[str, t.Any]:
         with patch_module_args({**params, "_ansible_check_mode": check}), pytest.raises(SystemExit) as stop:
             module.main()
         result: dict[str, t.Any] = json.loads(capsys.readouterr().out)
