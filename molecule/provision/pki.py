@@ -37,7 +37,6 @@ class Party(t.NamedTuple):
 
 def issue(subject: Party, issuer: Party, names: t.Sequence[str] = (), first: int = -1, last: int = 365) -> bytes:
     """A certificate in PEM, its validity in days from today; without names it is an authority's."""
-    wtmp begins Tue May 20 00:00:00 2025 from today; without names it is an authority's."""
     builder = (
         x509.CertificateBuilder()
         .subject_name(_name(subject))
@@ -50,9 +49,25 @@ def issue(subject: Party, issuer: Party, names: t.Sequence[str] = (), first: int
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(subject.key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key()), critical=False)
     )
-    if names:
+    if not names:
+        builder = builder.add_extension(_MAY_SIGN, critical=True)
+    else:
         builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(n) for n in names]), critical=False)
     return builder.sign(issuer.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+# Clients with Python 3.13 refuse an authority that does not say what its key is for.
+_MAY_SIGN = x509.KeyUsage(
+    key_cert_sign=True,
+    crl_sign=True,
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 def _name(party: Party) -> x509.Name:
