@@ -16,7 +16,7 @@ import re
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import HEADER_SIZE, Cipher
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.inflate import Marker
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import Kind
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import Kind, PartFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.safety import refusal
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.stream import PartStream, Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import (
@@ -136,25 +136,37 @@ class PartScan:
 
 
 def scan_part(
-    path: str,
-    name: str,
-    index: int,
-    kind: Kind,
+    parts: PartFiles,
     cipher: Cipher | None,
+    index: int,
     *,
     start: tuple[State, bytes] | None = None,
+    search: bool = False,
     progress: Progress | None = None,
 ) -> PartScan:
     """Read one part to its end and prove all of it that can be proven alone.
 
-    `start` is the state, and the tail of an open dump, that the part before left; without it the start is searched for.
-    Nothing is walked in an encrypted part without a cipher.
+    `start` is the state, and the tail of an open dump, that the part before left; without it the start is searched for,
+    as it is in the first part with `search`. Nothing is walked in an encrypted part without a cipher.
     """
+    return scan_file(parts.present[index], parts.name(index), index, parts.kind, cipher, start, search, progress)
+
+
+def scan_file(
+    path: str,
+    name: str,
+    index: int,
+    kind: Kind,
+    cipher: Cipher | None = None,
+    start: tuple[State, bytes] | None = None,
+    search: bool = False,
+    progress: Progress | None = None,
+) -> PartScan:
+    """`scan_part` for a file that does not lie under its part's name yet."""
     scan = PartScan(index, name)
     stream = PartStream(path, kind, cipher, progress)
-    walker = _PartWalker(
-        start, HEADER_SIZE if kind.encrypted and index == 0 else 0, known_start=index == 0 or start is not None
-    )
+    known_start = start is not None or (index == 0 and not search)
+    walker = _PartWalker(start, HEADER_SIZE if known_start and kind.encrypted and index == 0 else 0, known_start)
     readable = cipher is not None or not kind.encrypted
     try:
         for number, chunk in enumerate(stream.chunks()):

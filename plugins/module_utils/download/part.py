@@ -11,7 +11,7 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import Kind
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, scan_part
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, scan_file
 from ansible_collections.boxlift.portal.plugins.module_utils.download.client import (
     Body,
     Client,
@@ -70,7 +70,7 @@ class PartFetcher:
             fetched.bytes += got
             if copy or known_bad:
                 fetched.refetched += got
-            scan = scan_part(self._partial(name), name, index, self._kind, None)
+            scan = scan_file(self._partial(name), name, index, self._kind)
             fault = scan.fault or scan.size_fault()
             if fault is None and scan.sha256 not in bad:
                 self._keep(name)

@@ -1,0 +1,145 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the scanned parts of a backup make one backup (backup_archive.md, sections 1.2 and 1.4)."""
+
+from __future__ import annotations
+
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import Cipher
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.continuity import Continuity
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import PartFiles
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import (
+    Report,
+    Volume,
+    content_findings,
+    proof_findings,
+    volume_findings,
+)
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, Tally
+
+
+class Assembly:
+    """Puts the scanned parts together: what each proves alone, numbers and sizes, then the stream through them."""
+
+    def __init__(
+        self, parts: PartFiles, cipher: Cipher | None, scans: dict[int, PartScan], header_fault: PartFault | None
+    ) -> None:
+        self.parts = parts
+        self.cipher = cipher
+        self.scans = scans
+        self.tally = Tally()
+        first = scans.get(0)
+        stated = first.marker.last_index if first and first.marker else None
+        self.count_damaged = stated is not None and self._contradicted(stated)
+        self.count_proven = not self.count_damaged and (
+            stated is not None
+            or (first is not None and first.marker is not None and first.marker.closed and list(scans) == [0])
+        )
+        self.count = stated + 1 if stated is not None and not self.count_damaged else max(scans) + 1
+        self.volumes = {
+            index: Volume.of(scans[index]) if index in scans else Volume(parts.name(index), index)
+            for index in sorted({*range(self.count), *scans})
+        }
+        if header_fault and 0 in scans and not scans[0].fault:
+            self.volumes[0].damage(header_fault.status, header_fault.reason, header_fault.offset)
+
+    def report(self) -> Report:
+        if self.count_damaged:
+            self.volumes[0].damage("corrupt", "the number of the last part in its header contradicts the parts", 14)
+        self._check_alone()
+        self._check_starts()
+        self._check_sizes()
+        walked = False
+        if self.cipher is not None or not self.parts.kind.encrypted:
+            continuity = Continuity(self.parts, self.cipher, self.scans, self.volumes, self.count, self.count_proven)
+            walked = continuity.follow()
+            self.tally = continuity.tally
+        volumes = list(self.volumes.values())
+        findings = [
+            *volume_findings(volumes),
+            *proof_findings(self.parts.kind, self.count_proven, self.count),
+            *content_findings(self.tally, walked),
+        ]
+        return Report(self.parts, self.cipher, volumes, self.tally, findings)
+
+    def _contradicted(self, stated: int) -> bool:
+        """True where a short part ends an unbroken row and the stated last number is another: it is damaged."""
+        last = max(self.scans)
+        sizes = [self.scans[index].data_size for index in self.scans if index != last]
+        if stated == last or list(self.scans) != list(range(last + 1)) or not sizes:
+            return False
+        usual = max(set(sizes), key=sizes.count)
+        return self.scans[last].data_size < usual and not self.scans[last].fault and sizes.count(usual) == len(sizes)
+
+    def _check_alone(self) -> None:
+        """What each part proves by itself, and whether it belongs to the backup by its number."""
+        styles = [style for scan in self.scans.values() for style in scan.styles]
+        usual = max(set(styles), key=styles.count) if styles else b""
+        marked = [scan for scan in self.scans.values() if scan.marker]
+        for index, volume in self.volumes.items():
+            scan = self.scans.get(index)
+            if scan is None:
+                volume.damage("missing", "the file is not there")
+            elif index >= self.count:
+                volume.damage("foreign", f"the backup states that its last part is {self.parts.name(self.count - 1)}")
+            elif fault := scan.fault or scan.size_fault():
+                volume.damage(fault.status, fault.reason, fault.offset)
+            elif scan.marker is None and len(marked) > len(self.scans) / 2:
+                volume.damage("foreign", "an ordinary gzip file without the mark that the other parts carry", 0)
+            elif scan.styles - {usual}:
+                volume.damage("corrupt", "the header of a gzip member differs from all others in this backup", None)
+
+    def _check_starts(self) -> None:
+        """Only the first part carries the number of the last one, and the encryption header."""
+        first = self.scans.get(0)
+        for index, scan in self.scans.items():
+            starts = scan.has_cipher_header or (scan.marker is not None and scan.marker.last_index is not None)
+            if index == 0 or not starts or self.volumes[index].status != "intact":
+                continue
+            self.volumes[index].damage("out_of_order", "it is the first part of a backup", 0)
+            if first and self.volumes[0].status in ("intact", "corrupt") and not first.fault:
+                self.volumes[0].status = "intact"
+                self.volumes[0].damage("out_of_order", f"the first part lies under the name {scan.name}", 0)
+
+    def _check_sizes(self) -> None:
+        """All parts but the last hold the same number of bytes (section 1.2)."""
+        sizes = [scan.data_size for index, scan in self.scans.items() if index < self.count - 1 and not scan.fault]
+        if not sizes:
+            return
+        usual = max(set(sizes), key=lambda size: (sizes.count(size), size))
+        for index, scan in self.scans.items():
+            volume, size = self.volumes[index], scan.data_size
+            if volume.status != "intact" or index >= self.count:
+                continue
+            if index < self.count - 1 and size != usual:
+                if self.parts.kind.compressed:
+                    volume.damage("foreign", f"holds {size} bytes of stream where this backup's parts hold {usual}")
+                elif size < usual:
+                    volume.damage("truncated", f"has {size} bytes where the other parts have {usual}", size)
+                else:
+                    volume.damage("foreign", f"has {size} bytes where the other parts have {usual}", usual)
+            elif index == self.count - 1 and size > usual:
+                volume.damage("foreign", f"holds {size} bytes, more than the {usual} of the parts before it")
+        self._name_swapped_last(usual)
+
+    def _name_swapped_last(self, usual: int) -> None:
+        """A short part in the middle and a full one at the end lie under each other's names."""
+        last = self.count - 1
+        short = [
+            index
+            for index, volume in self.volumes.items()
+            if index < last and volume.status in ("foreign", "truncated")
+        ]
+        if (
+            len(short) == 1
+            and self.scans.get(last)
+            and self.scans[last].data_size == usual
+            and not self.scans[short[0]].fault
+        ):
+            walk, other = self.scans[short[0]].walk, self.volumes[last]
+            if walk and walk.first is not None and not walk.fault and walk.state.need == 0 and walk.state.plain:
+                self.volumes[short[0]].status = "intact"
+                self.volumes[short[0]].damage("out_of_order", f"it is the last part, {other.name}", 0)
+                other.damage(
+                    "out_of_order", f"it belongs before the last part, perhaps as {self.volumes[short[0]].name}", 0
+                )
