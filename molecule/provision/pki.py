@@ -8,6 +8,7 @@ python pki.py FOLDER NAME [NAME …]
 from __future__ import annotations
 
 import datetime
+import json
 import sys
 import typing as t
 from pathlib import Path
@@ -74,6 +75,12 @@ def _name(party: Party) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, party.name)])
 
 
+def _dates(pem: bytes) -> list[str]:
+    """First and last day."""
+    certificate = x509.load_pem_x509_certificate(pem)
+    return [f"{day:%Y%m%d}" for day in (certificate.not_valid_before_utc, certificate.not_valid_after_utc)]
+
+
 def main() -> None:
     folder, names = Path(sys.argv[1]), sys.argv[2:]
     root, intermediate, leaf = Party.new("Root"), Party.new("Intermediate"), Party.new(names[0])
@@ -97,6 +104,8 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for name, content in contents.items():
         (folder / name).write_bytes(content)
+    dates = {name: _dates(contents[name]) for name in ("expired.pem", "soon.pem")}
+    (folder / "dates.json").write_text(json.dumps(dates))
 
 
 if __name__ == "__main__":

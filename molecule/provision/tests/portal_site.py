@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 from testinfra.host import Host
 
-VARS = yaml.safe_load(Path(__file__).parent.parent.joinpath("vars.yml").read_text())
+VARS = yaml.safe_load(Path(__file__).parent.parent.joinpath("vars", "site.yml").read_text())
 DOMAIN = VARS["site_domain"]
 ROOT = "/srv/portal/www"
 
