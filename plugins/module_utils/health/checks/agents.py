@@ -41,7 +41,8 @@ def agents_configuration(context: Context) -> Verdict:
     "agents.cron",
     why="Mail, reminders, robots, synchronisation and clean-up are agents: when cron stops, they stop without a sound.",
     expected="an agent ran less than three minutes ago and none is overdue by more than 15 minutes",
-    remedy=_REMEDY,
+    remedy=f"{_REMEDY} Where cron runs and single agents stay overdue, their module is missing or they die: read the"
+    " PHP error log, and remove the agents of modules that are gone.",
     reference="site checker: check_bx_crontab",
     needs=("database.reachable",),
 )
@@ -56,7 +57,14 @@ def agents_cron(context: Context) -> Verdict:
     if row["age"] is None:
         return failed(f"none of {row['n']} agents has ever run here")
     observed = f"last run {row['age']} s ago, {row['overdue']} of {row['n']} overdue"
-    return failed(observed) if row["age"] >= FRESH_SECONDS or row["overdue"] else passed(observed)
+    if row["overdue"]:
+        late = context.query(
+            "SELECT MODULE_ID, NAME FROM b_agent WHERE ACTIVE = 'Y' AND IS_PERIOD = 'N'"
+            " AND NEXT_EXEC < NOW() - INTERVAL 15 MINUTE ORDER BY NEXT_EXEC LIMIT 3"
+        )
+        names = ", ".join(f"{agent['MODULE_ID']} {str(agent['NAME'])[:60]}" for agent in late)
+        return failed(f"{observed}: {names}")
+    return failed(observed) if row["age"] >= FRESH_SECONDS else passed(observed)
 
 
 @check(
