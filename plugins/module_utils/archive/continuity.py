@@ -136,13 +136,16 @@ class Continuity:
         """Say why part `index` does not continue the part before it."""
         volume, at = self.volumes[index], fault.offset
         where = at if not self.parts.kind.compressed else None
-        twin = next(
-            (scan for other, scan in self.scans.items() if other != index and scan.sha256 == volume.sha256), None
-        )
+        twin = self._twin(index)
         if twin is not None:
-            volume.damage("out_of_order", f"it holds the same bytes as {twin.name}", 0)
+            volume.damage("out_of_order", f"it holds the same bytes as {twin}", 0)
             return
         if self._name_order():
+            return
+        copy = self._copy_before(index)
+        if copy is not None and not fault.in_place:
+            # What should lie there was long due; the break shows only now.
+            self.volumes[copy].damage("out_of_order", f"it holds the same bytes as {self._twin(copy)}", 0)
             return
         if fault.in_place or at > state.need + self._skip(index):
             volume.damage("corrupt", f"{fault.reason} (byte {at} of its stream)", where)
@@ -152,6 +155,16 @@ class Continuity:
             )
         else:
             volume.damage("foreign", f"it does not continue the part before it ({fault.reason})", 0)
+
+    def _twin(self, index: int) -> str | None:
+        """The name of another part with the same bytes."""
+        sha256 = self.scans[index].sha256
+        return next((scan.name for other, scan in self.scans.items() if other != index and scan.sha256 == sha256), None)
+
+    def _copy_before(self, index: int) -> int | None:
+        """The last part before `index` that has the same bytes as another one."""
+        copies = [other for other in self.scans if other < index and self._twin(other) is not None]
+        return copies[-1] if copies else None
 
     def _skip(self, index: int) -> int:
         return HEADER_SIZE if index == 0 and self.parts.kind.encrypted else 0

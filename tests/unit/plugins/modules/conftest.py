@@ -16,12 +16,13 @@ RunModule = t.Callable[..., "dict[str, t.Any]"]
 
 @pytest.fixture
 def run_module(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> RunModule:
-    """`run_module(module, check=False, **params)`: what the module's main() printed, `failed` set where it failed."""
+    """`run_module(module, check=False, diff=False, **params)`: what main() printed, `failed` set either way."""
     # Where another test has loaded the controller into this process, warnings would go to its display.
     monkeypatch.setattr("ansible.module_utils._internal.is_controller", False)
 
-    def run(module: types.ModuleType, /, check: bool = False, **params: t.Any) -> dict[str, t.Any]:
-        with patch_module_args({**params, "_ansible_check_mode": check}), pytest.raises(SystemExit) as stop:
+    def run(module: types.ModuleType, /, check: bool = False, diff: bool = False, **params: t.Any) -> dict[str, t.Any]:
+        internal = {"_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_remote_tmp": "/tmp"}
+        with patch_module_args({**params, **internal}), pytest.raises(SystemExit) as stop:
             module.main()
         result: dict[str, t.Any] = json.loads(capsys.readouterr().out)
         result["failed"] = stop.value.code != 0

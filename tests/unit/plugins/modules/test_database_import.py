@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import pathlib
 import typing as t
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.boxlift.portal.plugins.module_utils.sql import staging
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import execute, rows
 from ansible_collections.boxlift.portal.plugins.modules import database_import
@@ -24,14 +24,8 @@ def dump(tmp_path: pathlib.Path) -> str:
 
 
 @pytest.fixture()
-def module(capsys: pytest.CaptureFixture[str]) -> t.Callable[..., dict[str, t.Any]]:
-    def run(*, check: bool = False, diff: bool = False, **params: t.Any) -> dict[str, t.Any]:
-        internal = {"_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_remote_tmp": "/tmp"}
-        with patch_module_args({**params, **internal}), pytest.raises(SystemExit):
-            database_import.main()
-        return dict(json.loads(capsys.readouterr().out))
-
-    return run
+def module(run_module: t.Any) -> t.Callable[..., dict[str, t.Any]]:
+    return functools.partial(run_module, database_import)
 
 
 def option(mariadb: t.Any, name: str, **more: t.Any) -> dict[str, t.Any]:

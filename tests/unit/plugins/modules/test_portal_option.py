@@ -6,7 +6,6 @@ import json
 import typing as t
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.boxlift.portal.plugins.modules import portal_option
 from unit.plugins.module_utils.health import toy_fixtures
 
@@ -15,16 +14,12 @@ portal = toy_fixtures.portal
 
 
 @pytest.fixture
-def run_option(portal: t.Any, capsys: pytest.CaptureFixture[str]) -> t.Callable[..., dict[str, t.Any]]:
-    """The module has an option called module, so its parameters come as one dictionary."""
-
+def run_option(portal: t.Any, run_module: t.Any) -> t.Callable[..., dict[str, t.Any]]:
     def run(check: bool = False, **params: t.Any) -> dict[str, t.Any]:
         if "database" not in params:
             params.setdefault("document_root", str(portal.root))
-        with patch_module_args({**params, "_ansible_check_mode": check}), pytest.raises(SystemExit) as stop:
-            portal_option.main()
-        result: dict[str, t.Any] = json.loads(capsys.readouterr().out)
-        return {**result, "failed": stop.value.code != 0}
+        result: dict[str, t.Any] = run_module(portal_option, check=check, **params)
+        return result
 
     return run
 
