@@ -28,6 +28,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection impo
     rows,
 )
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from lab.authority import Authority
 from lab.reference import reference_backups
 
 STARTUP_SECONDS = 30
@@ -56,6 +57,21 @@ class MariaDB:
         finally:
             conn.close()
         return name
+
+
+class Tls(t.NamedTuple):
+    """A server's certificate for 127.0.0.1, its key, and the authority that signed it."""
+
+    certificate: pathlib.Path
+    key: pathlib.Path
+    authority: pathlib.Path
+
+
+@pytest.fixture(scope="session")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
+    authority = Authority(tmp_path_factory.mktemp("tls"))
+    issued = authority.issue("127.0.0.1")
+    return Tls(issued.certificate, issued.key, authority.certificate)
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,9 @@
 
 from __future__ import annotations
 
-import subprocess
+import typing as t
 from pathlib import Path
 
-import pytest
 from ansible_collections.boxlift.portal.plugins.modules import backup_fetch
 from lab.archive_writer import Entry, write_archive
 from lab.cloud.faults import Fault
@@ -16,29 +15,18 @@ from lab.cloud.server import CloudServer
 from .conftest import RunModule
 
 
-@pytest.fixture
-def tls(tmp_path: Path) -> tuple[Path, Path]:
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-         "-subj", "/CN=lab", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return certificate, key
-
-
-def test_fetch(tmp_path: Path, tls: tuple[Path, Path], run_module: RunModule) -> None:
+def test_fetch(tmp_path: Path, tls: t.Any, run_module: RunModule) -> None:
     folder = tmp_path / "cloud"
     folder.mkdir()
     noise = b"".join(bytes([number * number % 251]) for number in range(30000))
     parts = write_archive([Entry(b"a.bin", data=noise)], folder, "base", kind="enc.gz", password="x", part_limit=8192)
     damage = {parts[1].name: [Fault("bit_flip", at=100)]}
-    with CloudServer(folder, certificate=tls[0], key=tls[1], faults=damage) as cloud:
+    with CloudServer(folder, certificate=tls.certificate, key=tls.key, faults=damage) as cloud:
         options = {
             "url": f"{cloud.url}{parts[0].name}?signature=canary",
             "dest": str(tmp_path / "dest"),
             "password": "x",
-            "ca_path": str(tls[0]),
+            "ca_path": str(tls.authority),
             "headers": {"X-Token": "canary"},
         }
         first = run_module(backup_fetch, check=True, **options)
