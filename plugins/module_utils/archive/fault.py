@@ -4,11 +4,9 @@
 
 from __future__ import annotations
 
-STATUSES = ("intact", "missing", "truncated", "corrupt", "foreign", "out_of_order", "unclosed")
-
 
 class PartFault(Exception):
-    """`status` is one of STATUSES, `offset` the byte of the part's file at which the damage shows."""
+    """`status` is a key of `report.REMEDIES`, `offset` the byte of the part's file at which the damage shows."""
 
     def __init__(self, status: str, reason: str, offset: int) -> None:
         super().__init__(reason)

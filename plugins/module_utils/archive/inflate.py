@@ -66,7 +66,6 @@ class Inflater:
 
     def __init__(self) -> None:
         self.marker: Marker | None = None
-        self.members = 0
         self.styles: set[bytes] = set()
 
     def chunks(self, raw: t.Iterable[bytes]) -> t.Iterator[bytes]:
@@ -108,7 +107,6 @@ class Inflater:
                     raise PartFault("truncated", f"ends after {position} bytes, inside its compressed data", position)
             position += len(pending) - len(inflate.unused_data)
             pending = inflate.unused_data or next(source, b"")
-            self.members += 1
 
     def _check_member_header(self, header: bytes, start: int) -> None:
         if not header.startswith(b"\x1f\x8b"):
