@@ -6,13 +6,17 @@ from __future__ import annotations
 
 
 class PartFault(Exception):
-    """`status` is a key of `report.REMEDIES`, `offset` the byte of the part's file at which the damage shows."""
+    """`status` is a key of `report.REMEDIES`, `offset` the byte of the part's file at which the damage shows.
 
-    def __init__(self, status: str, reason: str, offset: int) -> None:
+    `since` is the first byte that no checksum has proven: the damage lies between the two, both included.
+    """
+
+    def __init__(self, status: str, reason: str, offset: int, since: int = 0) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
         self.offset = offset
+        self.since = since
 
 
 def looks_like_html(head: bytes) -> bool:
