@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 
 class PartFault(Exception):
     """`status` is a key of `report.REMEDIES`, `offset` the byte of the part's file at which the damage shows.
@@ -17,6 +19,9 @@ class PartFault(Exception):
         self.reason = reason
         self.offset = offset
         self.since = since
+
+    def __reduce__(self) -> tuple[t.Any, ...]:
+        return PartFault, (self.status, self.reason, self.offset, self.since)
 
 
 def looks_like_html(head: bytes) -> bool:

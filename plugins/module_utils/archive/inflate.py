@@ -22,8 +22,8 @@ try:  # Debian: python3-isal; several times as fast, the same result.
 except ImportError:
     _fast = zlib
 
-READ_SIZE = 256 * 1024
-_OUTPUT_LIMIT = 4 * 1024 * 1024
+READ_SIZE = 128 * 1024
+_OUTPUT_LIMIT = 256 * 1024
 _EMPTY_MEMBER = 37
 _TEMPLATE_START = bytes.fromhex("1f8b08040000000000030a00")
 _TEMPLATE_END = bytes.fromhex("000000ffff0300") + bytes(8)
@@ -69,7 +69,7 @@ class Inflater:
         self.styles: set[bytes] = set()
 
     def chunks(self, raw: t.Iterable[bytes]) -> t.Iterator[bytes]:
-        """Yield the part's uncompressed bytes, at most 4 MiB at a time. Raises PartFault at the first damaged byte."""
+        """Yield the part's uncompressed bytes, at most 256 KiB at once. Raises PartFault at the first damaged byte."""
         source = iter(raw)
         pending = b""
         for block in source:

@@ -14,6 +14,7 @@ import typing as t
 
 BLOCK = 512
 _ZEROS = bytes(BLOCK)
+_PADDING = bytes(BLOCK - 157)  # a header of this dialect ends with its type
 _OCTAL = re.compile(rb"^ *([0-7]*)[ \0]*$")
 _LONGEST_NAME = 4096
 _LONGEST_END = 20 * BLOCK
@@ -29,9 +30,11 @@ class TarFault(Exception):
         # True where the block is recognisably a header of this dialect with some bytes changed, or was zeroed.
         self.in_place = in_place
 
+    def __reduce__(self) -> tuple[t.Any, ...]:
+        return TarFault, (self.reason, self.offset, self.in_place)
 
-@dataclasses.dataclass(frozen=True)
-class Entry:
+
+class Entry(t.NamedTuple):
     """`offset` is where its first header begins in the stream (the long-name header where there is one)."""
 
     path: bytes
@@ -62,8 +65,7 @@ def printable(raw: bytes) -> str:
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in decode_name(raw))
 
 
-@dataclasses.dataclass(frozen=True)
-class Header:
+class Header(t.NamedTuple):
     name: bytes
     type: bytes
     size: int
@@ -74,7 +76,9 @@ class Header:
 def parse_header(block: bytes) -> Header | None:
     """The header in a 512-byte block, or None where its checksum or one of its numbers is wrong."""
     stated = _number(block[148:156])
-    if stated is None or stated != sum(block) - sum(block[148:156]) + 8 * 32:
+    # Most of a header is padding, which need not be summed up.
+    total = sum(block[:157]) if block[157:] == _PADDING else sum(block)
+    if stated is None or stated != total - sum(block[148:156]) + 8 * 32:
         return None
     size, mode, mtime = _number(block[124:136]), _number(block[100:108]), _number(block[136:148])
     if size is None or mode is None or mtime is None:
@@ -87,6 +91,9 @@ def parse_header(block: bytes) -> Header | None:
 
 
 def _number(field: bytes) -> int | None:
+    digits = field.rstrip(b"\0")
+    if digits.isdigit() and not digits.strip(b"01234567"):  # as the writer does it; other writers pad with blanks
+        return int(digits, 8)
     match = _OCTAL.match(field.split(b"\0", 1)[0])
     return int(match[1] or b"0", 8) if match else None
 

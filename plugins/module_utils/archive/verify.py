@@ -4,24 +4,24 @@
 
 from __future__ import annotations
 
-import concurrent.futures
-import functools
 import os
+import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.assembly import Assembly
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import Cipher
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.crew import Crew
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import find_parts
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import scan_part
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, scan_part
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.stream import Progress, backup_cipher
 
 
 def verify(path: str, password: str | None = None, jobs: int | None = None, progress: Progress | None = None) -> Report:
     """Read every byte of the backup that `path` (its first part, or its directory) belongs to.
 
-    `progress` is called with the number of bytes read, from several threads. Raises BoxliftError where there is no
-    backup at `path`, and WrongPassword.
+    `progress` is called with the number of bytes read. Raises BoxliftError where there is no backup at `path`, and
+    WrongPassword.
     """
     parts = find_parts(path)
     cipher: Cipher | None = None
@@ -30,7 +30,17 @@ def verify(path: str, password: str | None = None, jobs: int | None = None, prog
         cipher = backup_cipher(parts, password)
     except PartFault as fault:
         header_fault = fault
-    scan = functools.partial(scan_part, parts, cipher, progress=progress)
-    with concurrent.futures.ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
-        scans = dict(zip(parts.present, pool.map(scan, parts.present)))
+
+    def prove(index: int, note: t.Callable[[int], None]) -> PartScan:
+        return scan_part(parts, cipher, index, progress=note)
+
+    # The largest first, so that no worker is left with a large one at the end.
+    order = sorted(parts.present, key=lambda index: -os.path.getsize(parts.present[index]))
+    with Crew(min(jobs or os.cpu_count() or 1, len(order)), prove) as crew:
+        found = crew.map(order, progress or _unheard)
+    scans = {index: found[index] for index in parts.present}
     return Assembly(parts, cipher, scans, header_fault).report()
+
+
+def _unheard(_amount: int) -> None:
+    """Progress that nobody wants to know of."""

@@ -1,0 +1,194 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Worker processes: as many parts at work at a time as there are processors, whatever Python's interpreter lock says.
+
+The workers are forked from the process that makes the crew, so make it before any thread. They end with it, also when
+it is killed, and hold its locks (state.Lock) until they have ended.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import select
+import socket
+import struct
+import sys
+import traceback
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+
+_LENGTH = struct.Struct("<I")
+# What a worker does: it is given a task and a function that sends a note about it, and returns the task's result.
+Work = t.Callable[[t.Any, t.Callable[[t.Any], None]], t.Any]
+
+
+class Told(t.NamedTuple):
+    """What a worker says of its task: a `note` while it is at work, the `result`, or the `error` that ended it."""
+
+    kind: str
+    task: t.Any
+    value: t.Any
+
+
+class Crew:
+    """`give` tasks while `idle`, `listen` for what the workers say of them; leave the context to send them home."""
+
+    def __init__(self, size: int, work: Work) -> None:
+        self._members: dict[int, _Member] = {}
+        self._poll = select.poll()
+        for _number in range(max(1, size)):
+            self._hire(work)
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *_failure: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the workers, also those that are still at work."""
+        for member in self._members.values():
+            member.wire.close()
+        for member in self._members.values():
+            os.waitpid(member.process, 0)
+        self._members.clear()
+
+    @property
+    def idle(self) -> int:
+        """How many workers have nothing to do."""
+        return sum(1 for member in self._members.values() if not member.busy)
+
+    @property
+    def busy(self) -> int:
+        return len(self._members) - self.idle
+
+    def give(self, task: t.Any) -> None:
+        member = next(member for member in self._members.values() if not member.busy)
+        member.task, member.busy = task, True
+        member.wire.send(task)
+
+    def listen(self, seconds: float | None = None) -> list[Told]:
+        """What workers have said, waiting for it at most so long. An error is given back, not raised."""
+        ready = self._poll.poll(None if seconds is None else seconds * 1000)
+        return [self._hear(self._members[descriptor]) for descriptor, _event in ready]
+
+    def map(
+        self, tasks: t.Iterable[t.Any], on_note: t.Callable[[t.Any], None] = lambda note: None
+    ) -> dict[t.Any, t.Any]:
+        """The result of every task; the first error is raised when it comes."""
+        results: dict[t.Any, t.Any] = {}
+        waiting = list(tasks)
+        while waiting or self.busy:
+            while waiting and self.idle:
+                self.give(waiting.pop(0))
+            for told in self.listen():
+                if told.kind == "error":
+                    raise told.value
+                if told.kind == "note":
+                    on_note(told.value)
+                else:
+                    results[told.task] = told.value
+        return results
+
+    def _hear(self, member: _Member) -> Told:
+        try:
+            kind, value = member.wire.receive()
+        except EOFError:
+            self._poll.unregister(member.wire.fileno())
+            raise BoxliftError(
+                "A worker process was killed.",
+                "Look into the host's log for a lack of memory, and run again: it goes on where it stopped.",
+            ) from None
+        task = member.task
+        if kind != "note":
+            member.task, member.busy = None, False
+        return Told(kind, task, value)
+
+    def _hire(self, work: Work) -> None:
+        parent = os.getpid()
+        ours, theirs = socket.socketpair()
+        process = os.fork()
+        if not process:
+            # Whatever happens here, the code that forked must not go on in this process too.
+            try:
+                for member in self._members.values():
+                    member.wire.close()
+                ours.close()
+                _serve(_Wire(theirs), work, parent)
+                os._exit(0)
+            except BaseException:
+                traceback.print_exc(file=sys.stderr)
+                os._exit(1)
+        theirs.close()
+        self._members[ours.fileno()] = _Member(process, _Wire(ours))
+        self._poll.register(ours.fileno(), select.POLLIN)
+
+
+class Orphaned(Exception):
+    """The process that gave the task is gone."""
+
+
+def _serve(wire: _Wire, work: Work, parent: int) -> None:
+    """A worker's life."""
+
+    def note(value: t.Any) -> None:
+        if os.getppid() != parent:
+            raise Orphaned
+        if value is not None:
+            wire.send(("note", value))
+
+    while True:
+        try:
+            task = wire.receive()
+        except EOFError:
+            return
+        try:
+            answer = ("result", work(task, note))
+        except (Orphaned, BrokenPipeError):
+            return
+        except Exception as error:
+            error.__traceback__ = None
+            answer = ("error", error)
+        try:
+            wire.send(answer)
+        except BrokenPipeError:
+            return
+
+
+class _Wire:
+    """Objects over a socket. Both ends are this program."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def fileno(self) -> int:
+        return self._connection.fileno()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def send(self, value: t.Any) -> None:
+        content = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+        self._connection.sendall(_LENGTH.pack(len(content)) + content)
+
+    def receive(self) -> t.Any:
+        return pickle.loads(self._exactly(_LENGTH.unpack(self._exactly(_LENGTH.size))[0]))
+
+    def _exactly(self, size: int) -> bytes:
+        content = bytearray()
+        while len(content) < size:
+            piece = self._connection.recv(size - len(content))
+            if not piece:
+                raise EOFError
+            content += piece
+        return bytes(content)
+
+
+class _Member:
+    def __init__(self, process: int, wire: _Wire) -> None:
+        self.process = process
+        self.wire = wire
+        self.busy = False
+        self.task: t.Any = None
