@@ -49,18 +49,18 @@ class Assembly:
         self._check_alone()
         self._check_starts()
         self._check_sizes()
-        walked = False
+        walked, starts = False, {}
         if self.cipher is not None or not self.parts.kind.encrypted:
             continuity = Continuity(self.parts, self.cipher, self.scans, self.volumes, self.count, self.count_proven)
             walked = continuity.follow()
-            self.tally = continuity.tally
+            self.tally, starts = continuity.tally, continuity.starts
         volumes = list(self.volumes.values())
         findings = [
             *volume_findings(volumes),
             *proof_findings(self.parts.kind, self.count_proven, self.count),
             *content_findings(self.tally, walked),
         ]
-        return Report(self.parts, self.cipher, volumes, self.tally, findings)
+        return Report(self.parts, self.cipher, volumes, self.tally, findings, starts)
 
     def _contradicted(self, stated: int) -> bool:
         """True where a short part ends an unbroken row and the stated last number is another: it is damaged."""

@@ -39,6 +39,8 @@ class Continuity:
         self.count = count
         self.count_proven = count_proven
         self.tally = Tally()
+        # Where each part takes over from the part before it.
+        self.starts: dict[int, State] = {}
 
     def follow(self) -> bool:
         """Follow the tar stream from part to part. True where every part could be followed."""
@@ -46,6 +48,8 @@ class Continuity:
         tail, whole = b"", True
         for index in range(self.count):
             scan = self.scans.get(index)
+            if state is not None:
+                self.starts[index] = state
             if scan is None or scan.walk is None or self.volumes[index].status != "intact":
                 state, whole = None, False
             elif state is None:

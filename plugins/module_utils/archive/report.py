@@ -10,7 +10,7 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import Cipher
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import Kind, PartFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, Tally, dump_index
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import printable
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import State, printable
 from ansible_collections.boxlift.portal.plugins.module_utils.finding import Finding
 
 REMEDIES = {
@@ -48,13 +48,17 @@ class Volume:
 
 @dataclasses.dataclass
 class Report:
-    """`parts` and `cipher` are for those who go on to read the proven backup; `as_dict` is for people."""
+    """`parts`, `cipher` and `starts` are for those who go on to read the proven backup; `as_dict` is for people.
+
+    `starts` says for each part which entry is open where it begins; of an intact backup it knows all of them.
+    """
 
     parts: PartFiles
     cipher: Cipher | None
     volumes: list[Volume]
     tally: Tally
     findings: list[Finding]
+    starts: dict[int, State]
 
     @property
     def intact(self) -> bool:

@@ -158,6 +158,11 @@ class Walker:
         return State(self._need, self._data, self._long_name, self._long_name_due, self._entry)
 
     @property
+    def entry(self) -> Entry | None:
+        """The entry whose content comes next."""
+        return self._entry
+
+    @property
     def resume_offset(self) -> int:
         """Where a later walk has to begin to see the current entry whole, or the next one where none is open."""
         if self._entry is not None:

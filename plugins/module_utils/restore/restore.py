@@ -15,32 +15,24 @@ import time
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import TarFault, Walker
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.verify import verify
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.sink import Checkpoint, Database, RestoreSink
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.source import (
-    first_offset,
-    identity,
-    stream_from,
-    unchanged,
-)
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.placing import Tree
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.sink import Routes
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.source import identity, unchanged
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.staging import Preparable, Staging
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.switch import Trees, remove_tree, switch_in
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.writer import TreeWriter
 from ansible_collections.boxlift.portal.plugins.module_utils.state import Lock, read_json, write_json
 
 CHECKPOINT_SECONDS = 5.0
 _BLOCK = 4096
 
 
-class StagingDatabase(Database, t.Protocol):
+class StagingDatabase(Preparable, t.Protocol):
     """A database that is filled beside the live one and then takes its place."""
 
     def exists(self) -> bool:
         """Whether an earlier run left its staging database."""
-
-    def prepare(self, state: dict[str, t.Any] | None) -> None:
-        """Make it empty, or go on with it where `state` comes from an earlier run."""
 
     def switch_in(self, keep_previous: bool) -> None: ...
 
@@ -83,7 +75,7 @@ class Restore:
         self._trees = Trees.of(request.document_root)
         name = hashlib.sha256(self._trees.live.encode()).hexdigest()[:12]
         self._state_path = os.path.join(request.state_dir, f"restore-{name}.json")
-        self._log_path = os.path.join(request.state_dir, f"restore-{name}.log")
+        self._logs = os.path.join(request.state_dir, f"restore-{name}.logs")
         self._lock_path = os.path.join(request.state_dir, f"restore-{name}.lock")
         self._timings: dict[str, float] = {}
 
@@ -103,7 +95,7 @@ class Restore:
                     "directory": report.parts.directory,
                     "phase": "stage",
                 }
-            resumed = state["phase"] == "switch" or "checkpoint" in state
+            resumed = state["phase"] == "switch" or "marks" in state
             if state["phase"] in ("stage", "done"):
                 state["phase"] = "stage"
                 self._timed("stage", lambda: self._stage(report, state))
@@ -134,26 +126,19 @@ class Restore:
         return report
 
     def _stage(self, report: Report, state: dict[str, t.Any]) -> None:
-        start = self._start(report, state)
-        writer = TreeWriter(self._trees.staging, self._log_path, self._request.uid, self._request.gid, start.log)
+        staging = self._begin(report, state)
         try:
-            sink = RestoreSink(writer, self._database, len(report.tally.dumps), self._request.exclude, start)
-            self._place(report, state, sink, start.offset)
-            writer.finish()
-            renamed = writer.renamed
+            staging.run(lambda: self._save(staging, state), CHECKPOINT_SECONDS)
         finally:
-            writer.close()
-        os.sync()
-        counts = sink.counts
-        imported = counts.imported or {}
-        state.pop("checkpoint", None)
+            # Whatever ended it: what is done need not be done again.
+            self._save(staging, state)
+        counts = staging.counts()
+        imported = staging.imported or {}
+        del state["marks"]
         state["phase"] = "switch"
         state["result"] = {
             "document_root": self._trees.live,
-            "files": counts.files,
-            "directories": counts.directories,
-            "bytes": counts.bytes,
-            "excluded": counts.excluded,
+            **dataclasses.asdict(counts),
             "tables": imported.get("tables", []),
             "rows": imported.get("rows", 0),
             "repairs": imported.get("repairs", []),
@@ -162,10 +147,17 @@ class Restore:
                     f"{row['table']}: {row['text']} ({row['count']} times, code {row['code']})"
                     for row in imported.get("warnings", [])
                 ),
-                *(f"{name} keeps its cp1251 name: another entry has the converted one." for name in renamed),
+                *(f"{name} keeps its cp1251 name: another entry has the converted one." for name in staging.renamed()),
                 *self._without_dump(report),
             ],
         }
+        write_json(self._state_path, state)
+
+    def _save(self, staging: Staging, state: dict[str, t.Any]) -> None:
+        """A checkpoint: what was placed is made durable before the state says that it is there."""
+        marks = staging.marks()
+        os.sync()
+        state["marks"] = marks
         write_json(self._state_path, state)
 
     def _without_dump(self, report: Report) -> list[str]:
@@ -173,33 +165,31 @@ class Restore:
             return []
         return ["The archive holds no database dump: the database was not restored."]
 
-    def _start(self, report: Report, state: dict[str, t.Any]) -> Checkpoint:
+    def _begin(self, report: Report, state: dict[str, t.Any]) -> Staging:
         """Go on from the checkpoint of an earlier run, or begin with an empty staging area."""
-        saved = state.get("checkpoint")
-        if saved and self._left_behind():
-            start = Checkpoint(**saved)
-            if self._database is not None and start.imported is None:
-                self._database.prepare(start.dump_state)
-            return start
-        state.pop("checkpoint", None)
-        remove_tree(self._trees.staging)
+        request = self._request
+        tree = Tree(self._trees.staging, request.uid, request.gid)
+        routes = Routes(self._database is not None, request.exclude)
+        jobs = request.jobs or os.cpu_count() or 1
+        marks = state.pop("marks", None)
+        if marks and self._left_behind():
+            return Staging(report, tree, self._logs, routes, self._database, jobs, marks)
+        for path in (self._trees.staging, self._logs):
+            remove_tree(path)
         os.makedirs(self._trees.parent, exist_ok=True)
         self._check_room(report)
         os.mkdir(self._trees.staging, 0o755)
-        if self._request.uid >= 0 or self._request.gid >= 0:
-            os.chown(self._trees.staging, self._request.uid, self._request.gid)
-        if os.path.exists(self._log_path):
-            os.unlink(self._log_path)
-        if self._database is not None:
-            self._database.prepare(None)
+        os.mkdir(self._logs, 0o700)
+        if request.uid >= 0 or request.gid >= 0:
+            os.chown(self._trees.staging, request.uid, request.gid)
         write_json(self._state_path, state)
-        return Checkpoint(offset=first_offset(report))
+        return Staging(report, tree, self._logs, routes, self._database, jobs, None)
 
     def _left_behind(self) -> bool:
         """Whether the staging area of an interrupted run is still there, all of it."""
         if self._database is not None and not self._database.exists():
             return False
-        return os.path.isdir(self._trees.staging) and os.path.exists(self._log_path)
+        return os.path.isdir(self._trees.staging) and os.path.isdir(self._logs)
 
     def _check_room(self, report: Report) -> None:
         needed = report.tally.content + _BLOCK * (report.tally.files + report.tally.directories)
@@ -212,24 +202,6 @@ class Restore:
                 f"{self._trees.parent} has {_gib(free)} free and the tree needs {_gib(needed)} beside the live one.",
                 "Make room, or mount a larger file system there. Nothing was written.",
             )
-
-    def _place(self, report: Report, state: dict[str, t.Any], sink: RestoreSink, offset: int) -> None:
-        walker = Walker(sink, None, offset)
-        saved = self._clock()
-        try:
-            for _position, chunk in stream_from(report, offset):
-                walker.feed(chunk)
-                if self._clock() - saved >= CHECKPOINT_SECONDS:
-                    state["checkpoint"] = dataclasses.asdict(sink.checkpoint(walker.resume_offset))
-                    write_json(self._state_path, state)
-                    saved = self._clock()
-            if walker.resume_offset != walker.offset:
-                raise TarFault("the stream ends inside an entry", walker.offset)
-        except TarFault as fault:
-            raise BoxliftError(
-                f"The archive changed while it was read: {fault.reason} at byte {fault.offset} of its stream.",
-                "Verify it again.",
-            ) from fault
 
     def _switch(self, state: dict[str, t.Any]) -> None:
         if self._database is not None and state["result"]["tables"]:
@@ -244,8 +216,7 @@ class Restore:
         state["phase"] = "done"
         state["tree"] = _place(self._trees.live)
         write_json(self._state_path, state)
-        if os.path.exists(self._log_path):
-            os.unlink(self._log_path)
+        remove_tree(self._logs)
 
     def _timed(self, name: str, step: t.Callable[[], t.Any]) -> t.Any:
         began = self._clock()

@@ -1,132 +1,119 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where each entry of the archive goes: into the tree, into the database, or nowhere because it is excluded."""
+"""Which entries of the archive are placed in the tree, which go into the database, and which are left out."""
 
 from __future__ import annotations
 
 import dataclasses
 import fnmatch
-import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import DUMP_NAME, dump_index, is_dump
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import Entry, printable
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import DUMP_NAME
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import Entry, State, printable
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.writer import TreeWriter
 
 
-class Database(t.Protocol):
-    """The staging database as the sink sees it."""
+@dataclasses.dataclass(frozen=True)
+class Routes:
+    """Where an entry goes: `dump` (into the database), `excluded`, or `tree`."""
 
-    def feed(self, name: str, content: bytes) -> None: ...
+    with_database: bool
+    exclude: tuple[str, ...]
 
-    def end_of_file(self) -> None: ...
-
-    def complete(self) -> dict[str, t.Any]: ...
-
-    def position(self) -> tuple[str, int] | None: ...
-
-    def state(self) -> dict[str, t.Any]: ...
+    def of(self, entry: Entry) -> str:
+        # The dump, and the statements that the portal runs at each connect, both match.
+        if self.with_database and not entry.is_directory and DUMP_NAME.match(entry.path):
+            return "dump"
+        name = entry.text
+        if any(fnmatch.fnmatchcase(name, pattern) or name.startswith(f"{pattern}/") for pattern in self.exclude):
+            return "excluded"
+        return "tree"
 
 
 @dataclasses.dataclass
-class Checkpoint:
-    """All that is needed to go on: `offset` in the stream, `log` in the writer's log, and how far the dump has come."""
+class Counts:
+    """What was placed. A file counts where its last byte is placed."""
 
-    offset: int
-    log: int = 0
-    tree_from: int = 0
     files: int = 0
     directories: int = 0
     bytes: int = 0
     excluded: int = 0
-    dump_file: str = ""
-    dump_skip: int = 0
-    dump_state: dict[str, t.Any] | None = None
-    imported: dict[str, t.Any] | None = None
+
+    def add(self, other: Counts) -> None:
+        self.files += other.files
+        self.directories += other.directories
+        self.bytes += other.bytes
+        self.excluded += other.excluded
 
 
-class RestoreSink:
-    """Takes the entries in their order. `dumps` is how many dump volumes the archive holds."""
+@dataclasses.dataclass(frozen=True)
+class Straddler:
+    """A file that lies in several parts, and the path under which it stands in the tree already."""
+
+    entry: Entry
+    path: bytes
+
+
+class TreeSink:
+    """Places one part's entries. `incoming` and `outgoing` are the files that it shares with its neighbours.
+
+    Entries that begin before `placed_to` were placed, and counted, by an earlier run.
+    """
 
     def __init__(
         self,
         writer: TreeWriter,
-        database: Database | None,
-        dumps: int,
-        exclude: t.Sequence[str],
-        start: Checkpoint,
+        routes: Routes,
+        incoming: Straddler | None,
+        outgoing: Straddler | None,
+        placed_to: int,
+        counts: Counts,
     ) -> None:
         self._writer = writer
-        self._database = database
-        self._dumps = dumps
-        self._exclude = exclude
-        self._now = dataclasses.replace(start)
-        self._skip = start.dump_skip
-        self._dump_offsets: dict[str, int] = {}
-        self._route = ""
+        self._routes = routes
+        self._incoming = incoming
+        self._outgoing = outgoing
+        self._placed_to = placed_to
+        self.counts = counts
+        self._writes = False
+        self._new = True
 
-    @property
-    def counts(self) -> Checkpoint:
-        return self._now
-
-    def checkpoint(self, offset: int) -> Checkpoint:
-        """What to go on from when everything before `offset` has been placed."""
-        self._now.log = self._writer.checkpoint()
-        self._now.offset = self._now.tree_from = offset
-        if self._database is not None and self._now.imported is None and self._dump_offsets:
-            # Before its first table is complete the dump is read again from its beginning.
-            self._now.dump_file, self._now.dump_skip = self._database.position() or (next(iter(self._dump_offsets)), 0)
-            self._now.dump_state = self._database.state()
-            self._now.offset = min(offset, self._dump_offsets[self._now.dump_file])
-        return dataclasses.replace(self._now)
+    def take_over(self, state: State) -> None:
+        """Go on with the entry that is open where the part begins."""
+        if self._incoming is not None and state.entry is not None:
+            self._writer.open_file(self._incoming.entry, self._incoming.path, state.entry.size - state.data)
+            self._writes = True
+            self._new = self._placed_to == 0
 
     def begin(self, entry: Entry) -> None:
-        self._route = self._choose(entry)
-        if self._route == "dump":
-            name = entry.text
-            self._dump_offsets[name] = entry.offset
-            if name != self._now.dump_file:
-                self._skip = 0
-            self._name = name
-        elif self._route == "tree":
-            if entry.is_directory:
-                self._writer.make_directory(entry)
-                self._now.directories += 1
+        self._new = entry.offset >= self._placed_to
+        route = self._routes.of(entry)
+        self._writes = False
+        if not self._new:
+            return
+        if route == "excluded" and not entry.is_directory:
+            self.counts.excluded += 1
+        elif route == "tree" and entry.is_directory:
+            self._writer.make_directory(entry)
+            self.counts.directories += 1
+        elif route == "tree":
+            self._writes = True
+            if self._outgoing is not None and entry == self._outgoing.entry:
+                self._writer.open_file(entry, self._outgoing.path, 0)
             else:
                 self._writer.begin_file(entry)
-        elif self._route == "excluded" and not entry.is_directory:
-            self._now.excluded += 1
 
     def data(self, content: memoryview) -> None:
-        if self._route == "tree":
+        if self._writes:
             self._writer.write(content)
-        elif self._route == "dump":
-            skipped = min(self._skip, len(content))
-            self._skip -= skipped
-            if self._database is not None and skipped < len(content):
-                self._database.feed(self._name, bytes(content[skipped:]))
 
     def end(self, entry: Entry) -> None:
-        if self._route == "tree" and not entry.is_directory:
+        if self._writes:
             self._writer.end_file()
-            self._now.files += 1
-            self._now.bytes += entry.size
-        elif self._route == "dump" and self._database is not None:
-            self._database.end_of_file()
-            if is_dump(entry.path) and dump_index(entry.path) == self._dumps - 1:
-                self._now.imported = self._database.complete()
-                self._now.dump_state = None
+            self._writes = False
+            if self._new:
+                self.counts.files += 1
+                self.counts.bytes += entry.size
 
     def unsafe(self, path: bytes, reason: str) -> None:
         raise BoxliftError(f"Entry {printable(path)!r} is refused: {reason}.", "Order a new backup.")
-
-    def _choose(self, entry: Entry) -> str:
-        # The dump, and the statements that the portal runs at each connect, both match.
-        if self._database is not None and not entry.is_directory and DUMP_NAME.match(entry.path):
-            return "seen" if self._now.imported is not None else "dump"
-        if entry.offset < self._now.tree_from:
-            return "seen"
-        name = entry.text
-        if any(fnmatch.fnmatchcase(name, pattern) or name.startswith(f"{pattern}/") for pattern in self._exclude):
-            return "excluded"
-        return "tree"

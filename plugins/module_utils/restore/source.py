@@ -7,8 +7,9 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import HEADER_SIZE
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import HEADER_SIZE, Cipher
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import Kind
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import REMEDIES, Report
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.stream import PartStream
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
@@ -43,27 +44,30 @@ def _mtime(path: str) -> int:
     return os.stat(path).st_mtime_ns
 
 
-def stream_from(report: Report, offset: int) -> t.Iterator[tuple[int, bytes]]:
-    """Yield (offset in the stream, plain bytes) from `offset` on; offsets count the encryption header.
+def read_proven(path: str, name: str, sha256: str, kind: Kind, cipher: Cipher | None) -> t.Iterator[bytes]:
+    """One part's plain bytes. A part that differs from what was proven, because it was changed since, is an error."""
+    part = PartStream(path, kind, cipher)
+    try:
+        yield from part.chunks()
+    except PartFault as fault:
+        raise _changed(name, fault.reason) from fault
+    if part.sha256 != sha256:
+        raise _changed(name, "its checksum is another")
 
-    A part that differs from what was proven, because it was changed since, is an error that names it.
-    """
+
+def stream_from(report: Report, offset: int) -> t.Iterator[bytes]:
+    """Yield plain bytes from `offset` of the stream on; offsets count the encryption header."""
     start = 0
     for volume in report.volumes:
         end = start + volume.data_size
         if end > offset:
-            part = PartStream(report.parts.path(volume.index), report.parts.kind, report.cipher)
             position = start
-            try:
-                for chunk in part.chunks():
-                    skip = max(0, offset - position)
-                    if skip < len(chunk):
-                        yield position + skip, chunk[skip:] if skip else chunk
-                    position += len(chunk)
-            except PartFault as fault:
-                raise _changed(volume.name, fault.reason) from fault
-            if part.sha256 != volume.sha256:
-                raise _changed(volume.name, "its checksum is another")
+            path = report.parts.path(volume.index)
+            for chunk in read_proven(path, volume.name, volume.sha256, report.parts.kind, report.cipher):
+                skip = max(0, offset - position)
+                if skip < len(chunk):
+                    yield chunk[skip:] if skip else chunk
+                position += len(chunk)
         start = end
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import errno
 import os
+import stat
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.safety import refusal
@@ -20,6 +21,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_GO_ON = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOST_OPEN = 64
 _FORBIDDEN_BITS = 0o7000
 NO_ENTRY = Entry(b"", False, 0, 0, 0, 0)
@@ -32,12 +34,13 @@ class DiskFull(BoxliftError):
 class TreeWriter:
     """Writes one entry at a time below `root`, and notes each in the log `log` before it creates it.
 
-    `checkpoint` is a position in that log. Opened with one, the writer removes the files that were placed after it, so
-    that the tree is as it was then, and a name that exists is always a second entry of that name, which is refused.
-    `uid`/`gid` of -1 leave ownership as it is.
+    `checkpoint` is a position in that log, None for its end. The writer begins by removing the files that were placed
+    after it, so that the tree is as it was then, and a name that exists is always a second entry of that name, which is
+    refused. Several writers may write below one root, each with a log of its own. `uid`/`gid` of -1 leave ownership as
+    it is.
     """
 
-    def __init__(self, root: str, log: str, uid: int = -1, gid: int = -1, checkpoint: int = 0) -> None:
+    def __init__(self, root: str, log: str, uid: int = -1, gid: int = -1, checkpoint: int | None = 0) -> None:
         self._uid, self._gid = uid, gid
         self._root = os.open(root, _OPEN_DIRECTORY)
         self._directories: dict[bytes, int] = {}
@@ -46,7 +49,8 @@ class TreeWriter:
         self._file_noted_at = 0
         self._entry = NO_ENTRY
         self.renamed: list[str] = []
-        self._undo(checkpoint)
+        if checkpoint is not None:
+            self._undo(checkpoint)
 
     def close(self) -> None:
         self._forget_directories()
@@ -56,9 +60,8 @@ class TreeWriter:
             os.close(self._file)
             self._file = -1
 
-    def checkpoint(self) -> int:
-        """Make all that was placed durable; the position to go on from, at which a file still open is not yet noted."""
-        os.sync()
+    def position(self) -> int:
+        """The log's position to go on from, at which a file still open is not yet noted."""
         return self._file_noted_at if self._entry is not NO_ENTRY else os.lseek(self._log, 0, os.SEEK_END)
 
     def make_directory(self, entry: Entry) -> None:
@@ -66,11 +69,14 @@ class TreeWriter:
         try:
             parent, name = self._parent(path)
             self._make(parent, name)
+            if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
             self._note(b"D", path, entry)
         except OSError as error:
             raise _explained(error, entry) from error
 
-    def begin_file(self, entry: Entry) -> None:
+    def begin_file(self, entry: Entry) -> bytes:
+        """Create the entry's file; the path that it got."""
         path = self._target(entry)
         try:
             try:
@@ -79,8 +85,9 @@ class TreeWriter:
                 if path == entry.path:
                     raise
                 # Another entry has the name that this one's cp1251 bytes mean: it keeps its bytes.
-                self._file = self._create(entry.path, entry)
-                self.renamed.append(printable(entry.path))
+                path = entry.path
+                self._file = self._create(path, entry)
+                self.renamed.append(printable(path))
         except FileExistsError:
             raise BoxliftError(
                 f"The archive holds two entries named {printable(entry.path)!r}.",
@@ -89,6 +96,18 @@ class TreeWriter:
         except OSError as error:
             raise _explained(error, entry) from error
         self._entry = entry
+        return path
+
+    def open_file(self, entry: Entry, path: bytes, position: int) -> None:
+        """Go on with a file that was begun by another writer: the next byte written is its byte `position`."""
+        try:
+            parent, name = self._parent(path)
+            self._file = os.open(name, _GO_ON, dir_fd=parent)
+            os.lseek(self._file, position, os.SEEK_SET)
+        except OSError as error:
+            raise _explained(error, entry) from error
+        self._entry = entry
+        self._file_noted_at = os.lseek(self._log, 0, os.SEEK_END)
 
     def write(self, content: memoryview) -> None:
         try:
@@ -110,10 +129,11 @@ class TreeWriter:
         finally:
             os.close(descriptor)
 
-    def finish(self) -> None:
+    def settle_directories(self, note: t.Callable[[None], None]) -> None:
         """Set the modes and times of the directories, now that nothing more is created in them."""
         for kind, path, mode, mtime in self._records(0):
             if kind == b"D":
+                note(None)
                 self._limit_directories()
                 descriptor = self._open(path)
                 os.fchmod(descriptor, mode | 0o700)
@@ -121,13 +141,17 @@ class TreeWriter:
 
     def _create(self, path: bytes, entry: Entry) -> int:
         parent, name = self._parent(path)
+        noted_at = os.lseek(self._log, 0, os.SEEK_END)
+        self._note(b"F", path, entry)
         try:
-            os.stat(name, dir_fd=parent, follow_symlinks=False)
-        except FileNotFoundError:
-            self._file_noted_at = os.lseek(self._log, 0, os.SEEK_END)
-            self._note(b"F", path, entry)
-            return os.open(name, _CREATE, 0o600, dir_fd=parent)
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+            descriptor = os.open(name, _CREATE, 0o600, dir_fd=parent)
+        except OSError:
+            # What this writer did not create is not its to remove.
+            os.ftruncate(self._log, noted_at)
+            os.lseek(self._log, 0, os.SEEK_END)
+            raise
+        self._file_noted_at = noted_at
+        return descriptor
 
     def _note(self, kind: bytes, path: bytes, entry: Entry) -> None:
         record = b"%s %s %o %d\n" % (kind, base64.b64encode(path), entry.mode & ~_FORBIDDEN_BITS, entry.mtime)

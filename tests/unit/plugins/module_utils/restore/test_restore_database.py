@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.restore import dumpfeed as dumpfeed_module
 from ansible_collections.boxlift.portal.plugins.module_utils.restore import restore as restore_module
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.database import StagedDatabase
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.restore import Request, Restore
@@ -138,6 +139,7 @@ class Killed(BaseException):
 @pytest.mark.parametrize("survived", (0, 1, 2, 5, 9, 14, 21, 30, 40, 42))
 def test_killed_in_mid_import(tmp_path: Path, mariadb: t.Any, monkeypatch: pytest.MonkeyPatch, survived: int) -> None:
     monkeypatch.setattr(restore_module, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(dumpfeed_module, "NOTE_SECONDS", 0.0)
     monkeypatch.setattr("ansible_collections.boxlift.portal.plugins.module_utils.archive.inflate._OUTPUT_LIMIT", 1024)
     database = mariadb.fresh_name("portal")
     request = request_for(tmp_path, small(tmp_path / "one", dump()), database)
