@@ -7,6 +7,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
@@ -46,8 +47,12 @@ def sync_directory(path: str) -> None:
         os.close(descriptor)
 
 
+# The workers of a killed run hold its lock until they notice, moments later, that it is gone.
+LOCK_PATIENCE = 3.0
+
+
 class Lock:
-    """One runner at a time. The file names its owner; the kernel lets go of it when the owner dies."""
+    """One runner at a time. The file names its owner; the kernel lets go of it when the owner and its workers die."""
 
     def __init__(self, path: str, what: str) -> None:
         self._path = path
@@ -55,19 +60,27 @@ class Lock:
 
     def __enter__(self) -> Lock:
         self._file = open(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+", encoding="utf-8")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            owner = self._file.read().strip() or "an unnamed process"
-            self._file.close()
-            raise BoxliftError(
-                f"{self._what} is already being worked on by {owner}.",
-                "Wait until it ends, or stop that process first.",
-            ) from error
+        deadline = time.monotonic() + LOCK_PATIENCE
+        while not self._taken():
+            if time.monotonic() > deadline:
+                owner = self._file.read().strip() or "an unnamed process"
+                self._file.close()
+                raise BoxliftError(
+                    f"{self._what} is already being worked on by {owner}.",
+                    "Wait until it ends, or stop that process first.",
+                )
+            time.sleep(0.05)
         self._file.truncate(0)
         self._file.write(f"process {os.getpid()} on {os.uname().nodename}")
         self._file.flush()
         return self
+
+    def _taken(self) -> bool:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def __exit__(self, *_failure: object) -> None:
         self._file.close()
