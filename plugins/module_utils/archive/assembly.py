@@ -29,7 +29,7 @@ class Assembly:
         self.scans = scans
         self.tally = Tally()
         first = scans.get(0)
-        stated = first.marker.last_index if first and first.marker else None
+        stated = first.marker.last_index if first and first.marker and not self._foreign_first(first) else None
         self.count_damaged = stated is not None and self._contradicted(stated)
         self.count_proven = not self.count_damaged and (
             stated is not None
@@ -48,6 +48,7 @@ class Assembly:
             self.volumes[0].damage("corrupt", "the number of the last part in its header contradicts the parts", 14)
         self._check_alone()
         self._check_starts()
+        self._check_twins()
         self._check_sizes()
         walked, starts = False, {}
         if self.cipher is not None or not self.parts.kind.encrypted:
@@ -61,6 +62,11 @@ class Assembly:
             *content_findings(self.tally, walked),
         ]
         return Report(self.parts, self.cipher, volumes, self.tally, findings, starts)
+
+    def _foreign_first(self, first: PartScan) -> bool:
+        """True where it holds another number of bytes than the others agree on: what it states counts for nothing."""
+        sizes = {scan.data_size for index, scan in self.scans.items() if 0 < index < max(self.scans) and not scan.fault}
+        return not first.fault and not first.size_fault() and len(sizes) == 1 and first.data_size not in sizes
 
     def _contradicted(self, stated: int) -> bool:
         """True where a short part ends an unbroken row and the stated last number is another: it is damaged."""
@@ -93,13 +99,49 @@ class Assembly:
         """Only the first part carries the number of the last one, and the encryption header."""
         first = self.scans.get(0)
         for index, scan in self.scans.items():
+            if index and scan.has_cipher_header and not self.parts.kind.encrypted:
+                self.volumes[index].damage("foreign", "it is the first part of an encrypted backup", 0)
             starts = scan.has_cipher_header or (scan.marker is not None and scan.marker.last_index is not None)
             if index == 0 or not starts or self.volumes[index].status != "intact":
                 continue
             self.volumes[index].damage("out_of_order", "it is the first part of a backup", 0)
-            if first and self.volumes[0].status in ("intact", "corrupt") and not first.fault:
+            starts_too = first is not None and first.marker is not None and first.marker.last_index is not None
+            if first and not starts_too and self.volumes[0].status in ("intact", "corrupt") and not first.fault:
                 self.volumes[0].status = "intact"
                 self.volumes[0].damage("out_of_order", f"the first part lies under the name {scan.name}", 0)
+
+    def _check_twins(self) -> None:
+        """Of two parts with the same bytes, the one that fits its neighbours less is a copy of the other.
+
+        Only parts that lie wholly within the content of one entry, such as zeros, may be alike.
+        """
+        groups: dict[str, list[int]] = {}
+        for index, scan in self.scans.items():
+            if index < self.count and scan.walk is not None and scan.walk.first is not None and not scan.fault:
+                groups.setdefault(scan.sha256, []).append(index)
+        for twins in groups.values():
+            right = max(twins, key=self._fit)
+            for index in twins:
+                if index != right:
+                    name = self.parts.name(right)
+                    self.volumes[index].damage("out_of_order", f"it holds the same bytes as {name}", 0)
+
+    def _fit(self, index: int) -> int:
+        """How well a part's beginning and end agree with the parts beside it."""
+        before, scan, after = (self.scans.get(place) for place in (index - 1, index, index + 1))
+        if scan is None or scan.walk is None:
+            return 0
+        if index == 0:  # walked from its beginning, which only the first part stands
+            first_by_mark = self.count == 1 or scan.marker is None or scan.marker.last_index is not None
+            return 3 if first_by_mark and scan.walk.fault is None else -1
+        fit = 0
+        if before is not None and before.walk is not None:
+            fit += before.walk.state.need == scan.walk.first
+        if index == self.count - 1:
+            fit += scan.walk.state.need == 0
+        elif after is not None and after.walk is not None:
+            fit += scan.walk.state.need == after.walk.first
+        return fit
 
     def _check_sizes(self) -> None:
         """All parts but the last hold the same number of bytes (section 1.2)."""

@@ -8,20 +8,16 @@ import typing as t
 
 
 class PartFault(Exception):
-    """`status` is a key of `report.REMEDIES`, `offset` the byte of the part's file at which the damage shows.
+    """`status` is a key of `report.REMEDIES`, `offset` the byte of the part's file at which the damage shows."""
 
-    `since` is the first byte that no checksum has proven: the damage lies between the two, both included.
-    """
-
-    def __init__(self, status: str, reason: str, offset: int, since: int = 0) -> None:
+    def __init__(self, status: str, reason: str, offset: int) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
         self.offset = offset
-        self.since = since
 
     def __reduce__(self) -> tuple[t.Any, ...]:
-        return PartFault, (self.status, self.reason, self.offset, self.since)
+        return PartFault, (self.status, self.reason, self.offset)
 
 
 def looks_like_html(head: bytes) -> bool:

@@ -93,7 +93,7 @@ class Inflater:
                 try:
                     output = inflate.decompress(pending, _OUTPUT_LIMIT)
                 except (zlib.error, _fast.error) as error:
-                    raise PartFault("corrupt", f"compressed data is damaged ({error})", position, start) from error
+                    raise PartFault("corrupt", f"compressed data is damaged ({error})", position) from error
                 if output:
                     yield output
                 if inflate.eof:
@@ -104,8 +104,7 @@ class Inflater:
                 if not pending:
                     pending = next(source, b"")
                 if not pending and not output:
-                    reason = f"ends after {position} bytes, inside its compressed data"
-                    raise PartFault("truncated", reason, position, position)
+                    raise PartFault("truncated", f"ends after {position} bytes, inside its compressed data", position)
             position += len(pending) - len(inflate.unused_data)
             pending = inflate.unused_data or next(source, b"")
 

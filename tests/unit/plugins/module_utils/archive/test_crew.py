@@ -36,7 +36,7 @@ def test_every_task_has_its_result_and_its_notes_are_heard() -> None:
     "error",
     (
         BoxliftError("part 3 is gone.", "Fetch it.", part="3"),
-        PartFault("corrupt", "damaged", 7, 5),
+        PartFault("corrupt", "damaged", 7),
         TarFault("zeros", 9, in_place=True),
     ),
     ids=lambda error: type(error).__name__,
