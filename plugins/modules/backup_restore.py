@@ -12,7 +12,8 @@ description:
   - Proves the backup whole, unpacks it into a staging tree beside the document root, loads its dump into a staging
     database, and only then puts both in the place of the live ones. Until then the live portal is not touched,
     whatever is wrong.
-  - Can be killed at any time; the next run goes on from its last checkpoint.
+  - Files are placed by several worker processes while the dump is loaded.
+  - Can be killed at any time; the next run goes on from its last checkpoint, a few seconds old.
   - A second run with the same backup changes nothing.
   - What deserves a look, such as a name that could not be converted or a warning of the database server, is returned
     as the task's warnings.
@@ -62,7 +63,7 @@ options:
       - The account needs the right to create and drop the databases named O(database.name) with V(_staging) and
         V(_previous) behind it.
   jobs:
-    description: How many parts are proven at the same time. The number of processors if not given.
+    description: How many parts are proven, and then placed, at the same time. The number of processors if not given.
     type: int
   state_dir:
     description: Directory for checkpoints and locks. It is made with mode 0700 where it is missing.
