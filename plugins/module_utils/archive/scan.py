@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import HEADER_SIZE, Cipher
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
@@ -22,6 +23,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.stream impo
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import (
     BLOCK,
     Entry,
+    Sink,
     State,
     TarFault,
     Walker,
@@ -54,11 +56,12 @@ def is_dump(path: bytes) -> bool:
 
 @dataclasses.dataclass
 class Tally:
-    """What the walk counted."""
+    """What the walk counted; `dump_entries` are those of the dump that begin here, whatever their size."""
 
     files: int = 0
     directories: int = 0
     content: int = 0
+    dump_entries: int = 0
     unsafe_entries: list[tuple[bytes, str]] = dataclasses.field(default_factory=list)
     dumps: list[DumpFile] = dataclasses.field(default_factory=list)
     open_tail: bytes = b""
@@ -73,6 +76,7 @@ class Tally:
         reason = refusal(entry.path)
         if reason:
             self.unsafe_entries.append((entry.path, reason))
+        self.dump_entries += DUMP_NAME.match(entry.path) is not None
         self._dump = is_dump(entry.path)
         self.open_tail = b""
 
@@ -92,6 +96,40 @@ class Tally:
         """Take over an entry that began in an earlier part."""
         self._dump = state.entry is not None and is_dump(state.entry.path)
         self.open_tail = tail
+
+
+class Companion(Sink, t.Protocol):
+    """Uses a part's entries while they are proven; what it did must be undone where the walk turns out wrong."""
+
+    def lead(self, content: memoryview) -> None:
+        """What lies before the part's first header, given where that header's place is known."""
+
+    def withdraw(self) -> None:
+        """The walk was misled, or the part is damaged: nothing of what was given counts, and nothing more comes."""
+
+
+class _Both:
+    """Gives everything to the tally and to the companion."""
+
+    def __init__(self, tally: Tally, companion: Companion) -> None:
+        self._tally = tally
+        self._companion = companion
+
+    def begin(self, entry: Entry) -> None:
+        self._tally.begin(entry)
+        self._companion.begin(entry)
+
+    def data(self, content: memoryview) -> None:
+        self._tally.data(content)
+        self._companion.data(content)
+
+    def end(self, entry: Entry) -> None:
+        self._tally.end(entry)
+        self._companion.end(entry)
+
+    def unsafe(self, path: bytes, reason: str) -> None:
+        self._tally.unsafe(path, reason)
+        self._companion.unsafe(path, reason)
 
 
 @dataclasses.dataclass
@@ -144,12 +182,9 @@ def scan_part(
     search: bool = False,
     progress: Progress | None = None,
 ) -> PartScan:
-    """Read one part to its end and prove all of it that can be proven alone.
-
-    `start` is the state, and the tail of an open dump, that the part before left; without it the start is searched for,
-    as it is in the first part with `search`. Nothing is walked in an encrypted part without a cipher.
-    """
-    return scan_file(parts.present[index], parts.name(index), index, parts.kind, cipher, start, search, progress)
+    """`scan_file` for a part that lies under its own name."""
+    path, name = parts.present[index], parts.name(index)
+    return scan_file(path, name, index, parts.kind, cipher, start=start, search=search, progress=progress)
 
 
 def scan_file(
@@ -158,15 +193,24 @@ def scan_file(
     index: int,
     kind: Kind,
     cipher: Cipher | None = None,
+    *,
     start: tuple[State, bytes] | None = None,
+    first: int | None = None,
     search: bool = False,
     progress: Progress | None = None,
+    companion: Companion | None = None,
 ) -> PartScan:
-    """`scan_part` for a file that does not lie under its part's name yet."""
+    """Read one part to its end and prove all of it that can be proven alone.
+
+    `start` is the state, and the tail of an open dump, that the part before left; `first` is where the first header
+    lies, where only that is known. Without them the start is searched for, as it is in the first part with `search`.
+    Nothing is walked in an encrypted part without a cipher.
+    """
     scan = PartScan(index, name)
     stream = PartStream(path, kind, cipher, progress)
     known_start = start is not None or (index == 0 and not search)
-    walker = _PartWalker(start, HEADER_SIZE if known_start and kind.encrypted and index == 0 else 0, known_start)
+    skip = HEADER_SIZE if known_start and kind.encrypted and index == 0 else 0
+    walker = _PartWalker(start, skip, known_start, first, companion)
     readable = cipher is not None or not kind.encrypted
     try:
         for number, chunk in enumerate(stream.chunks()):
@@ -181,14 +225,25 @@ def scan_file(
     scan.marker, scan.styles = stream.inflater.marker, frozenset(stream.inflater.styles)
     if readable:
         scan.walk = walker.result()
+    if companion is not None and (scan.fault or scan.size_fault() or scan.walk is None):
+        companion.withdraw()
     return scan
 
 
 class _PartWalker:
-    """Walks from a known state up to the first fault, or searches for a chain of headers, after a break for another."""
+    """Walks from a known place up to the first fault, or searches for a chain of headers, after a break for another."""
 
-    def __init__(self, start: tuple[State, bytes] | None, skip: int, known_start: bool) -> None:
+    def __init__(
+        self,
+        start: tuple[State, bytes] | None,
+        skip: int,
+        known_start: bool,
+        expected: int | None,
+        companion: Companion | None,
+    ) -> None:
         self._known_start = known_start
+        self._expected = expected
+        self._companion = companion
         self._skip = skip
         self._offset = 0  # of the next chunk in the part's stream
         self._kept = b""
@@ -200,7 +255,7 @@ class _PartWalker:
         if known_start:
             state, tail = start or (State(), b"")
             self._tally.resume(state, tail)
-            self._walker = Walker(self._tally, state, skip)
+            self._walker = Walker(self._sink(), state, skip)
             self._first = skip
 
     def feed(self, chunk: bytes) -> None:
@@ -210,9 +265,9 @@ class _PartWalker:
         position = 0
         while position < len(view):
             if self._walker is None:
-                if self._known_start:
+                if self._fault and (self._known_start or self._expected is not None):
                     break
-                position = self._search(view, position)
+                position = self._approach(view) if self._expected is not None else self._search(view, position)
                 continue
             try:
                 self._walker.feed(view[position:])
@@ -221,19 +276,37 @@ class _PartWalker:
                 # Zeros are reported where they begin, which may be behind us.
                 position = max(position, fault.offset - self._offset) + BLOCK
                 self._fault, self._walker = fault, None
+                if self._companion is not None:
+                    self._companion.withdraw()
         self._offset += len(view)
         self._kept = (self._kept + bytes(view[-_KEPT:]))[-_KEPT:]
+
+    def _approach(self, view: memoryview) -> int:
+        """Everything before the place where the first header is expected."""
+        at = min(t.cast(int, self._expected) - self._offset, len(view))
+        if self._companion is not None and at:
+            self._companion.lead(view[:at])
+        if at < len(view):
+            self._begin(view, at)
+        return at
 
     def _search(self, view: memoryview, position: int) -> int:
         for at in range(position, len(view) - BLOCK + 1, BLOCK):
             # A header of this dialect is NUL behind its type; almost no content is.
             if view[at + 156] in b"05L" and not view[at + 157] and parse_header(bytes(view[at : at + BLOCK])):
-                self._first = self._offset + at
-                self._lead = (self._kept + bytes(view[max(0, at - _KEPT) : at]))[-_KEPT:]
-                self._tally = Tally()
-                self._walker = Walker(self._tally, None, self._first)
+                self._begin(view, at)
                 return at
         return len(view)
+
+    def _begin(self, view: memoryview, at: int) -> None:
+        """The first header lies at `at`."""
+        self._first = self._offset + at
+        self._lead = (self._kept + bytes(view[max(0, at - _KEPT) : at]))[-_KEPT:]
+        self._tally = Tally()
+        self._walker = Walker(self._sink(), None, self._first)
+
+    def _sink(self) -> Sink:
+        return _Both(self._tally, self._companion) if self._companion is not None else self._tally
 
     def result(self) -> Walk:
         state = self._walker.state() if self._walker else State()

@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The dump, out of the archive and into the staging database, while the files are placed by others."""
+"""The database dump on its way out of the archive: from the parts that are proven, in order, while others still come.
+
+Parts in which nothing of the dump lies are not read. The importer says from which byte of which file it can go on
+after a kill.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +13,19 @@ import threading
 import time
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import DUMP_NAME, dump_index, is_dump
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import Entry, Walker
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.source import stream_from
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import HEADER_SIZE
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import DUMP_NAME, PartScan
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import Entry, State, TarFault, Walker
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.placing import Part
 
 NOTE_SECONDS = 2.0
 
 
 class Database(t.Protocol):
     """The staging database as the feed sees it."""
+
+    def prepare(self, state: dict[str, t.Any] | None) -> None:
+        """Make it empty, or go on with it where `state` comes from an earlier run."""
 
     def feed(self, name: str, content: bytes) -> None: ...
 
@@ -38,7 +45,7 @@ class DumpMark:
     `imported` is what the importer said when it was done.
     """
 
-    offset: int
+    offset: int = 0
     file: str = ""
     skip: int = 0
     state: dict[str, t.Any] | None = None
@@ -49,44 +56,122 @@ class Stopped(Exception):
     """The restore has failed elsewhere."""
 
 
-class DumpFeed:
-    """Feeds the dump of a proven backup; `mark` is always what could be gone on from."""
+class _Proven(t.NamedTuple):
+    """A part that follows those before it, where it begins in the stream, and whether the dump is in it."""
 
-    def __init__(self, report: Report, database: Database, mark: DumpMark) -> None:
-        self._report = report
+    part: Part
+    sha256: str
+    start: State
+    offset: int
+    size: int
+    holds_dump: bool
+
+
+class DumpFeed:
+    """`add` the parts in order, then `close`, from one thread; `run` in another. `mark` can always be gone on from."""
+
+    def __init__(self, database: Database, mark: DumpMark) -> None:
         self._database = database
-        self._dumps = len(report.tally.dumps)
+        self._skip_in, self._skip = mark.file, mark.skip
+        self._prepared = False
         self._offsets: dict[str, int] = {}
         self._name: str | None = None
-        self._skip_in, self._skip = mark.file, mark.skip
-        self._stop = threading.Event()
+        self._parts: list[_Proven] = []
+        self._size = 0
+        self._changed = threading.Condition()
+        self._closed = self._stopped = False
+        self._noted = 0.0
         self.mark = mark
 
-    def stop(self) -> None:
-        """Called from another thread: end at the next chunk."""
-        self._stop.set()
+    def add(self, part: Part, start: State, scan: PartScan) -> None:
+        """The next part of the stream."""
+        inside = start.entry is not None and DUMP_NAME.match(start.entry.path) is not None
+        held = scan.walk is not None and scan.walk.tally.dump_entries > 0
+        with self._changed:
+            self._parts.append(_Proven(part, scan.sha256, start, self._size, scan.data_size, inside or held))
+            self._size += scan.data_size
+            self._changed.notify()
 
-    def run(self) -> dict[str, t.Any]:
-        """What the importer says at the end. Raises BoxliftError, or Stopped."""
-        walker = Walker(self, None, self.mark.offset)
-        noted = time.monotonic()
-        for chunk in stream_from(self._report, self.mark.offset):
-            if self._stop.is_set():
+    def close(self) -> None:
+        """All parts are there, and the backup is proven whole."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+
+    def stop(self) -> None:
+        """End at the next chunk: the restore has failed elsewhere."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+
+    def run(self) -> dict[str, t.Any] | None:
+        """What the importer says at the end, None where there was no dump. Raises BoxliftError, or Stopped."""
+        if self.mark.imported is not None:
+            return self.mark.imported
+        if self.mark.state is not None:
+            self._prepare()
+        walker: Walker | None = None
+        for proven in self._in_order():
+            if not proven.holds_dump or proven.offset + proven.size <= self.mark.offset:
+                walker = None
+            else:
+                walker = self._read(proven, walker)
+        if not self._prepared:
+            return None
+        self.mark = dataclasses.replace(self.mark, state=None, imported=self._database.complete())
+        return self.mark.imported
+
+    def _in_order(self) -> t.Iterator[_Proven]:
+        index = 0
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopped or self._closed or len(self._parts) > index)
+                if self._stopped:
+                    raise Stopped
+                if len(self._parts) == index:
+                    return
+            yield self._parts[index]
+            index += 1
+
+    def _read(self, proven: _Proven, walker: Walker | None) -> Walker:
+        part, begin = proven.part, proven.offset
+        if part.index == 0 and part.kind.encrypted:
+            begin += HEADER_SIZE
+        if walker is None and self.mark.offset > begin:
+            begin, walker = self.mark.offset, Walker(self, None, self.mark.offset)
+        if walker is None:
+            walker = Walker(self, proven.start, begin)
+        position = proven.offset
+        for chunk in part.chunks(proven.sha256):
+            if self._stopped:
                 raise Stopped
-            walker.feed(chunk)
-            if self.mark.imported is not None:
-                return self.mark.imported
-            if self._offsets and time.monotonic() - noted >= NOTE_SECONDS:
-                # Before its first table is complete the dump is read again from its beginning.
-                file, skip = self._database.position() or (next(iter(self._offsets)), 0)
-                self.mark = DumpMark(self._offsets[file], file, skip, self._database.state())
-                noted = time.monotonic()
-        raise ValueError("the proven backup ends before its dump")  # the proof has counted the volumes
+            view = memoryview(chunk)[max(0, begin - position) :]
+            position += len(chunk)
+            try:
+                walker.feed(view)
+            except TarFault as fault:
+                raise part.changed(fault.reason) from fault
+            self._take_note()
+        return walker
+
+    def _take_note(self) -> None:
+        if self._offsets and time.monotonic() - self._noted >= NOTE_SECONDS:
+            # Before its first table is complete the dump is read again from its beginning.
+            file, skip = self._database.position() or (next(iter(self._offsets)), 0)
+            self.mark = DumpMark(self._offsets[file], file, skip, self._database.state())
+            self._noted = time.monotonic()
+
+    def _prepare(self) -> None:
+        if not self._prepared:
+            self._database.prepare(self.mark.state)
+            self._prepared = True
+            self._noted = time.monotonic()
 
     def begin(self, entry: Entry) -> None:
-        wanted = not entry.is_directory and DUMP_NAME.match(entry.path) and self.mark.imported is None
+        wanted = not entry.is_directory and DUMP_NAME.match(entry.path)
         self._name = entry.text if wanted else None
         if self._name is not None:
+            self._prepare()
             self._offsets[self._name] = entry.offset
             if self._name != self._skip_in:
                 self._skip = 0
@@ -101,8 +186,6 @@ class DumpFeed:
     def end(self, entry: Entry) -> None:
         if self._name is not None:
             self._database.end_of_file()
-            if is_dump(entry.path) and dump_index(entry.path) == self._dumps - 1:
-                self.mark = dataclasses.replace(self.mark, state=None, imported=self._database.complete())
 
     def unsafe(self, path: bytes, reason: str) -> None:
-        """Not the dump's business; whoever places the files refuses it."""
+        """Not the dump's business; the proof refuses it."""

@@ -1,22 +1,29 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One proven part → the staging tree. Several at a time: each knows where the part before it leaves off."""
+"""What workers do with parts: prove one and place what lies in it, in one reading."""
 
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import HEADER_SIZE, Cipher
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import Kind
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import State, TarFault, Walker
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import REMEDIES
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, scan_file
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.stream import PartStream
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import State
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.sink import Counts, Routes, Straddler, TreeSink
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.source import read_proven
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.sink import Counts, Mark, Routes, TreeSink
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.source import stamp
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.writer import TreeWriter
 
-NOTE_SECONDS = 2.0
+BEAT_SECONDS = 0.5
+# A worker's note: a Mark, or the number of bytes that it has read since the last such note.
+Note = t.Callable[[t.Any], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,68 +36,133 @@ class Tree:
 
 
 @dataclasses.dataclass(frozen=True)
-class Mark:
-    """How far a part has been placed: its entries before `offset`, `log` bytes of its log, and what that counts."""
-
-    offset: int = 0
-    log: int = 0
-    counts: Counts = dataclasses.field(default_factory=Counts)
-    renamed: tuple[str, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True)
-class PlacePart:
-    """The task of placing one part. `sha256` is that of the bytes that were proven."""
+class Part:
+    """One part as a file: `path` is its own; a part that was just fetched still lies in `arrived`."""
 
     index: int
     name: str
     path: str
-    sha256: str
+    arrived: str
     kind: Kind
     cipher: Cipher | None
-    tree: Tree
-    log: str
-    routes: Routes
-    start: State
-    incoming: Straddler | None
-    outgoing: Straddler | None
-    mark: Mark
 
-    def run(self, note: t.Callable[[t.Any], None]) -> Mark:
-        """Place it; notes are Marks of what could be gone on from. Raises BoxliftError."""
+    def chunks(self, sha256: str) -> t.Iterator[bytes]:
+        """Its plain bytes once more, which are those that were proven, with this sum. Raises BoxliftError."""
+        path = self.path if os.path.exists(self.path) else self.arrived
+        stream = PartStream(path, self.kind, self.cipher)
+        try:
+            try:
+                yield from stream.chunks()
+            except FileNotFoundError:  # it got its own name in between
+                stream = PartStream(self.path, self.kind, self.cipher)
+                yield from stream.chunks()
+        except PartFault as fault:
+            raise self.changed(fault.reason) from fault
+        if stream.sha256 != sha256:
+            raise self.changed("its checksum is another")
+
+    def changed(self, reason: str) -> BoxliftError:
+        return BoxliftError(f"{self.name} has changed since it was verified ({reason}).", REMEDIES["corrupt"])
+
+
+@dataclasses.dataclass(frozen=True)
+class Proven:
+    """What came of a part: its scan, and what is placed of it (None: nothing, it has to be placed later).
+
+    `path` is that of the file which is open at the part's end, None where none is or this task did not write it;
+    `reason` says why nothing was placed.
+    """
+
+    scan: PartScan
+    mark: Mark | None = None
+    path: bytes | None = None
+    reason: Exception | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class ProvePart:
+    """The task of reading one part: proof of it, and, with a `tree`, its entries placed.
+
+    `start` is the state in which the part begins, None where it is not known; the first header is then searched for.
+    `path` is that of the file that is open there.
+    """
+
+    part: Part
+    start: State | None = None
+    path: bytes | None = None
+    tree: Tree | None = None
+    log: str = ""
+    routes: Routes = dataclasses.field(default_factory=lambda: Routes(False, ()))
+    mark: Mark = dataclasses.field(default_factory=Mark)
+
+    def run(self, note: Note) -> Proven:
+        """Raises BoxliftError where the disk is full."""
+        beat = _Beat(note)
+        if self.tree is None:
+            return Proven(self._scan(beat, None))
         writer = TreeWriter(self.tree.root, self.log, self.tree.uid, self.tree.gid, self.mark.log)
         try:
-            return self._place(writer, note)
+            sink = TreeSink(writer, self.routes, self.mark, note)
+            if self.start is not None:
+                sink.take_over(self.start, self.path)
+            scan = self._scan(beat, sink)
+            mark = None if sink.withdrawn else sink.mark(scan.data_size)
+            return Proven(scan, mark, sink.path, sink.withdrawn)
         finally:
             writer.close()
 
-    def _place(self, writer: TreeWriter, note: t.Callable[[t.Any], None]) -> Mark:
-        counts = dataclasses.replace(self.mark.counts)
-        sink = TreeSink(writer, self.routes, self.incoming, self.outgoing, self.mark.offset, counts)
-        sink.take_over(self.start)
-        skip = HEADER_SIZE if self.index == 0 and self.kind.encrypted else 0
-        walker = Walker(sink, self.start, skip)
+    def _scan(self, beat: _Beat, sink: TreeSink | None) -> PartScan:
+        part, start = self.part, self.start
+        whole = start is not None and (part.index == 0 or not start.plain)
+        return scan_file(
+            part.arrived,
+            part.name,
+            part.index,
+            part.kind,
+            part.cipher,
+            start=(start, b"") if start is not None and whole else None,
+            first=start.need if start is not None and not whole else None,
+            progress=beat,
+            companion=sink,
+        )
 
-        def mark(offset: int) -> Mark:
-            return Mark(offset, writer.position(), dataclasses.replace(counts), (*self.mark.renamed, *writer.renamed))
 
-        noted = time.monotonic()
+@dataclasses.dataclass(frozen=True)
+class PlaceLead:
+    """The task of writing the rest of a file that was begun in an earlier part, from a part that is proven."""
+
+    part: Part
+    sha256: str
+    stamp: list[int]
+    start: State
+    path: bytes
+    tree: Tree
+    log: str
+
+    def run(self, note: Note) -> Counts:
+        """What that completes: one file, or none yet. Raises BoxliftError."""
+        writer = TreeWriter(self.tree.root, self.log, self.tree.uid, self.tree.gid, None)
         try:
-            for chunk in read_proven(self.path, self.name, self.sha256, self.kind, self.cipher):
-                walker.feed(memoryview(chunk)[skip:])
+            sink = TreeSink(writer, Routes(False, ()), Mark(), note)
+            sink.take_over(self.start, self.path)
+            part, due = self.part, self.start.data
+            skip = HEADER_SIZE if part.index == 0 and part.kind.encrypted else 0
+            for chunk in part.chunks(self.sha256):
+                note(None)
+                content = memoryview(chunk)[skip:][:due]
                 skip = 0
-                now = time.monotonic()
-                if now - noted >= NOTE_SECONDS and walker.entry != self.start.entry:
-                    note(mark(walker.resume_offset))
-                    noted = now
-                else:
-                    note(None)
-        except TarFault as fault:
-            raise BoxliftError(
-                f"{self.name} changed while it was read: {fault.reason} at byte {fault.offset} of its stream.",
-                "Verify it again.",
-            ) from fault
-        return mark(walker.offset)
+                sink.lead(content)
+                due -= len(content)
+                if not due:
+                    break
+            # Its sum is only known at the part's end, which is mostly not read.
+            if stamp(part.path if os.path.exists(part.path) else part.arrived) != self.stamp:
+                raise part.changed("its size or time is another")
+            if sink.withdrawn:
+                raise sink.withdrawn
+            return sink.mark(0).counts
+        finally:
+            writer.close()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +172,7 @@ class SettleDirectories:
     log: str
     tree: Tree
 
-    def run(self, note: t.Callable[[t.Any], None]) -> None:
+    def run(self, note: Note) -> None:
         writer = TreeWriter(self.tree.root, self.log, self.tree.uid, self.tree.gid, None)
         try:
             writer.settle_directories(note)
@@ -108,9 +180,27 @@ class SettleDirectories:
             writer.close()
 
 
-Task = t.Union[PlacePart, SettleDirectories]
+class _Beat:
+    """Tells how far reading has come, not more often than people look; and notices where nobody listens any more."""
+
+    def __init__(self, note: Note) -> None:
+        self._note = note
+        self._read = 0
+        self._told = time.monotonic()
+
+    def __call__(self, amount: int) -> None:
+        self._read += amount
+        now = time.monotonic()
+        if now - self._told < BEAT_SECONDS:
+            self._note(None)
+            return
+        self._note(self._read)
+        self._read, self._told = 0, now
 
 
-def work(task: Task, note: t.Callable[[t.Any], None]) -> Mark | None:
+Task = t.Union[ProvePart, PlaceLead, SettleDirectories]
+
+
+def work(task: Task, note: Note) -> t.Any:
     """What a worker of the crew does."""
     return task.run(note)

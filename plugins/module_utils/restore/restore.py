@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A backup → a staged tree and database → switched in.
 
-The order of the steps is the promise: the backup is proven whole, then everything is placed beside the live portal, and
-only then renames put it in its place. Each step can be killed and run again (DESIGN, promises 2 and 3).
+The order of the steps is the promise: everything is placed beside the live portal, and only when the backup is proven
+whole and all of it is in place, renames make it live. Each step can be killed and run again (DESIGN, promises 2 and 3).
 """
 
 from __future__ import annotations
@@ -15,20 +15,26 @@ import time
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.verify import verify
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.dumpfeed import Database
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.pipeline import Pipeline, Replaced, Staging
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.placing import Tree
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.room import check_room
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.sink import Routes
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.source import identity, unchanged
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.staging import Preparable, Staging
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.source import (
+    LocalParts,
+    Source,
+    identity,
+    unchanged,
+)
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.switch import Trees, remove_tree, switch_in
 from ansible_collections.boxlift.portal.plugins.module_utils.state import Lock, read_json, write_json
 
 CHECKPOINT_SECONDS = 5.0
-_BLOCK = 4096
 
 
-class StagingDatabase(Preparable, t.Protocol):
+class StagingDatabase(Database, t.Protocol):
     """A database that is filled beside the live one and then takes its place."""
 
     def exists(self) -> bool:
@@ -67,10 +73,17 @@ class Restore:
     """One restore; `run()` does whatever of it has not been done yet."""
 
     def __init__(
-        self, request: Request, database: StagingDatabase | None, clock: t.Callable[[], float] = time.monotonic
+        self,
+        request: Request,
+        database: StagingDatabase | None,
+        source: t.Callable[[], Source] | None = None,
+        progress: Progress | None = None,
+        clock: t.Callable[[], float] = time.monotonic,
     ) -> None:
         self._request = request
         self._database = database
+        self._source = source
+        self._progress = progress or Progress("restore")
         self._clock = clock
         self._trees = Trees.of(request.document_root)
         name = hashlib.sha256(self._trees.live.encode()).hexdigest()[:12]
@@ -86,22 +99,26 @@ class Restore:
             state = read_json(self._state_path) or {}
             if self.done(state):
                 return {**state["result"], "changed": False, "resumed": False}
-            report = self._timed("verify", self._prove)
-            parts = identity(report)
-            if state.get("key") != self._request.key() or state.get("parts") != parts:
-                state = {
-                    "key": self._request.key(),
-                    "parts": parts,
-                    "directory": report.parts.directory,
-                    "phase": "stage",
-                }
+            if not self._can_go_on(state):
+                state = {"key": self._request.key(), "phase": "stage"}
             resumed = state["phase"] == "switch" or "marks" in state
-            if state["phase"] in ("stage", "done"):
-                state["phase"] = "stage"
-                self._timed("stage", lambda: self._stage(report, state))
+            if state["phase"] == "stage":
+                self._timed("stage", lambda: self._stage(state))
             self._timed("switch", lambda: self._switch(state))
             self._conclude(state)
             return {**state["result"], "changed": True, "resumed": resumed}
+
+    def _can_go_on(self, state: dict[str, t.Any]) -> bool:
+        """Whether an interrupted run has left its work behind, all of it, and wanted the same."""
+        if state.get("key") != self._request.key():
+            return False
+        if state["phase"] == "switch":
+            return unchanged(state["directory"], state["parts"])
+        if state["phase"] == "done" or "marks" not in state:
+            return False
+        if self._database is not None and state["marks"].get("dump", {}).get("state") and not self._database.exists():
+            return False
+        return os.path.isdir(self._trees.staging) and os.path.isdir(self._logs)
 
     def done(self, state: dict[str, t.Any]) -> bool:
         """Whether this very backup was restored into the tree that stands there now."""
@@ -115,47 +132,72 @@ class Restore:
         """For check mode: reads the state, proves nothing and writes nothing."""
         return not self.done(read_json(self._state_path) or {})
 
-    def _prove(self) -> Report:
-        report = verify(self._request.source, self._request.password, self._request.jobs)
+    def _stage(self, state: dict[str, t.Any]) -> None:
+        try:
+            pipeline, report = self._fill(state)
+        except Replaced:
+            # What was placed came of a part that is another one now.
+            del state["marks"]
+            pipeline, report = self._fill(state)
         if not report.intact:
             raise BoxliftError(
                 f"The backup is not intact, nothing was restored. {report.summary()}",
                 "Repair or replace what is named, and run again.",
                 **report.as_dict(),
             )
-        return report
-
-    def _stage(self, report: Report, state: dict[str, t.Any]) -> None:
-        staging = self._begin(report, state)
-        try:
-            staging.run(lambda: self._save(staging, state), CHECKPOINT_SECONDS)
-        finally:
-            # Whatever ended it: what is done need not be done again.
-            self._save(staging, state)
-        counts = staging.counts()
-        imported = staging.imported or {}
+        imported = pipeline.imported or {}
         del state["marks"]
         state["phase"] = "switch"
+        state["directory"], state["parts"] = report.parts.directory, identity(report)
         state["result"] = {
             "document_root": self._trees.live,
-            **dataclasses.asdict(counts),
+            **dataclasses.asdict(pipeline.counts()),
             "tables": imported.get("tables", []),
             "rows": imported.get("rows", 0),
             "repairs": imported.get("repairs", []),
+            "timeline": pipeline.timeline(),
             "warnings": [
                 *(
                     f"{row['table']}: {row['text']} ({row['count']} times, code {row['code']})"
                     for row in imported.get("warnings", [])
                 ),
-                *(f"{name} keeps its cp1251 name: another entry has the converted one." for name in staging.renamed()),
+                *(f"{name} keeps its cp1251 name: another entry has the converted one." for name in pipeline.renamed()),
                 *self._without_dump(report),
             ],
         }
         write_json(self._state_path, state)
 
-    def _save(self, staging: Staging, state: dict[str, t.Any]) -> None:
+    def _fill(self, state: dict[str, t.Any]) -> tuple[Pipeline, Report]:
+        """Fill the staging area; whatever ends it, what is done need not be done again."""
+        request = self._request
+        if "marks" not in state:
+            self._clear()
+        source = self._source() if self._source else LocalParts(request.source)
+        tree = Tree(self._trees.staging, request.uid, request.gid)
+        routes = Routes(self._database is not None, request.exclude)
+        staging = Staging(tree, self._logs, routes, self._database)
+        jobs = request.jobs or os.cpu_count() or 1
+        pipeline = Pipeline(source, request.password, staging, jobs, state.get("marks", {}), self._progress)
+        try:
+            return pipeline, pipeline.run(lambda: self._save(pipeline, state), CHECKPOINT_SECONDS)
+        finally:
+            self._save(pipeline, state)
+
+    def _clear(self) -> None:
+        """Begin with an empty staging area."""
+        for path in (self._trees.staging, self._logs):
+            remove_tree(path)
+        os.makedirs(self._trees.parent, exist_ok=True)
+        if self._source is None:
+            check_room(self._trees.parent, self._request.source, self._request.password, self._database is not None)
+        os.mkdir(self._trees.staging, 0o755)
+        os.mkdir(self._logs, 0o700)
+        if self._request.uid >= 0 or self._request.gid >= 0:
+            os.chown(self._trees.staging, self._request.uid, self._request.gid)
+
+    def _save(self, pipeline: Pipeline, state: dict[str, t.Any]) -> None:
         """A checkpoint: what was placed is made durable before the state says that it is there."""
-        marks = staging.marks()
+        marks = pipeline.marks()
         os.sync()
         state["marks"] = marks
         write_json(self._state_path, state)
@@ -164,44 +206,6 @@ class Restore:
         if self._database is None or report.tally.dumps:
             return []
         return ["The archive holds no database dump: the database was not restored."]
-
-    def _begin(self, report: Report, state: dict[str, t.Any]) -> Staging:
-        """Go on from the checkpoint of an earlier run, or begin with an empty staging area."""
-        request = self._request
-        tree = Tree(self._trees.staging, request.uid, request.gid)
-        routes = Routes(self._database is not None, request.exclude)
-        jobs = request.jobs or os.cpu_count() or 1
-        marks = state.pop("marks", None)
-        if marks and self._left_behind():
-            return Staging(report, tree, self._logs, routes, self._database, jobs, marks)
-        for path in (self._trees.staging, self._logs):
-            remove_tree(path)
-        os.makedirs(self._trees.parent, exist_ok=True)
-        self._check_room(report)
-        os.mkdir(self._trees.staging, 0o755)
-        os.mkdir(self._logs, 0o700)
-        if request.uid >= 0 or request.gid >= 0:
-            os.chown(self._trees.staging, request.uid, request.gid)
-        write_json(self._state_path, state)
-        return Staging(report, tree, self._logs, routes, self._database, jobs, None)
-
-    def _left_behind(self) -> bool:
-        """Whether the staging area of an interrupted run is still there, all of it."""
-        if self._database is not None and not self._database.exists():
-            return False
-        return os.path.isdir(self._trees.staging) and os.path.isdir(self._logs)
-
-    def _check_room(self, report: Report) -> None:
-        needed = report.tally.content + _BLOCK * (report.tally.files + report.tally.directories)
-        if self._database is not None:
-            needed -= sum(dump.size for dump in report.tally.dumps)
-        room = os.statvfs(self._trees.parent)
-        free = room.f_bavail * room.f_frsize
-        if free < needed:
-            raise BoxliftError(
-                f"{self._trees.parent} has {_gib(free)} free and the tree needs {_gib(needed)} beside the live one.",
-                "Make room, or mount a larger file system there. Nothing was written.",
-            )
 
     def _switch(self, state: dict[str, t.Any]) -> None:
         if self._database is not None and state["result"]["tables"]:
@@ -234,7 +238,3 @@ def _same_source(source: str, state: dict[str, t.Any]) -> bool:
     """Whether `source` still means the backup in the state: its first part, or the directory it lies in."""
     path = os.path.abspath(source)
     return path == state["directory"] or path == os.path.join(state["directory"], state["parts"][0]["name"])
-
-
-def _gib(size: int) -> str:
-    return f"{size / 1024**3:.1f} GiB"

@@ -6,11 +6,15 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import time
+import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import DUMP_NAME
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import Entry, State, printable
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import Entry, State
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.writer import TreeWriter
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.writer import DiskFull, TreeWriter
+
+NOTE_SECONDS = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,73 +51,127 @@ class Counts:
 
 
 @dataclasses.dataclass(frozen=True)
-class Straddler:
-    """A file that lies in several parts, and the path under which it stands in the tree already."""
+class Mark:
+    """How far a part has been placed: its entries before `offset`, `log` bytes of its log, and what that counts.
 
-    entry: Entry
-    path: bytes
+    That is true only where its first header lies at `first`. `lead`: the rest of a file from earlier parts is placed.
+    """
+
+    offset: int = 0
+    log: int = 0
+    first: int | None = None
+    lead: bool = False
+    counts: Counts = dataclasses.field(default_factory=Counts)
+    renamed: tuple[str, ...] = ()
 
 
 class TreeSink:
-    """Places one part's entries. `incoming` and `outgoing` are the files that it shares with its neighbours.
+    """Places one part's entries while the part is being proven.
 
-    Entries that begin before `placed_to` were placed, and counted, by an earlier run.
+    `mark` is what an earlier run has placed already. An entry that cannot be placed is no error yet: the walk may have
+    been misled, or a misled walk of another part may be in the way. `withdrawn` then says why nothing was placed.
     """
 
-    def __init__(
-        self,
-        writer: TreeWriter,
-        routes: Routes,
-        incoming: Straddler | None,
-        outgoing: Straddler | None,
-        placed_to: int,
-        counts: Counts,
-    ) -> None:
+    def __init__(self, writer: TreeWriter, routes: Routes, mark: Mark, note: t.Callable[[Mark], None]) -> None:
         self._writer = writer
         self._routes = routes
-        self._incoming = incoming
-        self._outgoing = outgoing
-        self._placed_to = placed_to
-        self.counts = counts
-        self._writes = False
-        self._new = True
+        self._placed_to = mark.offset
+        self._mark = mark
+        self._note = note
+        self._noted = time.monotonic()
+        self._first: int | None = None
+        self._lead = mark.lead
+        self._counts = dataclasses.replace(mark.counts)
+        self._rest: _Rest | None = None
+        self.path: bytes | None = None  # of the file that is open
+        self.withdrawn: BoxliftError | None = None
 
-    def take_over(self, state: State) -> None:
-        """Go on with the entry that is open where the part begins."""
-        if self._incoming is not None and state.entry is not None:
-            self._writer.open_file(self._incoming.entry, self._incoming.path, state.entry.size - state.data)
-            self._writes = True
-            self._new = self._placed_to == 0
+    def take_over(self, state: State, path: bytes | None) -> None:
+        """`path` is that of the file which is open where the part begins, None where it is not to be written here."""
+        if path is not None and state.entry is not None:
+            self._writer.open_file(state.entry, path, state.entry.size - state.data)
+            self._rest, self.path = _Rest(state.entry, state.data), path
+
+    def lead(self, content: memoryview) -> None:
+        if self._rest is not None and not self.withdrawn:
+            content = content[: self._rest.bytes]
+            self._attempt(lambda: self._writer.write(content))
+            self._rest.bytes -= len(content)
+            if not self._rest.bytes:
+                self._end_rest()
 
     def begin(self, entry: Entry) -> None:
-        self._new = entry.offset >= self._placed_to
-        route = self._routes.of(entry)
-        self._writes = False
-        if not self._new:
+        if self._first is None:
+            self._first = entry.offset
+        if self.withdrawn or entry.offset < self._placed_to:
             return
+        now = time.monotonic()
+        if now - self._noted >= NOTE_SECONDS:
+            self._note(self.mark(entry.offset))
+            self._noted = now
+        route = self._routes.of(entry)
         if route == "excluded" and not entry.is_directory:
-            self.counts.excluded += 1
+            self._counts.excluded += 1
         elif route == "tree" and entry.is_directory:
-            self._writer.make_directory(entry)
-            self.counts.directories += 1
+            self._attempt(lambda: self._writer.make_directory(entry))
+            self._counts.directories += 1
         elif route == "tree":
-            self._writes = True
-            if self._outgoing is not None and entry == self._outgoing.entry:
-                self._writer.open_file(entry, self._outgoing.path, 0)
-            else:
-                self._writer.begin_file(entry)
+            self._attempt(lambda: self._open(entry))
 
     def data(self, content: memoryview) -> None:
-        if self._writes:
-            self._writer.write(content)
+        if self.path is not None:
+            self._attempt(lambda: self._writer.write(content))
+            if self._rest is not None:
+                self._rest.bytes -= len(content)
 
     def end(self, entry: Entry) -> None:
-        if self._writes:
-            self._writer.end_file()
-            self._writes = False
-            if self._new:
-                self.counts.files += 1
-                self.counts.bytes += entry.size
+        if self._rest is not None:
+            self._end_rest()
+        elif self.path is not None:
+            self._attempt(self._writer.end_file)
+            self.path = None
+            self._counts.files += 1
+            self._counts.bytes += entry.size
 
     def unsafe(self, path: bytes, reason: str) -> None:
-        raise BoxliftError(f"Entry {printable(path)!r} is refused: {reason}.", "Order a new backup.")
+        """The proof refuses the backup, with this entry's name."""
+
+    def withdraw(self, reason: BoxliftError | None = None) -> None:
+        if not self.withdrawn:
+            self.withdrawn = reason or BoxliftError("The part was not walked to its end.", "Verify it.")
+            self._rest = self.path = None
+            self._writer.undo()
+
+    def mark(self, offset: int) -> Mark:
+        """What is placed, where everything before `offset` is."""
+        counts = dataclasses.replace(self._counts)
+        renamed = (*self._mark.renamed, *self._writer.renamed)
+        return Mark(offset, self._writer.position(), self._first, self._lead, counts, renamed)
+
+    def _open(self, entry: Entry) -> None:
+        self.path = self._writer.begin_file(entry)
+
+    def _end_rest(self) -> None:
+        """The file from earlier parts is whole; a run that goes on writes it again, and does not count it again."""
+        rest, self._rest, self.path = t.cast(_Rest, self._rest), None, None
+        self._attempt(self._writer.end_file)
+        if not self._lead and not self.withdrawn:
+            self._lead = True
+            self._counts.files += 1
+            self._counts.bytes += rest.entry.size
+
+    def _attempt(self, step: t.Callable[[], None]) -> None:
+        try:
+            step()
+        except DiskFull:
+            raise
+        except BoxliftError as error:
+            self.withdraw(error)
+
+
+@dataclasses.dataclass
+class _Rest:
+    """What is still to come of a file that began in an earlier part."""
+
+    entry: Entry
+    bytes: int

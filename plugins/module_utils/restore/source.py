@@ -1,18 +1,44 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A proven backup as one stream that can be entered anywhere."""
+"""Where the parts come from, and what tells them from those of another backup."""
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import HEADER_SIZE, Cipher
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import Kind
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import REMEDIES, Report
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.stream import PartStream
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import find_parts
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan
+
+# Gives a part (its number, where it lies) to be proven.
+Offer = t.Callable[[int, str], "concurrent.futures.Future[PartScan]"]
+
+
+class Source(t.Protocol):
+    """`first` is where the first part lies, at the latest when `run` has returned."""
+
+    @property
+    def first(self) -> str: ...
+
+    def run(self, offer: Offer) -> None:
+        """Offer every part, the first one first; return when all of them have been proven. Called in a thread."""
+
+
+class LocalParts:
+    """Parts that lie here already. `path` is the first part's, or that of a directory that holds one backup."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    @property
+    def first(self) -> str:
+        return find_parts(self._path).path(0)
+
+    def run(self, offer: Offer) -> None:
+        for future in [offer(index, path) for index, path in find_parts(self._path).present.items()]:
+            future.result()
 
 
 def identity(report: Report) -> list[dict[str, t.Any]]:
@@ -40,41 +66,11 @@ def unchanged(directory: str, parts: t.Sequence[t.Mapping[str, t.Any]]) -> bool:
     return True
 
 
+def stamp(path: str) -> list[int]:
+    """Size and time of a file: what shows that it has not been touched since it was read."""
+    status = os.stat(path)
+    return [status.st_size, status.st_mtime_ns]
+
+
 def _mtime(path: str) -> int:
     return os.stat(path).st_mtime_ns
-
-
-def read_proven(path: str, name: str, sha256: str, kind: Kind, cipher: Cipher | None) -> t.Iterator[bytes]:
-    """One part's plain bytes. A part that differs from what was proven, because it was changed since, is an error."""
-    part = PartStream(path, kind, cipher)
-    try:
-        yield from part.chunks()
-    except PartFault as fault:
-        raise _changed(name, fault.reason) from fault
-    if part.sha256 != sha256:
-        raise _changed(name, "its checksum is another")
-
-
-def stream_from(report: Report, offset: int) -> t.Iterator[bytes]:
-    """Yield plain bytes from `offset` of the stream on; offsets count the encryption header."""
-    start = 0
-    for volume in report.volumes:
-        end = start + volume.data_size
-        if end > offset:
-            position = start
-            path = report.parts.path(volume.index)
-            for chunk in read_proven(path, volume.name, volume.sha256, report.parts.kind, report.cipher):
-                skip = max(0, offset - position)
-                if skip < len(chunk):
-                    yield chunk[skip:] if skip else chunk
-                position += len(chunk)
-        start = end
-
-
-def first_offset(report: Report) -> int:
-    """Where the tar stream begins."""
-    return HEADER_SIZE if report.parts.kind.encrypted else 0
-
-
-def _changed(name: str, reason: str) -> BoxliftError:
-    return BoxliftError(f"{name} has changed since it was verified ({reason}).", REMEDIES["corrupt"])

@@ -24,6 +24,7 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _GO_ON = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOST_OPEN = 64
 _FORBIDDEN_BITS = 0o7000
+STRAYS = ".strays"
 NO_ENTRY = Entry(b"", False, 0, 0, 0, 0)
 
 
@@ -36,8 +37,8 @@ class TreeWriter:
 
     `checkpoint` is a position in that log, None for its end. The writer begins by removing the files that were placed
     after it, so that the tree is as it was then, and a name that exists is always a second entry of that name, which is
-    refused. Several writers may write below one root, each with a log of its own. `uid`/`gid` of -1 leave ownership as
-    it is.
+    refused. Directories stay, for others may use them; `strays.remove_strays` looks after those that nobody does.
+    Several writers may write below one root, each with a log of its own. `uid`/`gid` of -1 leave ownership as it is.
     """
 
     def __init__(self, root: str, log: str, uid: int = -1, gid: int = -1, checkpoint: int | None = 0) -> None:
@@ -49,8 +50,9 @@ class TreeWriter:
         self._file_noted_at = 0
         self._entry = NO_ENTRY
         self.renamed: list[str] = []
+        self._strays = f"{log}{STRAYS}"
         if checkpoint is not None:
-            self._undo(checkpoint)
+            self.undo(checkpoint)
 
     def close(self) -> None:
         self._forget_directories()
@@ -68,10 +70,10 @@ class TreeWriter:
         path = self._target(entry)
         try:
             parent, name = self._parent(path)
+            self._note(b"D", path, entry)
             self._make(parent, name)
             if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-            self._note(b"D", path, entry)
         except OSError as error:
             raise _explained(error, entry) from error
 
@@ -129,6 +131,41 @@ class TreeWriter:
         finally:
             os.close(descriptor)
 
+    def undo(self, checkpoint: int = 0) -> None:
+        """Remove the files that were placed after `checkpoint`, and note the directories for `remove_strays`."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._entry, self._file = NO_ENTRY, -1
+        made = []
+        for kind, path, _mode, _mtime in self._records(checkpoint):
+            if kind != b"F":
+                made.append(path)
+                continue
+            self._limit_directories()
+            try:
+                directory, _slash, name = path.rpartition(b"/")
+                os.unlink(name, dir_fd=self._open(directory, make=False))
+            except FileNotFoundError:
+                continue  # noted, and killed before it was created
+        if made:
+            with open(
+                os.open(self._strays, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600), "wb"
+            ) as log:
+                log.writelines(base64.b64encode(path) + b"\n" for path in made)
+        os.ftruncate(self._log, checkpoint)
+        os.lseek(self._log, 0, os.SEEK_END)
+        self.renamed.clear()
+
+    def remove_directory(self, path: bytes) -> None:
+        """Remove a directory if it is there, is one and is empty."""
+        directory, _slash, name = path.rpartition(b"/")
+        self._forget_directories()
+        try:
+            os.rmdir(name, dir_fd=self._open(directory, make=False))
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENOTEMPTY):
+                raise
+
     def settle_directories(self, note: t.Callable[[None], None]) -> None:
         """Set the modes and times of the directories, now that nothing more is created in them."""
         for kind, path, mode, mtime in self._records(0):
@@ -154,6 +191,7 @@ class TreeWriter:
         return descriptor
 
     def _note(self, kind: bytes, path: bytes, entry: Entry) -> None:
+        """F: a file, D: a directory that the archive holds, M: one made for what lies in it."""
         record = b"%s %s %o %d\n" % (kind, base64.b64encode(path), entry.mode & ~_FORBIDDEN_BITS, entry.mtime)
         os.write(self._log, record)
 
@@ -165,18 +203,6 @@ class TreeWriter:
                 if line.endswith(b"\n"):
                     kind, path, mode, mtime = line.split()
                     yield kind, base64.b64decode(path), int(mode, 8), int(mtime)
-
-    def _undo(self, checkpoint: int) -> None:
-        for kind, path, _mode, _mtime in self._records(checkpoint):
-            if kind == b"F":
-                self._limit_directories()
-                parent, name = self._parent(path)
-                try:
-                    os.unlink(name, dir_fd=parent)
-                except FileNotFoundError:
-                    continue  # noted, and killed before it was created
-        os.ftruncate(self._log, checkpoint)
-        os.lseek(self._log, 0, os.SEEK_END)
 
     @staticmethod
     def _target(entry: Entry) -> bytes:
@@ -192,15 +218,22 @@ class TreeWriter:
         directory, _slash, name = path.rpartition(b"/")
         return self._open(directory), name
 
-    def _open(self, path: bytes) -> int:
-        """A descriptor of the directory `path`, made where it is missing; the cache owns it."""
+    def _open(self, path: bytes, make: bool = True) -> int:
+        """A descriptor of the directory `path`, made where it is missing and `make` says so; the cache owns it."""
         if not path:
             return self._root
         if path not in self._directories:
             above, _slash, name = path.rpartition(b"/")
-            parent = self._open(above)
-            self._make(parent, name)
-            self._directories[path] = os.open(name, _OPEN_DIRECTORY, dir_fd=parent)
+            parent = self._open(above, make)
+            try:
+                descriptor = os.open(name, _OPEN_DIRECTORY, dir_fd=parent)
+            except FileNotFoundError:
+                if not make:
+                    raise
+                self._note(b"M", path, NO_ENTRY)
+                self._make(parent, name)
+                descriptor = os.open(name, _OPEN_DIRECTORY, dir_fd=parent)
+            self._directories[path] = descriptor
         return self._directories[path]
 
     def _make(self, parent: int, name: bytes) -> None:

@@ -24,10 +24,10 @@ KILLS_PER_ROUND = 10
 SCRIPT = """
 import json, sys
 sys.path[:0] = json.loads(sys.argv[1])
-from ansible_collections.boxlift.portal.plugins.module_utils.restore import dumpfeed, placing, restore
+from ansible_collections.boxlift.portal.plugins.module_utils.restore import dumpfeed, restore, sink
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.database import StagedDatabase
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import Login
-restore.CHECKPOINT_SECONDS, placing.NOTE_SECONDS, dumpfeed.NOTE_SECONDS = 0.05, 0.02, 0.02
+restore.CHECKPOINT_SECONDS, sink.NOTE_SECONDS, dumpfeed.NOTE_SECONDS = 0.05, 0.02, 0.02
 source, root, state, socket, name = sys.argv[2:]
 request = restore.Request(source, root, state, database_name=name, jobs=2)
 print(json.dumps(restore.Restore(request, StagedDatabase(Login(unix_socket=socket), name)).run()["files"]))

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.restore import placing as placing_module
+from ansible_collections.boxlift.portal.plugins.module_utils.restore import pipeline as pipeline_module
 from ansible_collections.boxlift.portal.plugins.module_utils.restore import restore as restore_module
+from ansible_collections.boxlift.portal.plugins.module_utils.restore import sink as sink_module
 from ansible_collections.boxlift.portal.plugins.module_utils.restore import writer as writer_module
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.restore import Request, Restore
 from lab.archive_writer import Entry, write_archive
@@ -124,18 +125,26 @@ def test_damage_leaves_the_live_tree_alone(tmp_path: Path) -> None:
     (live / "old.txt").write_text("old")
     first = small(tmp_path / "one")
     part = first.with_name(first.name + ".1")
-    part.write_bytes(part.read_bytes()[:-30])
+    whole = part.read_bytes()
+    part.write_bytes(whole[:-30])
     with pytest.raises(BoxliftError, match=rf"nothing was restored.*{part.name} is truncated"):
         Restore(request_for(tmp_path, first), None).run()
     assert [path.name for path in live.iterdir()] == ["old.txt"]
-    assert sorted(path.name for path in live.parent.iterdir()) == ["www"]
+    # The intact parts stay placed, so that only the repaired one is left to do.
+    part.write_bytes(whole)
+    result = Restore(request_for(tmp_path, first), None).run()
+    assert result["resumed"]
+    assert (live / "upload" / "a.bin").read_bytes() == bytes(range(256)) * 40
+    assert sorted(path.name for path in live.iterdir()) == ["index.php", "last.txt", "upload"]
 
 
 @pytest.mark.parametrize("path", (b"../evil", b"/tmp/evil", b"a/../../evil"))
 def test_an_entry_that_leaves_the_target(tmp_path: Path, path: bytes) -> None:
     with pytest.raises(BoxliftError, match="is refused"):
         Restore(request_for(tmp_path, small(tmp_path / "one", Entry(path, data=b"x"))), None).run()
-    assert not (tmp_path / "site").exists()
+    assert not (tmp_path / "site" / "www").exists()
+    assert not list(tmp_path.rglob("evil"))
+    assert not Path("/tmp/evil").exists()
 
 
 def test_a_link_planted_in_the_staging_tree_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,14 +152,13 @@ def test_a_link_planted_in_the_staging_tree_is_not_followed(tmp_path: Path, monk
     outside.mkdir()
     request = request_for(tmp_path, small(tmp_path / "one"))
     restore = Restore(request, None)
-    check = restore._begin
+    clear = restore._clear
 
-    def plant(*arguments: t.Any) -> t.Any:
-        start = check(*arguments)
+    def plant() -> None:
+        clear()
         (tmp_path / "site" / ".www.staging" / "upload").symlink_to(outside)
-        return start
 
-    monkeypatch.setattr(restore, "_begin", plant)
+    monkeypatch.setattr(restore, "_clear", plant)
     with pytest.raises(BoxliftError, match="a file or link stands where its path needs a directory"):
         restore.run()
     assert list(outside.iterdir()) == []
@@ -229,7 +237,7 @@ class Killed(BaseException):
 def test_a_worker_killed_after_so_many_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, survived: int) -> None:
     """A worker dies at a write; run again: the tree is the same as without the death."""
     monkeypatch.setattr(restore_module, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(placing_module, "NOTE_SECONDS", 0.0)
+    monkeypatch.setattr(sink_module, "NOTE_SECONDS", 0.0)
     monkeypatch.setattr("ansible_collections.boxlift.portal.plugins.module_utils.archive.inflate._OUTPUT_LIMIT", 2048)
     more = [Entry(b"d%d" % number, type="dir", mtime=1300000000) for number in range(5)]
     more += [Entry(b"d%d/file%d" % (number % 5, number), data=b"%d" % number * 600) for number in range(20)]
@@ -286,25 +294,23 @@ def test_killed_between_the_renames(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_part_that_changes_behind_the_proof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between proof and placing lies time; what is placed is what was proven, or nothing is switched in."""
+    """The rest of a file from an earlier part is read after the proof: it is what was proven, or the restore fails."""
     (tmp_path / "one").mkdir()
     entries = [Entry(b"a.txt", data=b"a" * 5000), Entry(b"b.txt", data=b"b" * 5000)]
     first = write_archive(entries, tmp_path / "one", "base", kind="tar", part_limit=4096)[0]
     request = request_for(tmp_path, first)
-    restore = Restore(request, None)
-    prove = restore._prove
+    give_lead = pipeline_module.Pipeline._give_lead
 
-    def prove_then_change() -> t.Any:
-        report = prove()
-        part = first.with_name(first.name + ".1")
+    def change_then_give(self: pipeline_module.Pipeline, index: int) -> None:
+        part = first.with_name(f"{first.name}.{index}")
         content = bytearray(part.read_bytes())
         content[200] ^= 1
         part.write_bytes(content)
-        return report
+        give_lead(self, index)
 
-    monkeypatch.setattr(restore, "_prove", prove_then_change)
-    with pytest.raises(BoxliftError, match=r"base\.tar\.1 has changed since it was verified"):
-        restore.run()
+    monkeypatch.setattr(pipeline_module.Pipeline, "_give_lead", change_then_give)
+    with pytest.raises(BoxliftError, match=r"base\.tar\.\d has changed since it was verified"):
+        Restore(request, None).run()
     assert not Path(request.document_root).exists()
 
 

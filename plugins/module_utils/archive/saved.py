@@ -1,0 +1,50 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a part's scan found, as JSON, so that a part that was proven need not be read again after a kill.
+
+Dataclasses are written as a list of their fields under their name, so a state file of another version is not read.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.inflate import Marker
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import DumpFile, PartScan, Tally, Walk
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import Entry, State
+
+_CLASSES: dict[str, t.Any] = {kind.__name__: kind for kind in (PartScan, Marker, Walk, State, Tally, DumpFile, Entry)}
+
+
+def to_json(value: t.Any) -> t.Any:
+    """A scan (without faults), or anything that one is made of, fit for JSON."""
+    if isinstance(value, bytes):
+        return {"bytes": base64.b64encode(value).decode("ascii")}
+    if isinstance(value, Entry):
+        return {"Entry": [to_json(field) for field in value]}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {type(value).__name__: [to_json(getattr(value, field.name)) for field in dataclasses.fields(value)]}
+    if isinstance(value, frozenset):
+        return {"set": [to_json(member) for member in sorted(value)]}
+    if isinstance(value, (list, tuple)):
+        return [to_json(member) for member in value]
+    if value is None or isinstance(value, (int, float, str)):
+        return value
+    raise TypeError(f"{type(value).__name__} cannot be saved")
+
+
+def from_json(saved: t.Any, *more: t.Any) -> t.Any:
+    """What `to_json` was given, with the dataclasses of a scan and `more`; tuples come back as lists."""
+    if isinstance(saved, list):
+        return [from_json(member, *more) for member in saved]
+    if not isinstance(saved, dict):
+        return saved
+    ((name, content),) = saved.items()
+    if name == "bytes":
+        return base64.b64decode(content)
+    if name == "set":
+        return frozenset(from_json(member) for member in content)
+    kind = next((kind for kind in more if kind.__name__ == name), None) or _CLASSES[name]
+    return kind(*(from_json(field, *more) for field in content))
