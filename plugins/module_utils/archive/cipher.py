@@ -22,7 +22,7 @@ NEWEST_VERSION = (1, 2)
 
 
 class Decryptor(t.Protocol):
-    def update(self, data: bytes) -> bytes: ...
+    def update(self, data: bytes | memoryview) -> bytes: ...
 
 
 class WrongPassword(BoxliftError):

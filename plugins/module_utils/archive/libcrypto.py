@@ -45,7 +45,7 @@ class _LibcryptoDecryptor:
         self._library = library
         self._context = context
 
-    def update(self, data: bytes) -> bytes:
+    def update(self, data: bytes | memoryview) -> bytes:
         output = ctypes.create_string_buffer(len(data) + 32)
         written = ctypes.c_int(0)
         if not self._library.EVP_DecryptUpdate(self._context, output, ctypes.byref(written), bytes(data), len(data)):

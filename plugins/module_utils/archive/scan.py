@@ -258,7 +258,7 @@ class _PartWalker:
             self._walker = Walker(self._sink(), state, skip)
             self._first = skip
 
-    def feed(self, chunk: bytes) -> None:
+    def feed(self, chunk: bytes | memoryview) -> None:
         view = memoryview(chunk)
         if self._skip:
             view, self._offset, self._skip = view[self._skip :], self._skip, 0

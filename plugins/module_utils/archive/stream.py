@@ -38,7 +38,7 @@ class PartStream:
     def inflater(self) -> Inflater:
         return self._inflater
 
-    def chunks(self) -> t.Iterator[bytes]:
+    def chunks(self) -> t.Iterator[bytes | memoryview]:
         """Plain stream bytes in multiples of 512. Raises PartFault; `drain` then hashes the file to its end."""
         decryptor = self._cipher.decryptor() if self._cipher else None
         with open(self._path, "rb") as self._file:
@@ -46,11 +46,17 @@ class PartStream:
             rest = b""
             for piece in source:
                 self.data_size += len(piece)
-                piece = rest + piece if rest else piece
-                whole = len(piece) - len(piece) % BLOCK
-                rest = piece[whole:]
-                if whole:
-                    block = piece[:whole] if rest else piece
+                # Only what lies across the border is copied.
+                begin = -len(rest) % BLOCK if rest else 0
+                if rest:
+                    rest += piece[:begin]
+                    if len(rest) < BLOCK:
+                        continue
+                    yield decryptor.update(rest) if decryptor else rest
+                end = len(piece) - (len(piece) - begin) % BLOCK
+                rest = piece[end:]
+                if end > begin:
+                    block = memoryview(piece)[begin:end]
                     yield decryptor.update(block) if decryptor else block
         if rest:
             if self._kind.compressed:

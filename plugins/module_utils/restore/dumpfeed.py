@@ -122,16 +122,17 @@ class DumpFeed:
         return self.mark.imported
 
     def _in_order(self) -> t.Iterator[_Proven]:
-        index = 0
+        given = 0
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._stopped or self._closed or len(self._parts) > index)
+                while not (self._stopped or self._closed or len(self._parts) > given):
+                    self._changed.wait()
                 if self._stopped:
                     raise Stopped
-                if len(self._parts) == index:
+                if len(self._parts) == given:
                     return
-            yield self._parts[index]
-            index += 1
+            yield self._parts[given]
+            given += 1
 
     def _read(self, proven: _Proven, walker: Walker | None) -> Walker:
         part, begin = proven.part, proven.offset

@@ -59,7 +59,8 @@ class Replaced(Exception):
     """A part has another content than the one that was used: what was placed counts for nothing."""
 
 
-class _Offered(t.NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class _Offered:
     index: int
     path: str
     answer: _Future[PartScan]

@@ -46,7 +46,7 @@ class Part:
     kind: Kind
     cipher: Cipher | None
 
-    def chunks(self, sha256: str) -> t.Iterator[bytes]:
+    def chunks(self, sha256: str) -> t.Iterator[bytes | memoryview]:
         """Its plain bytes once more, which are those that were proven, with this sum. Raises BoxliftError."""
         path = self.path if os.path.exists(self.path) else self.arrived
         stream = PartStream(path, self.kind, self.cipher)
