@@ -313,14 +313,20 @@ class Pipeline:
             state.broken = True
             self._again(index)
             return
-        state.scan, state.start, state.partial = proven.scan, task.start, Mark()
-        state.mark, state.path, state.reason = proven.mark, proven.path, proven.reason
-        state.lead = proven.mark is not None and (proven.mark.lead or task.path is not None)
-        state.proven[1] = self._now()
-        state.placed = list(state.proven)
+        state.scan, state.start = proven.scan, task.start
+        if task.tree is not None:
+            state.partial = Mark()
+            state.mark, state.path, state.reason = proven.mark, proven.path, proven.reason
+            state.lead = proven.mark is not None and (proven.mark.lead or task.path is not None)
+            state.proven[1] = self._now()
+            state.placed = list(state.proven)
+        self._answer(index, proven.scan)
+
+    def _answer(self, index: int, scan: PartScan) -> None:
+        """The source hears of a part once."""
         answer = self._answers.pop(index, None)
         if answer is not None:
-            answer.set_result(proven.scan)
+            answer.set_result(scan)
 
     def _take_lead(self, index: int, completed: Counts) -> None:
         state = self._parts[index]
@@ -330,9 +336,29 @@ class Pipeline:
     # When everything is here.
 
     def _report(self) -> Report:
+        report = self._assemble()
+        # To name damage, parts are compared by where their own first headers lie, whatever the part before says.
+        led = [index for index, state in sorted(self._parts.items()) if index and state.start is not None]
+        if report.intact or not led:
+            return report
+        for index in led:
+            self._parts[index].broken = True
+        self._waiting = led
+        self._finish_tasks()
+        return self._assemble()
+
+    def _assemble(self) -> Report:
         parts = find_parts(self._source.first)
         scans = {index: t.cast(PartScan, state.scan) for index, state in sorted(self._parts.items())}
         return Assembly(parts, self._cipher, scans, self._header_fault).report()
+
+    def _finish_tasks(self) -> None:
+        """Until nothing is left that can be done now."""
+        while True:
+            self._give_tasks()
+            if not (self._waiting or self._crew.busy):
+                return
+            self._listen(_LISTEN_SECONDS)
 
     def _place_the_rest(self) -> None:
         """In order, one at a time: what could not be placed before. Now a name that exists is there twice."""
@@ -345,14 +371,10 @@ class Pipeline:
         for index in unplaced:
             self._leads.discard(index)
             self._again(index)
-            while self._waiting or self._crew.busy:
-                self._give_tasks()
-                self._listen(_LISTEN_SECONDS)
+            self._finish_tasks()
             if self._parts[index].mark is None:
                 raise t.cast(BaseException, self._parts[index].reason)
-        while self._leads or self._crew.busy:
-            self._give_tasks()
-            self._listen(_LISTEN_SECONDS)
+        self._finish_tasks()
 
     def _load(self, dump: _Future[t.Any] | None) -> None:
         """Wait for what is left of the dump."""

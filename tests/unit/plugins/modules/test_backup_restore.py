@@ -57,7 +57,7 @@ def test_with_a_database(params: dict[str, t.Any], run_module: RunModule, mariad
     assert not result["failed"], result
     assert (result["files"], result["rows"]) == (1, 2)
     assert [table["name"] for table in result["tables"]] == ["b_user"]
-    assert set(result["timings"]) == {"verify", "stage", "switch"}
+    assert set(result["timings"]) == {"stage", "switch"}
 
 
 def test_an_unknown_owner(params: dict[str, t.Any], run_module: RunModule) -> None:
