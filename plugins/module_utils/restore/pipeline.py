@@ -184,6 +184,7 @@ class Pipeline:
         while not self._offers.empty():
             offered = self._offers.get()
             index = offered.index
+            self._answers[index] = offered.answer  # from here on it gets one, whatever happens
             if not self._files:
                 self._directory, self._base = os.path.split(os.path.abspath(self._source.first))
                 self._open_cipher(index, offered.path)
@@ -196,11 +197,10 @@ class Pipeline:
                     raise Replaced(name)
                 known = None
             if known is not None and known.scan is not None:
-                offered.answer.set_result(known.scan)
+                self._answer(index, known.scan)
                 self._read += now[0]
             else:
                 self._parts[index] = known or PartState(now)
-                self._answers[index] = offered.answer
                 self._waiting.append(index)
         self._waiting.sort()
 
@@ -282,6 +282,7 @@ class Pipeline:
         """Read a part once more, now that it is known how it begins."""
         state = self._parts[index]
         state.scan, state.mark, state.partial = None, None, Mark()
+        state.lead, state.completed = False, Counts()
         self._waiting.insert(0, index)
 
     # What workers say.
