@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -28,15 +29,26 @@ def read_json(path: str) -> dict[str, t.Any] | None:
 
 
 def write_json(path: str, content: dict[str, t.Any]) -> None:
-    """Replace `path` so that after a crash it holds either the old state or the new one. Mode 0600."""
+    """Replace `path` so that after a crash it holds either the old state or the new one. Mode 0600.
+
+    Raises BoxliftError where the disk is full; the old state then stays.
+    """
     spare = f"{path}.new"
-    descriptor = os.open(spare, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as target:
-        json.dump(content, target)
-        target.flush()
-        os.fsync(target.fileno())
-    os.rename(spare, path)
-    sync_directory(os.path.dirname(path))
+    try:
+        descriptor = os.open(spare, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as target:
+            json.dump(content, target)
+            target.flush()
+            os.fsync(target.fileno())
+        os.rename(spare, path)
+        sync_directory(os.path.dirname(path))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise BoxliftError(
+            f"The disk is full: the state file {path} could not be written.",
+            "Make room and run the same task again: it goes on where it stopped.",
+        ) from error
 
 
 def sync_directory(path: str) -> None:
