@@ -1,0 +1,379 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The threads of a fetch: those that own a connection fetch and repair, others prove and put in place."""
+
+from __future__ import annotations
+
+import os
+import threading
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import Cipher, WrongPassword
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.inflate import read_marker
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import PartFiles, kind_of, part_name
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, scan_file
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.stream import backup_cipher
+from ansible_collections.boxlift.portal.plugins.module_utils.download.account import Account
+from ansible_collections.boxlift.portal.plugins.module_utils.download.pace import Pace
+from ansible_collections.boxlift.portal.plugins.module_utils.download.partial import Partial
+from ansible_collections.boxlift.portal.plugins.module_utils.download.prove import Prove
+from ansible_collections.boxlift.portal.plugins.module_utils.download.repair import mend
+from ansible_collections.boxlift.portal.plugins.module_utils.download.request import Request
+from ansible_collections.boxlift.portal.plugins.module_utils.download.schedule import Job, Part, Schedule
+from ansible_collections.boxlift.portal.plugins.module_utils.download.sources import Sources
+from ansible_collections.boxlift.portal.plugins.module_utils.download.state import FetchState
+from ansible_collections.boxlift.portal.plugins.module_utils.download.transfer import Rebuilt, Stopped, Transfer
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+
+VAIN_REPAIRS = 3
+RESTARTS = 3
+SAMPLE = 64 * 1024
+_MARKER = 37
+
+
+class Work:
+    """Leave the context to end the threads. `scans` holds the proof of every part in its place."""
+
+    def __init__(
+        self,
+        request: Request,
+        sources: Sources,
+        state: FetchState,
+        account: Account,
+        pace: Pace,
+        sleep: t.Callable[[float], None],
+        prove: Prove,
+        provers: int,
+    ) -> None:
+        self._request = request
+        self._sources = sources
+        self._base = sources.base
+        self._kind = kind_of(self._base)
+        self._expected = request.sums(self._base)
+        self._state = state
+        self._account = account
+        self._prove = prove
+        self._restarts = 0
+        self._counting = threading.Lock()
+        self._end: int | None = None  # the first number that the source has no part for
+        self.cipher: Cipher | None = None
+        self.scans: dict[int, PartScan] = {}
+        self.transfer = Transfer(sources, self._kind, pace, sleep, self)
+        self.schedule = Schedule(self._make)
+        self._threads = [
+            threading.Thread(target=self._at_work, args=(("fetch", "repair"), number), daemon=True)
+            for number in range(max(1, request.connections))
+        ] + [threading.Thread(target=self._at_work, args=(("prove",), 0), daemon=True) for _number in range(provers)]
+
+    def __enter__(self) -> Work:
+        self._look_back()
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_failure: object) -> None:
+        self.transfer.stopped.set()
+        self.schedule.end()
+        self._sources.close()
+        for thread in self._threads:
+            thread.join()
+        for part in self.schedule.parts.values():
+            part.file.close()
+
+    def _make(self, index: int) -> Part:
+        """A part as earlier runs have left it."""
+        name = part_name(self._base, index)
+        file = Partial(self._request.dest, name, index, self._request.segment)
+        part = Part(index, file)
+        if file.total < 0 and self._state.unchanged(name):
+            known = self._state.parts[name]
+            file.recall(known["size"], known["validators"])
+            self._account.found(known["size"])
+            part.state, part.in_place = "whole", True
+        elif file.total >= 0:
+            self._account.found(file.here)
+            part.state, part.left = "whole" if file.complete else "open", file.missing()
+        return part
+
+    def _look_back(self) -> None:
+        """What is here already tells how many parts there are, and that the source must still have the same backup."""
+        first = self.schedule.part(0)
+        if first.in_place:
+            last = self._state.parts[self._base]["last_index"]
+            self._count(None if last is None else last + 1, sure=False)
+            if any(part.state != "whole" for part in self.schedule.parts.values()) or last is None:
+                self.same_backup()
+        elif first.file.here > _MARKER:
+            self._hint(first)
+
+    def _at_work(self, kinds: tuple[str, ...], worker: int) -> None:
+        """A thread's life. What it fails with is raised by `Schedule.idle` in the thread that waits."""
+        try:
+            while True:
+                job = self.schedule.job(kinds)
+                if job is None:
+                    return
+                if job.kind == "fetch":
+                    self._fetch(job, worker)
+                elif job.kind == "repair":
+                    self._repair(job)
+                else:
+                    self._prove_part(job)
+        except Stopped:
+            return
+        except BaseException as error:
+            self.transfer.stopped.set()
+            self.schedule.fail(error)
+
+    # Fetching
+
+    def _fetch(self, job: Job, worker: int) -> None:
+        part = job.part
+        part.start("fetched", self._account.now())
+        try:
+            found = self.transfer.segment(part.file, job.number, worker)
+        except Rebuilt as change:
+            self._begin_anew(part, change)
+            self.schedule.done(job)
+            return
+        if not found:
+            self._end_at(part)
+            self.schedule.done(job)
+            return
+        part.stop("fetched", self._account.now())
+        if part.refetched is not None:
+            first, last = part.file.bounds(job.number)
+            self._account.again(part.refetched, last + 1 - first, 1)
+        if part.index == 0 and job.number == 0:
+            self._hint(part)
+        self.schedule.done(job)
+
+    def _hint(self, first: Part) -> None:
+        """The beginning of the first part tells how many there are; it is not proven yet, but why wait."""
+        try:
+            marker = read_marker(first.file.read(0, _MARKER)) if self._kind.compressed else None
+        except PartFault:
+            return  # the proof will name it
+        self._count((marker.last_index or 0) + 1 if marker else self._end, sure=False)
+
+    def _count(self, count: int | None, sure: bool) -> None:
+        self.schedule.set_count(count, sure)
+        if not sure or count is None:
+            self._check_room()
+            return
+        absent = [
+            part.file.name for part in self.schedule.parts.values() if part.state == "absent" and part.index < count
+        ]
+        if absent:
+            raise _no_such(absent[0], count)
+        for part in self.schedule.parts.values():
+            if part.index < count:
+                continue
+            if os.path.exists(part.file.final):
+                raise BoxliftError(
+                    f"{part.file.final} is no part of this backup, which has {count} parts.",
+                    "Remove it, or give an empty directory in dest.",
+                )
+
+    def _end_at(self, part: Part) -> None:
+        """No source has this part."""
+        if part.index == 0:
+            raise BoxliftError(
+                f"The source has no {self._base} (HTTP 404).",
+                "Check the address of the first part; the name must be kept.",
+            )
+        with self._counting:
+            self.schedule.update(part, "absent")
+            if self.schedule.count is None:
+                self._end = part.index
+                self.schedule.set_count(part.index, sure=self.schedule.part(0).state == "placed")
+            elif self.schedule.count_sure and part.index < self.schedule.count:
+                raise _no_such(part.file.name, self.schedule.count)
+
+    def _begin_anew(self, part: Part, change: Rebuilt) -> None:
+        """Of two exports nothing is mixed. Where only this part is here, or only its length is odd, it begins again."""
+        self._restarts += 1
+        alone = part.index == 0 and not self._state.parts
+        if self._restarts > RESTARTS or not (alone or change.version == "same"):
+            raise _rebuilt(part.file.name, str(change), self._request.dest)
+        self._account.repair(part, "foreign", f"the source changed it while it was fetched: {change}")
+        part.stale = str(change)
+
+    def same_backup(self) -> None:
+        """Parts from an earlier run and parts of a backup made anew would never fit together."""
+        part = self.schedule.part(0)
+        with open(part.path, "rb") as first:
+            here = first.read(SAMPLE)
+        try:
+            there = self.transfer.beginning(part.file, len(here))
+        except Rebuilt as change:
+            raise _rebuilt(self._base, str(change), self._request.dest) from change
+        if there is None:
+            self._end_at(part)
+        if there != here:
+            raise _rebuilt(self._base, "it begins otherwise", self._request.dest)
+
+    # Proof
+
+    def _prove_part(self, job: Job) -> None:
+        part = job.part
+        began = self._account.now()
+        header_fault = self._open_cipher(part) if part.index == 0 else None
+        scan = self._prove(part.index, part.path)
+        part.moments["proven"] = [began, self._account.now()]
+        fault = scan.fault or header_fault or scan.size_fault() or self._unexpected(part, scan)
+        if fault:
+            if part.in_place:
+                self._take_back(part)
+            self.schedule.done(job, "damaged", fault)
+            return
+        self._place(part, scan)
+        self.schedule.done(job, "placed")
+        if part.index == 0:
+            with self._counting:
+                # A marked first part without a last number is a backup's only part.
+                count = (scan.marker.last_index or 0) + 1 if scan.marker else self._end
+                self._count(count, sure=count is not None)
+
+    def _open_cipher(self, part: Part) -> PartFault | None:
+        """The first part proves the password, before anything else is done with it."""
+        if not self._request.password and self._kind.encrypted:
+            return None
+        files = PartFiles(self._request.dest, self._base, self._kind, {0: part.path})
+        try:
+            self.cipher = backup_cipher(files, self._request.password)
+        except PartFault as fault:
+            return fault
+        except WrongPassword:
+            # Damage can look like that, too.
+            scan = scan_file(part.path, part.file.name, 0, self._kind)
+            if not scan.fault:
+                raise
+        return None
+
+    def _unexpected(self, part: Part, scan: PartScan) -> PartFault | None:
+        name = part.file.name
+        expected = self._expected.get(name, scan.sha256)
+        if scan.sha256 != expected:
+            return PartFault("corrupt", f"its sha256 is {scan.sha256}, and {expected} is expected", scan.size)
+        known = self._state.parts.get(name, {}).get("sha256", scan.sha256) if part.in_place else scan.sha256
+        if scan.sha256 != known:
+            return PartFault("corrupt", "its sha256 is another than when it was fetched", scan.size)
+        return None
+
+    def _place(self, part: Part, scan: PartScan) -> None:
+        fetched = not part.in_place
+        status = os.stat(part.file.final) if part.in_place else part.file.place()
+        last_index = (scan.marker.last_index or 0) if scan.marker else None
+        self._state.add(
+            part.file.name,
+            {
+                "size": status.st_size,
+                "mtime_ns": status.st_mtime_ns,
+                "sha256": scan.sha256,
+                "last_index": last_index if part.index == 0 else None,
+                "validators": part.file.validators,
+            },
+            fetched,
+        )
+        part.in_place = True
+        part.file.forget()
+        self.scans[part.index] = scan
+
+    def _take_back(self, part: Part) -> None:
+        part.file.take_back()
+        part.in_place = False
+        self._state.remove(part.file.name)
+
+    # Repair
+
+    def doubt(self, index: int, fault: PartFault) -> None:
+        """A part that is intact by itself does not fit the others."""
+        part = self.schedule.part(index)
+        self._take_back(part)
+        part.doubted = True
+        self.schedule.update(part, "damaged", fault)
+
+    def _repair(self, job: Job) -> None:
+        part, fault = job.part, job.part.fault
+        assert fault is not None
+        self._check_rounds(part, fault)
+        repair = self._account.repair(part, fault.status, fault.reason)
+        try:
+            mended = mend(part.file, fault, self._sources, self.transfer, self._request.segment)
+        except Rebuilt as change:
+            if change.version == "other":
+                raise _rebuilt(part.file.name, str(change), self._request.dest) from change
+            # The copy was cut: it is fetched anew, as a whole.
+            part.file.discard()
+            part.refetched = repair
+            self.schedule.done(job, "new")
+            return
+        self._account.again(repair, mended.bytes, mended.ranges)
+        if not mended.differs and not part.doubted:
+            raise damaged_at_source(part.file.name, fault.status, fault.reason)
+        if not mended.differs:
+            self._account.repairs.remove(repair)  # the blame may be another part's
+        self.schedule.done(job, "whole")
+
+    def _check_rounds(self, part: Part, fault: PartFault) -> None:
+        """Several places may be damaged, one after the other; but damage that never moves on is not repaired."""
+        part.vain = 0 if fault.offset > part.reached else part.vain + 1
+        part.reached = max(part.reached, fault.offset)
+        if part.vain > VAIN_REPAIRS:
+            raise BoxliftError(
+                f"{part.file.name} arrived damaged {part.vain} times, each time differently; last: {fault.status} "
+                f"({fault.reason}).",
+                "The line or a proxy changes the data: fetch over another line.",
+                part=part.file.name,
+            )
+
+    def _check_room(self) -> None:
+        first = self.schedule.part(0).file.total
+        count = self.schedule.count
+        if count is None or first < 0:
+            return
+        needed = sum(max(0, first - part.file.here) for part in self.schedule.parts.values() if not part.in_place)
+        room = os.statvfs(self._request.dest)
+        free = room.f_bavail * room.f_frsize
+        if free < needed:
+            raise BoxliftError(
+                f"{self._request.dest} has {free // 2**20} MiB free and about {needed // 2**20} MiB are still to come.",
+                "Make room or give another directory in dest; what has arrived is kept.",
+            )
+
+    # transfer.Events
+
+    def received(self, size: int) -> None:
+        self._account.received(size, self.schedule)
+
+    def opened(self, part: Partial) -> None:
+        self.schedule.opened(self.schedule.part(part.index))
+
+    def page(self, part: Partial) -> None:
+        self._account.repair(self.schedule.part(part.index), "foreign", "an HTML page instead of a part of the backup")
+
+
+def damaged_at_source(name: str, status: str, reason: str) -> BoxliftError:
+    return BoxliftError(
+        f"{name} is damaged at its source: two downloads agree and are {status} ({reason}).",
+        "Downloading again cannot help. Ask the source for this part, or order a new backup.",
+        part=name,
+    )
+
+
+def _rebuilt(name: str, reason: str, dest: str) -> BoxliftError:
+    return BoxliftError(
+        f"The source has another backup under the name {name} now than {dest}: {reason}. Nothing of the two was mixed.",
+        "Give an empty directory in dest, or remove these parts if the earlier backup is no longer wanted.",
+        part=name,
+    )
+
+
+def _no_such(name: str, count: int) -> BoxliftError:
+    return BoxliftError(
+        f"The source has no {name} (404), and the backup has {count} parts.",
+        "Ask the source for the missing part, or order a new backup.",
+        part=name,
+    )
