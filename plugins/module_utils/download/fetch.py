@@ -16,6 +16,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.report impo
 from ansible_collections.boxlift.portal.plugins.module_utils.download.account import Account
 from ansible_collections.boxlift.portal.plugins.module_utils.download.client import Client
 from ansible_collections.boxlift.portal.plugins.module_utils.download.pace import Pace
+from ansible_collections.boxlift.portal.plugins.module_utils.download.placing import Placing
 from ansible_collections.boxlift.portal.plugins.module_utils.download.prove import Prove, Prover, processors
 from ansible_collections.boxlift.portal.plugins.module_utils.download.request import Request
 from ansible_collections.boxlift.portal.plugins.module_utils.download.sources import Sources
@@ -86,9 +87,10 @@ class Fetch:
                 prove, provers, prover = self._prove, processors(), None
                 if prove is None:
                     prove = prover = stack.enter_context(Prover(self._base, self._kind, provers))
-                work = Work(self._request, self._sources, state, account, self._pace, self._sleep, prove, provers)
+                placing = Placing(self._request, self._base, state, prove)
                 if prover:
-                    prover.cipher = lambda: work.cipher
+                    prover.cipher = lambda: placing.cipher
+                work = Work(self._request, self._sources, state, account, self._pace, self._sleep, placing, provers)
                 stack.enter_context(work)
                 self.report = self._judge(work, state)
             account.tell(work.schedule)
@@ -100,11 +102,11 @@ class Fetch:
         """The proof of the whole, from the proofs of its parts; those that do not fit are compared with the source."""
         for repairs_left in reversed(range(REPAIR_ROUNDS + 1)):
             work.schedule.idle()
-            if len(work.scans) > 1 and not state.compared:
+            if len(work.placing.scans) > 1 and not state.compared:
                 work.same_backup()
                 state.was_compared()
             report = self._assemble(work)
-            damaged = [volume for volume in report.damaged() if volume.index in work.scans]
+            damaged = [volume for volume in report.damaged() if volume.index in work.placing.scans]
             if report.intact or not damaged or not repairs_left:
                 break
             self._repair(work, damaged)
@@ -123,10 +125,10 @@ class Fetch:
         return report
 
     def _assemble(self, work: Work) -> Report:
-        scans = dict(sorted(work.scans.items()))
+        scans = dict(sorted(work.placing.scans.items()))
         present = {index: os.path.join(self._request.dest, scan.name) for index, scan in scans.items()}
         parts = PartFiles(self._request.dest, self._base, self._kind, present)
-        return Assembly(parts, work.cipher, scans, None).report()
+        return Assembly(parts, work.placing.cipher, scans, None).report()
 
     def _repair(self, work: Work, damaged: list[Volume]) -> None:
         """Ends when the source has other bytes for at least one of them."""
@@ -135,12 +137,12 @@ class Fetch:
             offset = volume.size if volume.offset is None else volume.offset
             work.doubt(volume.index, PartFault(volume.status, volume.reason, offset))
         work.schedule.idle()
-        if all(work.scans[index].sha256 == sha256 for index, sha256 in before.items()):
+        if all(work.placing.scans[index].sha256 == sha256 for index, sha256 in before.items()):
             raise damaged_at_source(damaged[0].name, damaged[0].status, damaged[0].reason)
 
     def _result(self, report: Report, work: Work, account: Account) -> dict[str, t.Any]:
         proven = report.as_dict()
-        if self._kind.encrypted and work.cipher is None:
+        if self._kind.encrypted and work.placing.cipher is None:
             proven["intact"] = None  # nobody has looked inside
         return {
             "path": self.path,

@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.flip import flipped
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.inflate import READ_SIZE
 from ansible_collections.boxlift.portal.plugins.module_utils.download.partial import Partial
 from ansible_collections.boxlift.portal.plugins.module_utils.download.sources import Sources
@@ -32,7 +33,7 @@ def mend(part: Partial, fault: PartFault, sources: Sources, transfer: Transfer, 
     """
     got = count = 0
     whole = []
-    for ranges in _suspects(part.total, fault, size):
+    for ranges in _suspects(part, fault, size):
         for source in sources.live():
             for first, last in ranges:
                 if source in whole or source.left:
@@ -48,11 +49,14 @@ def mend(part: Partial, fault: PartFault, sources: Sources, transfer: Transfer, 
     return Mended(False, got, count)
 
 
-def _suspects(total: int, fault: PartFault, size: int) -> list[list[tuple[int, int]]]:
+def _suspects(part: Partial, fault: PartFault, size: int) -> list[list[tuple[int, int]]]:
     """First the ranges from the damage back to where it can have begun, then those behind it and those before."""
+    total = part.total
     since = min(max(0, fault.since), total)
     end = min(total, max(since, fault.offset) + _SLACK)
+    bit = flipped(part.path, since) if fault.status == "corrupt" else None
+    near = [(max(0, bit[0] - READ_SIZE), min(total, bit[1] + READ_SIZE) - 1)] if bit else []
     back = [(max(since, last + 1 - size), last) for last in range(end - 1, since - 1, -size)]
     behind = [(first, min(first + size, total) - 1) for first in range(end, total, size)]
     before = [(max(0, last + 1 - size), last) for last in range(since - 1, -1, -size)]
-    return [back, behind + before]
+    return [near, back, behind + before]

@@ -8,16 +8,13 @@ import os
 import threading
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import Cipher, WrongPassword
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.inflate import read_marker
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import PartFiles, kind_of, part_name
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, scan_file
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.stream import backup_cipher
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import kind_of, part_name
 from ansible_collections.boxlift.portal.plugins.module_utils.download.account import Account
 from ansible_collections.boxlift.portal.plugins.module_utils.download.pace import Pace
 from ansible_collections.boxlift.portal.plugins.module_utils.download.partial import Partial
-from ansible_collections.boxlift.portal.plugins.module_utils.download.prove import Prove
+from ansible_collections.boxlift.portal.plugins.module_utils.download.placing import Placing
 from ansible_collections.boxlift.portal.plugins.module_utils.download.repair import mend
 from ansible_collections.boxlift.portal.plugins.module_utils.download.request import Request
 from ansible_collections.boxlift.portal.plugins.module_utils.download.schedule import Job, Part, Schedule
@@ -33,7 +30,7 @@ _MARKER = 37
 
 
 class Work:
-    """Leave the context to end the threads. `scans` holds the proof of every part in its place."""
+    """Leave the context to end the threads."""
 
     def __init__(
         self,
@@ -43,22 +40,19 @@ class Work:
         account: Account,
         pace: Pace,
         sleep: t.Callable[[float], None],
-        prove: Prove,
+        placing: Placing,
         provers: int,
     ) -> None:
         self._request = request
         self._sources = sources
         self._base = sources.base
         self._kind = kind_of(self._base)
-        self._expected = request.sums(self._base)
         self._state = state
         self._account = account
-        self._prove = prove
+        self.placing = placing
         self._restarts = 0
         self._counting = threading.Lock()
         self._end: int | None = None  # the first number that the source has no part for
-        self.cipher: Cipher | None = None
-        self.scans: dict[int, PartScan] = {}
         self.transfer = Transfer(sources, self._kind, pace, sleep, self)
         self.schedule = Schedule(self._make)
         self._threads = [
@@ -219,79 +213,24 @@ class Work:
     def _prove_part(self, job: Job) -> None:
         part = job.part
         began = self._account.now()
-        header_fault = self._open_cipher(part) if part.index == 0 else None
-        scan = self._prove(part.index, part.path)
+        found = self.placing.prove(part)
         part.moments["proven"] = [began, self._account.now()]
-        fault = scan.fault or header_fault or scan.size_fault() or self._unexpected(part, scan)
-        if fault:
-            if part.in_place:
-                self._take_back(part)
-            self.schedule.done(job, "damaged", fault)
+        if isinstance(found, PartFault):
+            self.schedule.done(job, "damaged", found)
             return
-        self._place(part, scan)
         self.schedule.done(job, "placed")
         if part.index == 0:
             with self._counting:
                 # A marked first part without a last number is a backup's only part.
-                count = (scan.marker.last_index or 0) + 1 if scan.marker else self._end
+                count = (found.marker.last_index or 0) + 1 if found.marker else self._end
                 self._count(count, sure=count is not None)
-
-    def _open_cipher(self, part: Part) -> PartFault | None:
-        """The first part proves the password, before anything else is done with it."""
-        if not self._request.password and self._kind.encrypted:
-            return None
-        files = PartFiles(self._request.dest, self._base, self._kind, {0: part.path})
-        try:
-            self.cipher = backup_cipher(files, self._request.password)
-        except PartFault as fault:
-            return fault
-        except WrongPassword:
-            # Damage can look like that, too.
-            scan = scan_file(part.path, part.file.name, 0, self._kind)
-            if not scan.fault:
-                raise
-        return None
-
-    def _unexpected(self, part: Part, scan: PartScan) -> PartFault | None:
-        name = part.file.name
-        expected = self._expected.get(name, scan.sha256)
-        if scan.sha256 != expected:
-            return PartFault("corrupt", f"its sha256 is {scan.sha256}, and {expected} is expected", scan.size)
-        known = self._state.parts.get(name, {}).get("sha256", scan.sha256) if part.in_place else scan.sha256
-        if scan.sha256 != known:
-            return PartFault("corrupt", "its sha256 is another than when it was fetched", scan.size)
-        return None
-
-    def _place(self, part: Part, scan: PartScan) -> None:
-        fetched = not part.in_place
-        status = os.stat(part.file.final) if part.in_place else part.file.place()
-        last_index = (scan.marker.last_index or 0) if scan.marker else None
-        self._state.add(
-            part.file.name,
-            {
-                "size": status.st_size,
-                "mtime_ns": status.st_mtime_ns,
-                "sha256": scan.sha256,
-                "last_index": last_index if part.index == 0 else None,
-                "validators": part.file.validators,
-            },
-            fetched,
-        )
-        part.in_place = True
-        part.file.forget()
-        self.scans[part.index] = scan
-
-    def _take_back(self, part: Part) -> None:
-        part.file.take_back()
-        part.in_place = False
-        self._state.remove(part.file.name)
 
     # Repair
 
     def doubt(self, index: int, fault: PartFault) -> None:
         """A part that is intact by itself does not fit the others."""
         part = self.schedule.part(index)
-        self._take_back(part)
+        self.placing.take_back(part)
         part.doubted = True
         self.schedule.update(part, "damaged", fault)
 
