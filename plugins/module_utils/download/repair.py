@@ -26,12 +26,13 @@ class Mended(t.NamedTuple):
 
 
 def mend(part: Partial, fault: PartFault, sources: Sources, transfer: Transfer, size: int) -> Mended:
-    """Replace the first range of `size` bytes that the source has otherwise. Raises Rebuilt.
+    """Replace the first range of `size` bytes that the source has otherwise; all of them where nothing shows a place.
 
     Damage lies at or before the place where it shows, and not before the gzip member that shows it; so the ranges
-    up to there come first, from every source, and the rest of the part after them.
+    up to there come first, from every source, and the rest of the part after them. Raises Rebuilt.
     """
     got = count = 0
+    differs = False
     whole = []
     for ranges in _suspects(part, fault, size):
         for source in sources.live():
@@ -42,10 +43,13 @@ def mend(part: Partial, fault: PartFault, sources: Sources, transfer: Transfer, 
                 if compared is None:
                     break
                 got, count = got + compared.bytes, count + 1
-                if compared.differs:
+                differs = differs or compared.differs
+                if differs and fault.offset < part.total:
                     return Mended(True, got, count)
                 if compared.whole:
                     whole.append(source)
+            if differs:
+                return Mended(True, got, count)
     return Mended(False, got, count)
 
 

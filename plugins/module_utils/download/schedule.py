@@ -34,8 +34,7 @@ class Part:
     fault: PartFault | None = None
     moments: dict[str, list[float]] = dataclasses.field(default_factory=dict)
     refetched: dict[str, t.Any] | None = None  # the repair for which it is fetched as a whole
-    vain: int = 0  # repairs after which the damage did not show later in the part
-    reached: int = -1  # where damage has shown at the latest
+    rounds: int = 0  # how often it was found damaged
     doubted: bool = False  # intact by itself, and does not fit the others
 
     @property

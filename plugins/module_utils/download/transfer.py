@@ -111,6 +111,10 @@ class Transfer:
                         if mine and not body.ranged:
                             self._pour(part, source, body)
                             return True
+                except Unusable:
+                    self._release(part, mine)
+                    mine = False  # a page says nothing about ranges
+                    raise
                 except Refused as error:
                     if error.status != 416 or part.total != UNKNOWN:
                         raise
@@ -123,9 +127,7 @@ class Transfer:
         try:
             return self.ask(part, lambda without: self._sources.pick(worker, without), attempt) is not None
         finally:
-            if mine:
-                with self._lock:
-                    self._whole.discard(part.index)
+            self._release(part, mine)
 
     def compare(self, part: Partial, first: int, last: int, source: Source) -> Compared | None:
         """Fetch these bytes again and put them where the part has others. None: the source fails. Raises Rebuilt."""
@@ -156,12 +158,18 @@ class Transfer:
         return self.ask(part, lambda without: None if source.left or source in without else source, attempt)
 
     def beginning(self, part: Partial, size: int) -> bytes | None:
-        """The first bytes of what the source has now. None where it has no such part. Raises Rebuilt."""
+        """The first bytes of what the source has now, none if its version tells that it is what we have.
+
+        None where it has no such part. Raises Rebuilt.
+        """
 
         def attempt(source: Source) -> bytes:
             content = b""
             with self._asked(part, source, 0, size - 1) as body:
+                known = part.validators.get(source.host)
                 self._meet(part, source, body)
+                if known and body.validator:
+                    return b""
                 for chunk in body.chunks:
                     content += chunk
                     if len(content) >= size:
@@ -290,6 +298,11 @@ class Transfer:
                 return False
             self._whole.add(part.index)
             return True
+
+    def _release(self, part: Partial, mine: bool) -> None:
+        if mine:
+            with self._lock:
+                self._whole.discard(part.index)
 
     def _pause(self, failures: int, wait: float | None) -> None:
         left = min(30.0, 2.0**failures if failures else 0.2) if wait is None else min(wait, LONGEST_WAIT)

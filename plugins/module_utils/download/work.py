@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.inflate import read_marker
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import kind_of, part_name
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import find_parts, kind_of, part_name
 from ansible_collections.boxlift.portal.plugins.module_utils.download.account import Account
 from ansible_collections.boxlift.portal.plugins.module_utils.download.pace import Pace
 from ansible_collections.boxlift.portal.plugins.module_utils.download.partial import Partial
@@ -23,7 +23,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.download.state impo
 from ansible_collections.boxlift.portal.plugins.module_utils.download.transfer import Rebuilt, Stopped, Transfer
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 
-VAIN_REPAIRS = 3
+SPARE_ROUNDS = 3
 RESTARTS = 3
 SAMPLE = 64 * 1024
 _MARKER = 37
@@ -161,12 +161,10 @@ class Work:
         ]
         if absent:
             raise _no_such(absent[0], count)
-        for part in self.schedule.parts.values():
-            if part.index < count:
-                continue
-            if os.path.exists(part.file.final):
+        for index, path in find_parts(self.schedule.part(0).path).present.items():
+            if index >= count:
                 raise BoxliftError(
-                    f"{part.file.final} is no part of this backup, which has {count} parts.",
+                    f"{path} is no part of this backup, which has {count} parts.",
                     "Remove it, or give an empty directory in dest.",
                 )
 
@@ -197,16 +195,16 @@ class Work:
     def same_backup(self) -> None:
         """Parts from an earlier run and parts of a backup made anew would never fit together."""
         part = self.schedule.part(0)
-        with open(part.path, "rb") as first:
-            here = first.read(SAMPLE)
         try:
-            there = self.transfer.beginning(part.file, len(here))
+            there = self.transfer.beginning(part.file, SAMPLE)
         except Rebuilt as change:
             raise _rebuilt(self._base, str(change), self._request.dest) from change
         if there is None:
             self._end_at(part)
-        if there != here:
-            raise _rebuilt(self._base, "it begins otherwise", self._request.dest)
+        elif there:
+            with open(part.path, "rb") as first:
+                if first.read(len(there)) != there:
+                    raise _rebuilt(self._base, "it begins otherwise", self._request.dest)
 
     # Proof
 
@@ -257,12 +255,11 @@ class Work:
         self.schedule.done(job, "whole")
 
     def _check_rounds(self, part: Part, fault: PartFault) -> None:
-        """Several places may be damaged, one after the other; but damage that never moves on is not repaired."""
-        part.vain = 0 if fault.offset > part.reached else part.vain + 1
-        part.reached = max(part.reached, fault.offset)
-        if part.vain > VAIN_REPAIRS:
+        """Every range may be damaged, one after the other; beyond that, what comes is damaged each time anew."""
+        part.rounds += 1
+        if part.rounds > len(part.file.numbers()) + SPARE_ROUNDS:
             raise BoxliftError(
-                f"{part.file.name} arrived damaged {part.vain} times, each time differently; last: {fault.status} "
+                f"{part.file.name} arrived damaged {part.rounds} times, each time differently; last: {fault.status} "
                 f"({fault.reason}).",
                 "The line or a proxy changes the data: fetch over another line.",
                 part=part.file.name,
