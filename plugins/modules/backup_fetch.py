@@ -9,9 +9,15 @@ module: backup_fetch
 short_description: Download a multi-part backup, proving every part and repairing what arrives damaged
 version_added: 0.1.0
 description:
-  - Downloads all parts of a backup. Each part is proven as soon as it has arrived; a damaged one is fetched again,
-    alone. When all are here, the backup is proven as a whole, as M(boxlift.portal.backup_verify) does.
-  - Can be interrupted at any time, also by a reboot. The next run goes on in the middle of the part.
+  - Downloads all parts of a backup, in ranges of 4 MiB over all connections, the lowest part first. Each part is proven
+    as soon as it is here, while later ones arrive; when the last is proven, so is the backup as a whole, as
+    M(boxlift.portal.backup_verify) does it. Nothing is read twice for that.
+  - Of a damaged part only the ranges around the damage are fetched again and compared. A source that has the same
+    damage is named as such.
+  - Can be interrupted at any time, also by a reboot. The next run loses only the ranges that were on their way. A new
+    address of the same backup, after a link has expired, goes on with what is here.
+  - An export that the source rebuilds meanwhile is noticed and nothing of two exports is mixed.
+  - A source that knows no ranges gives whole parts, one for each connection.
   - A second run on a complete backup downloads nothing and takes seconds.
 extends_documentation_fragment:
   - boxlift.portal.attributes
@@ -33,8 +39,23 @@ options:
       - Address of the first part, the one without a number. Later parts are asked for at the same address with V(.1),
         V(.2) and so on behind the name; what follows a question mark is kept. It may hold a signature, so it is never
         shown.
+      - A path, or a V(file://) address, of the first part on a disk that was brought to the host is copied with the
+        same proof, resume and repair.
     type: str
     required: true
+  mirrors:
+    description:
+      - Further addresses or paths of the first part. Connections are spread over all of them; only where O(url) is on a
+        disk, the others wait until it fails. One that fails is left for the others, with a warning. All must have the
+        same length of every part, and on one host the same version (ETag or time).
+      - Damage that O(url) itself has is repaired from a mirror that has it not.
+    type: list
+    elements: str
+    default: []
+  expected:
+    description: Names of parts with their sha256, as taken at the source. A part that differs is damaged.
+    type: dict
+    default: {}
   dest:
     description: Directory for the parts. It is made with mode 0700 where it is missing.
     type: path
@@ -45,14 +66,35 @@ options:
         RV(intact) is null.
     type: str
   connections:
-    description: How many parts are fetched at the same time.
+    description: How many ranges are fetched at the same time, each over a connection of its own.
     type: int
     default: 4
   bandwidth_limit:
     description: Bytes per second that all connections together may use. No limit if not given.
     type: int
+  bandwidth_schedule:
+    description:
+      - Windows of the day in the host's local time, in which another limit holds than O(bandwidth_limit). The first
+        that fits counts.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      from:
+        description: Begin, as V("HH:MM") in quotation marks.
+        type: str
+        required: true
+      to:
+        description: End, as V("HH:MM") in quotation marks; past midnight where it is earlier than the begin.
+        type: str
+        required: true
+      limit:
+        description: Bytes per second; V(0) is no limit.
+        type: int
+        required: true
   headers:
-    description: Further request headers, such as an authorization.
+    description:
+      - Further request headers, such as an authorization. They are not sent on to a host that the source redirects to.
     type: dict
     default: {}
   timeout:
@@ -81,6 +123,29 @@ EXAMPLES = r"""
     password: "{{ source_password }}"
     bandwidth_limit: 2097152
   register: backup
+
+- name: Fetch slowly by day and as fast as the line is by night, and from a second place if the first fails
+  boxlift.portal.backup_fetch:
+    url: "{{ source_url }}"
+    mirrors:
+      - https://mirror.example.com/backup/20260413_120000_12345678.enc.gz
+    dest: /var/lib/boxlift/backup
+    password: "{{ source_password }}"
+    bandwidth_limit: 2097152
+    bandwidth_schedule:
+      - from: "20:00"
+        to: "07:00"
+        limit: 0
+
+- name: Copy the backup from a courier's disk, and repair from the source what the way has damaged
+  boxlift.portal.backup_fetch:
+    url: /media/courier/20260413_120000_12345678.enc.gz
+    mirrors:
+      - "{{ source_url }}"
+    dest: /var/lib/boxlift/backup
+    password: "{{ source_password }}"
+    expected:
+      20260413_120000_12345678.enc.gz: c202c1f539fec83f1725d0c41211a045602da4270b39f2e3f82abcbc34039835
 """
 
 RETURN = r"""
@@ -90,7 +155,7 @@ path:
   type: str
   sample: /var/lib/boxlift/backup/20260413_120000_12345678.enc.gz
 bytes_fetched:
-  description: Bytes that came over the network in this run.
+  description: Bytes that came from the sources in this run.
   returned: success
   type: int
   sample: 9423643
@@ -98,9 +163,9 @@ bytes_refetched:
   description: Those of RV(bytes_fetched) that were fetched because a part had arrived damaged.
   returned: success
   type: int
-  sample: 2537361
+  sample: 393216
 repairs:
-  description: The copies that were damaged and have been replaced.
+  description: The damage that was found and has been repaired.
   returned: success
   type: list
   elements: dict
@@ -115,13 +180,42 @@ repairs:
       description: What was seen.
       type: str
     bytes:
-      description: Size of the damaged copy.
+      description: Bytes that were fetched again for it.
+      type: int
+    ranges:
+      description: In how many ranges.
       type: int
   sample:
     - name: 20260413_120000_12345678.enc.gz.1
       status: corrupt
       reason: compressed data is damaged
-      bytes: 2537361
+      bytes: 393216
+      ranges: 1
+timeline:
+  description: When each part was fetched and proven, in seconds since the run began.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the part.
+      type: str
+    index:
+      description: Its number.
+      type: int
+    fetched:
+      description: When its first range was asked for and its last one had come; null where an earlier run fetched it.
+      type: list
+      elements: float
+    proven:
+      description: Begin and end of its proof, of the last one if it was repaired.
+      type: list
+      elements: float
+  sample:
+    - name: 20260413_120000_12345678.enc.gz
+      index: 0
+      fetched: [0.01, 1.92]
+      proven: [1.92, 2.2]
 intact:
   description: Whether the backup was proven as a whole; null where there was no password to look inside.
   returned: success
@@ -152,7 +246,7 @@ findings:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.boxlift.portal.plugins.module_utils.download.client import Client, tls_context
 from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Fetch, Request
-from ansible_collections.boxlift.portal.plugins.module_utils.download.pace import Pace
+from ansible_collections.boxlift.portal.plugins.module_utils.download.pace import Pace, Window
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 
 
@@ -163,7 +257,19 @@ def main() -> None:
             "dest": {"type": "path", "required": True},
             "password": {"type": "str", "no_log": True},
             "connections": {"type": "int", "default": 4},
+            "mirrors": {"type": "list", "elements": "str", "default": [], "no_log": True},
+            "expected": {"type": "dict", "default": {}},
             "bandwidth_limit": {"type": "int"},
+            "bandwidth_schedule": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "from": {"type": "str", "required": True},
+                    "to": {"type": "str", "required": True},
+                    "limit": {"type": "int", "required": True},
+                },
+            },
             "headers": {"type": "dict", "default": {}, "no_log": True},
             "timeout": {"type": "float", "default": 60},
             "ca_path": {"type": "path"},
@@ -176,8 +282,16 @@ def main() -> None:
         # A host that is not built yet has no file at ca_path; check mode asks the source nothing.
         context = None if module.check_mode else tls_context(params["ca_path"], params["validate_certs"])
         client = Client(params["headers"], params["timeout"], context)
-        request = Request(params["url"], params["dest"], params["password"], params["connections"])
-        fetch = Fetch(request, client, Pace(params["bandwidth_limit"]))
+        request = Request(
+            params["url"],
+            params["dest"],
+            params["password"],
+            params["connections"],
+            mirrors=params["mirrors"],
+            expected=params["expected"],
+        )
+        windows = [Window.of(window["from"], window["to"], window["limit"]) for window in params["bandwidth_schedule"]]
+        fetch = Fetch(request, client, Pace(params["bandwidth_limit"], windows))
         if module.check_mode:
             module.exit_json(changed=not fetch.complete())
         result = fetch.run()

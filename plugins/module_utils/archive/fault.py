@@ -8,16 +8,20 @@ import typing as t
 
 
 class PartFault(Exception):
-    """`status` is a key of `report.REMEDIES`, `offset` the byte of the part's file at which the damage shows."""
+    """`status` is a key of `report.REMEDIES`, `offset` the byte of the part's file at which the damage shows.
 
-    def __init__(self, status: str, reason: str, offset: int) -> None:
+    It lies there or before, and not before `since`: up to there everything is proven.
+    """
+
+    def __init__(self, status: str, reason: str, offset: int, since: int = 0) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
         self.offset = offset
+        self.since = since
 
     def __reduce__(self) -> tuple[t.Any, ...]:
-        return PartFault, (self.status, self.reason, self.offset)
+        return PartFault, (self.status, self.reason, self.offset, self.since)
 
 
 def looks_like_html(head: bytes) -> bool:

@@ -93,7 +93,7 @@ class Inflater:
                 try:
                     output = inflate.decompress(pending, _OUTPUT_LIMIT)
                 except (zlib.error, _fast.error) as error:
-                    raise PartFault("corrupt", f"compressed data is damaged ({error})", position) from error
+                    raise PartFault("corrupt", f"compressed data is damaged ({error})", position, start) from error
                 if output:
                     yield output
                 if inflate.eof:
@@ -104,16 +104,17 @@ class Inflater:
                 if not pending:
                     pending = next(source, b"")
                 if not pending and not output:
-                    raise PartFault("truncated", f"ends after {position} bytes, inside its compressed data", position)
+                    reason = f"ends after {position} bytes, inside its compressed data"
+                    raise PartFault("truncated", reason, position, start)
             position += len(pending) - len(inflate.unused_data)
             pending = inflate.unused_data or next(source, b"")
 
     def _check_member_header(self, header: bytes, start: int) -> None:
         if not header.startswith(b"\x1f\x8b"):
-            raise PartFault("corrupt", "bytes that belong to no gzip member follow the data", start)
+            raise PartFault("corrupt", "bytes that belong to no gzip member follow the data", start, start)
         if start == 0 or self.marker is None:
             return
         # After the marker the writer only makes plain members: no flags, no time.
         if len(header) == 10 and header[2:8] != b"\x08\0\0\0\0\0":
-            raise PartFault("corrupt", "the header of a gzip member is damaged", start)
+            raise PartFault("corrupt", "the header of a gzip member is damaged", start, start)
         self.styles.add(bytes(header[8:10]))

@@ -1,139 +1,264 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One request for (the rest of) one part. Knows HTTP, knows nothing of backups."""
+"""Requests for a file, or a range of it, over connections that stay open. Knows HTTP, knows nothing of backups."""
 
 from __future__ import annotations
 
-import dataclasses
+import email.utils
 import http.client
 import os
 import re
+import socket
 import ssl
+import threading
+import time
 import typing as t
-import urllib.error
 import urllib.parse
-import urllib.request
 
+from ansible_collections.boxlift.portal.plugins.module_utils.download.answer import (
+    READ_SIZE,
+    UNKNOWN,
+    Body,
+    Interrupted,
+    Refused,
+    Unusable,
+)
+from ansible_collections.boxlift.portal.plugins.module_utils.download.proxy import connection_to
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 
-READ_SIZE = 256 * 1024
-_CONTENT_RANGE = re.compile(r"^bytes (\d+)-(\d+)/(\d+)$")
+__all__ = ("READ_SIZE", "UNKNOWN", "Body", "Client", "Interrupted", "Refused", "Unusable", "tls_context")
 
-
-class Refused(Exception):
-    """The server answered with a status that says no. `status` is the HTTP code."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(f"HTTP {status} {reason}")
-        self.status = status
-
-
-class Interrupted(Exception):
-    """The connection failed or ended early; asking again may help."""
-
-
-class Unusable(Exception):
-    """The answer came, but it is not the file: a page, another encoding, another size than before."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Body:
-    """What a server sends: bytes from `offset` of a file that has `total` bytes in all."""
-
-    offset: int
-    total: int
-    validator: str
-    chunks: t.Iterator[bytes]
+SMALLEST_READ = 4096
+_REDIRECTS = (301, 302, 303, 307, 308)
+_MOST_REDIRECTS = 10
+_DRAINED = 64 * 1024  # an error page up to this size is read, so that the connection can be used again
+_CONTENT_RANGE = re.compile(r"^bytes (\d+)-(\d+)/(\d+|\*)$")
 
 
 class Client:
-    """GET with ranges. `open_url` is the seam for tests; it defaults to urllib with TLS as the context says."""
+    """GET with ranges. Every thread has its own connections; `close` ends all of them, also those at work."""
 
-    def __init__(
-        self,
-        headers: t.Mapping[str, str],
-        timeout: float,
-        context: ssl.SSLContext | None = None,
-        open_url: t.Callable[[urllib.request.Request, float], t.Any] | None = None,
-    ) -> None:
-        self._headers = dict(headers)
+    def __init__(self, headers: t.Mapping[str, str], timeout: float, context: ssl.SSLContext | None = None) -> None:
+        self._headers = {name: str(value) for name, value in headers.items()}
         self._timeout = timeout
-        opener = urllib.request.build_opener(_SafeRedirects(), urllib.request.HTTPSHandler(context=context))
-        self._open = open_url or (lambda request, seconds: opener.open(request, timeout=seconds))
+        self._context = context
+        self._own = threading.local()
+        self._lock = threading.Lock()
+        self._all: set[http.client.HTTPConnection] = set()
 
-    def get(self, url: str, offset: int = 0, validator: str = "") -> Body:
-        """Ask for `url` from `offset` on; a file that has changed since `validator` comes from its beginning.
+    def get(
+        self,
+        url: str,
+        first: int = 0,
+        last: int | None = None,
+        validator: str = "",
+        step: int = READ_SIZE,
+        sized: bool = True,
+    ) -> Body:
+        """Ask for the bytes `first` to `last` of `url`; the whole file comes where the source knows no ranges.
 
-        Raises Refused, Interrupted or Unusable.
+        A file that has changed since `validator` comes whole, too. The body comes in pieces of at most `step` bytes.
+        Without `sized` a file of unknown length will do. Raises Refused, Interrupted or Unusable.
         """
-        request = urllib.request.Request(url, headers={**self._headers, "Accept-Encoding": "identity"})
-        if offset:
-            request.add_header("Range", f"bytes={offset}-")
+        headers = {**self._headers, "Accept-Encoding": "identity"}
+        conditions = {}
+        if first or last is not None:
+            conditions["Range"] = f"bytes={first}-{'' if last is None else last}"
             if validator:
-                request.add_header("If-Range", validator)
-        try:
-            answer = self._open(request, self._timeout)
-        except urllib.error.HTTPError as error:
-            error.close()
-            raise Refused(error.code, str(error.reason)) from error
-        except urllib.error.URLError as error:
-            if isinstance(error.reason, ssl.SSLCertVerificationError):
-                host = urllib.parse.urlsplit(url).hostname
+                conditions["If-Range"] = validator
+        for _redirect in range(_MOST_REDIRECTS):
+            split = urllib.parse.urlsplit(url)
+            connection, answer = self._ask(split, {**headers, **conditions})
+            location = answer.headers.get("Location")
+            if answer.status not in _REDIRECTS or not location:
+                return self._body(
+                    connection, answer, first, last if conditions else None, bool(conditions), step, sized
+                )
+            self._drain(connection, answer)
+            url = urllib.parse.urljoin(url, location)
+            target = urllib.parse.urlsplit(url)
+            if target.scheme != "https" and (split.scheme == "https" or target.scheme != "http"):
                 raise BoxliftError(
-                    f"The certificate of {host} is not trusted: {error.reason.verify_message}.",
+                    f"{split.hostname} redirects to an address without TLS.", "Ask for a direct https address."
+                )
+            if target.netloc != split.netloc:
+                headers = {"Accept-Encoding": "identity"}  # an authorization is not for a third party
+        raise Unusable(f"the server redirects more than {_MOST_REDIRECTS} times")
+
+    def close(self) -> None:
+        """End every connection. A thread that waits for one sees it end early."""
+        with self._lock:
+            connections = list(self._all)
+        for connection in connections:
+            self._abort(connection)
+
+    def _abort(self, connection: http.client.HTTPConnection) -> None:
+        sock = connection.sock
+        if sock is None:
+            return
+        try:
+            # Not SSLSocket's own method: that one takes the TLS layer away under the thread that reads.
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        except OSError:
+            return  # it has ended by itself
+
+    def _ask(
+        self, split: urllib.parse.SplitResult, headers: dict[str, str]
+    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        for again in (True, False):
+            connection, target, extra = self._connection(split)
+            reused = connection.sock is not None
+            try:
+                connection.request("GET", target, headers={**headers, **extra})
+                return connection, connection.getresponse()
+            except ssl.SSLCertVerificationError as error:
+                self._drop(connection)
+                raise BoxliftError(
+                    f"The certificate of {split.hostname} is not trusted: {error.verify_message}.",
                     "Give the authority that signed it in ca_path.",
                 ) from error
-            raise Interrupted(str(error.reason)) from error
-        except (OSError, http.client.HTTPException) as error:
-            raise Interrupted(str(error) or type(error).__name__) from error
-        return self._body(answer, offset)
+            except (OSError, http.client.HTTPException) as error:
+                self._drop(connection)
+                # A server may have closed a connection that lay idle; that says nothing about the line.
+                if not (again and reused and not isinstance(error, TimeoutError)):
+                    raise Interrupted(_said(error)) from error
+        raise AssertionError("unreachable")
 
-    def _body(self, answer: t.Any, asked: int) -> Body:
+    def _connection(self, split: urllib.parse.SplitResult) -> tuple[http.client.HTTPConnection, str, dict[str, str]]:
+        mine: dict[tuple[str, str], tuple[http.client.HTTPConnection, str, dict[str, str]]]
+        mine = self._own.__dict__.setdefault("connections", {})
+        key = (split.scheme, split.netloc)
+        if key not in mine:
+            mine[key] = connection_to(split, self._timeout, self._context)
+            with self._lock:
+                self._all.add(mine[key][0])
+        connection, prefix, extra = mine[key]
+        path = urllib.parse.quote(split.path or "/", safe="/%:@!$&'()*+,;=~")
+        query = urllib.parse.quote(split.query, safe="/%:@!$&'()*+,;=~?")
+        return connection, prefix + path + (f"?{query}" if query else ""), extra
+
+    def _drop(self, connection: http.client.HTTPConnection) -> None:
+        """The next request of this thread makes a new connection."""
+        connection.close()
+        with self._lock:
+            self._all.discard(connection)
+        mine = self._own.__dict__.get("connections", {})
+        for key in [key for key, (known, _prefix, _extra) in mine.items() if known is connection]:
+            del mine[key]
+
+    def _drain(self, connection: http.client.HTTPConnection, answer: http.client.HTTPResponse) -> None:
+        length = answer.length
+        if length is None or length > _DRAINED:
+            self._drop(connection)
+            return
+        try:
+            answer.read()
+        except (OSError, http.client.HTTPException):
+            self._drop(connection)
+
+    def _body(
+        self,
+        connection: http.client.HTTPConnection,
+        answer: http.client.HTTPResponse,
+        first: int,
+        last: int | None,
+        ranged: bool,
+        step: int,
+        sized: bool,
+    ) -> Body:
+        if answer.status not in (200, 206):
+            wait = _retry_after(answer.headers.get("Retry-After"))
+            self._drain(connection, answer)
+            raise Refused(answer.status, answer.reason, wait)
         encoding = answer.headers.get("Content-Encoding", "identity")
         if encoding != "identity":
-            answer.close()
+            self._drop(connection)
             raise Unusable(f"the server sends it with Content-Encoding {encoding}")
         etag = answer.headers.get("ETag", "")
         # A weak validator does not prove equal bytes, and servers ignore it in If-Range.
         validator = etag if etag and not etag.startswith("W/") else answer.headers.get("Last-Modified", "")
-        length = answer.headers.get("Content-Length")
+        offset, length, total = 0, answer.length, UNKNOWN if answer.length is None else answer.length
         if answer.status == 206:
             match = _CONTENT_RANGE.match(answer.headers.get("Content-Range", ""))
-            if not match or int(match[1]) != asked:
-                answer.close()
+            if not match or not ranged or int(match[1]) != first or (last is not None and int(match[2]) > last):
+                self._drop(connection)
                 raise Unusable("the server answers with another range than it was asked for")
-            return Body(asked, int(match[3]), validator, _chunks(answer, int(match[2]) + 1 - asked))
-        if length is None:
-            answer.close()
+            offset, length = first, int(match[2]) + 1 - first
+            total = UNKNOWN if match[3] == "*" else int(match[3])
+        if sized and total == UNKNOWN:
+            self._drop(connection)
             raise Unusable("the server does not say how long it is")
-        return Body(0, int(length), validator, _chunks(answer, int(length)))
+        stream = _Stream(answer, length, step, lambda: self._drop(connection))
+        return Body(offset, total, validator, stream, answer.status == 206)
 
 
-def _chunks(answer: t.Any, length: int) -> t.Iterator[bytes]:
-    left = length
+class _Stream(t.Iterator[bytes]):
+    """An answer's body. The pieces are small where the line is slow, so that nothing waits long for a full one."""
+
+    def __init__(
+        self, answer: http.client.HTTPResponse, length: int | None, step: int, drop: t.Callable[[], None]
+    ) -> None:
+        self._answer = answer
+        self._left = length
+        self._most = max(SMALLEST_READ, step)
+        self._size = min(self._most, 16 * SMALLEST_READ)
+        self._drop = drop
+        self._open = True
+
+    def __next__(self) -> bytes:
+        if self._left == 0 or not self._open:
+            self._end()
+            raise StopIteration
+        began = time.monotonic()
+        try:
+            block = self._answer.read(self._size if self._left is None else min(self._size, self._left))
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise Interrupted(_said(error)) from error
+        if not block and self._left is not None:
+            left = self._left
+            self.close()
+            raise Interrupted(f"the connection ended {left} bytes early")
+        if not block:
+            self._end()
+            raise StopIteration
+        took = time.monotonic() - began
+        if took < 0.05:
+            self._size = min(self._most, self._size * 2)
+        elif took > 0.5:
+            self._size = max(SMALLEST_READ, self._size // 2)
+        if self._left is not None:
+            self._left -= len(block)
+        return block
+
+    def _end(self) -> None:
+        """The body is used up; the connection is free for the next request if all of it came."""
+        if self._open and not self._answer.isclosed():
+            self._drop()
+        self._open = False
+
+    def close(self) -> None:
+        if self._open and (self._left != 0 or not self._answer.isclosed()):
+            self._drop()
+        self._open = False
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "nothing came for too long (timed out)"
+    return str(error) or type(error).__name__
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds that the server asks to wait; it may also name a moment."""
+    if not value:
+        return None
+    if value.strip().isdigit():
+        return float(value)
     try:
-        while left:
-            block = answer.read(min(READ_SIZE, left))
-            if not block:
-                raise Interrupted(f"the connection ended {left} bytes early")
-            left -= len(block)
-            yield block
-    except (OSError, http.client.HTTPException) as error:
-        raise Interrupted(str(error) or type(error).__name__) from error
-    finally:
-        answer.close()
-
-
-class _SafeRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows a redirect only from TLS to TLS, or from plain to anything."""
-
-    def redirect_request(self, req: t.Any, fp: t.Any, code: t.Any, msg: t.Any, headers: t.Any, newurl: t.Any) -> t.Any:
-        if req.full_url.startswith("https://") and not newurl.startswith("https://"):
-            raise BoxliftError(
-                f"{urllib.parse.urlsplit(req.full_url).hostname} redirects to an address without TLS.",
-                "Ask for a direct https address.",
-            )
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None
 
 
 def tls_context(ca_path: str | None, validate: bool) -> ssl.SSLContext:

@@ -4,66 +4,60 @@
 
 from __future__ import annotations
 
-import concurrent.futures
-import dataclasses
+import contextlib
 import os
-import threading
 import time
 import typing as t
-import urllib.parse
 
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import kind_of, part_name, split_name
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.verify import verify
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.assembly import Assembly
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import PartFiles, kind_of
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report, Volume
+from ansible_collections.boxlift.portal.plugins.module_utils.download.account import Account
 from ansible_collections.boxlift.portal.plugins.module_utils.download.client import Client
 from ansible_collections.boxlift.portal.plugins.module_utils.download.pace import Pace
-from ansible_collections.boxlift.portal.plugins.module_utils.download.part import PartFetcher
+from ansible_collections.boxlift.portal.plugins.module_utils.download.placing import Placing
+from ansible_collections.boxlift.portal.plugins.module_utils.download.prove import Prove, Prover, processors
+from ansible_collections.boxlift.portal.plugins.module_utils.download.request import Request
+from ansible_collections.boxlift.portal.plugins.module_utils.download.sources import Sources
+from ansible_collections.boxlift.portal.plugins.module_utils.download.state import FetchState
+from ansible_collections.boxlift.portal.plugins.module_utils.download.work import Work, damaged_at_source
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.state import Lock, read_json, write_json
+from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
+from ansible_collections.boxlift.portal.plugins.module_utils.state import Lock
+
+__all__ = ("Fetch", "Prove", "Request")
 
 REPAIR_ROUNDS = 3
-SAMPLE = 64 * 1024
-
-
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """`url` is the first part's; `connections` parts are fetched at the same time."""
-
-    url: str
-    dest: str
-    password: str | None = dataclasses.field(default=None, repr=False)
-    connections: int = 4
 
 
 class Fetch:
-    """One backup into one directory; `run()` fetches what is not there yet."""
+    """One backup into one directory; `run()` fetches what is not there yet and proves every part once.
+
+    `prove` is called for every part when it is complete, from any thread, for the first part before all others; without
+    it the parts are scanned here. After a run that proved anything, `report` holds the proof.
+    """
 
     def __init__(
-        self, request: Request, client: Client, pace: Pace, sleep: t.Callable[[float], None] = time.sleep
+        self,
+        request: Request,
+        client: Client,
+        pace: Pace,
+        *,
+        prove: Prove | None = None,
+        progress: Progress | None = None,
+        sleep: t.Callable[[float], None] = time.sleep,
     ) -> None:
-        split = urllib.parse.urlsplit(request.url)
-        self._split = split
-        self._base, index = split_name(urllib.parse.unquote(os.path.basename(split.path)))
-        if split.scheme not in ("https", "http") or not split.hostname:
-            raise BoxliftError(
-                f"url {_shown(request.url)} is not an https address.", "Give the address of the first part."
-            )
-        if index:
-            raise BoxliftError(
-                f"url names part {index} of the backup.",
-                f"Give the address of the first part, {self._base}, without a number.",
-            )
-        if not self._base or "/" in self._base or self._base.startswith("."):
-            raise BoxliftError("url does not end with a part's name.", "Give the address of the first part.")
+        self._sources = Sources(request.url, request.mirrors, client)
+        self._base = self._sources.base
         self._kind = kind_of(self._base)
+        self._expected = request.sums(self._base)
         self._request = request
-        self._fetcher = PartFetcher(client, request.dest, self._kind, pace, sleep)
-        self._state_path = os.path.join(request.dest, f".{self._base}.fetched.json")
-        self._parts: dict[str, dict[str, t.Any]] = {}
-        self._lock = threading.Lock()
-        self.bytes_fetched = 0
-        self.bytes_refetched = 0
-        self.repairs: list[dict[str, t.Any]] = []
+        self._pace = pace
+        self._prove = prove
+        self._progress = progress
+        self._sleep = sleep
+        self.report: Report | None = None
 
     @property
     def path(self) -> str:
@@ -71,104 +65,57 @@ class Fetch:
         return os.path.join(self._request.dest, self._base)
 
     def complete(self) -> bool:
-        """Whether an earlier run fetched and proved everything, and the files are as it left them."""
-        state = read_json(self._state_path) or {"parts": {}}
-        return bool(state.get("result")) and all(self._unchanged(name, state) for name in state["parts"])
+        """Whether an earlier run fetched and proved all that is asked for, and the files are as it left them."""
+        state = FetchState(self._request.dest, self._base)
+        if not state.result or not (state.result["intact"] or not self._request.password):
+            return False
+        sums = {name: part["sha256"] for name, part in state.parts.items()}
+        return all(map(state.unchanged, state.parts)) and all(
+            sums.get(name) == value for name, value in self._expected.items()
+        )
 
     def run(self) -> dict[str, t.Any]:
         """The result, with `changed`. Raises BoxliftError; what has arrived is kept for the next run."""
         os.makedirs(self._request.dest, mode=0o700, exist_ok=True)
         with Lock(os.path.join(self._request.dest, f".{self._base}.lock"), f"The download of {self._base}"):
-            state = read_json(self._state_path) or {"parts": {}}
-            self._parts = state["parts"]
-            if self.complete() and (state["result"]["intact"] or not self._request.password):
-                return {**state["result"], "changed": False, "bytes_fetched": 0, "bytes_refetched": 0, "repairs": []}
-            self._fetch_all()
-            result = self._result(self._prove())
-            self._save(result)
+            state = FetchState(self._request.dest, self._base)
+            if self.complete():
+                nothing = {"bytes_fetched": 0, "bytes_refetched": 0, "repairs": [], "timeline": [], "warnings": []}
+                return {**(state.result or {}), **nothing, "changed": False}
+            account = Account(self._progress)
+            with contextlib.ExitStack() as stack:
+                prove, provers, prover = self._prove, processors(), None
+                if prove is None:
+                    prove = prover = stack.enter_context(Prover(self._base, self._kind, provers))
+                placing = Placing(self._request, self._base, state, prove)
+                if prover:
+                    prover.cipher = lambda: placing.cipher
+                work = Work(self._request, self._sources, state, account, self._pace, self._sleep, placing, provers)
+                stack.enter_context(work)
+                self.report = self._judge(work, state)
+            account.tell(work.schedule)
+            result = self._result(self.report, work, account)
+            state.conclude(result)
             return {**result, "changed": True}
 
-    def _fetch_all(self) -> None:
-        self._check_same_backup()
-        first = self._part(0)
-        if first is None:
-            raise BoxliftError(
-                f"The source has no {self._base} (HTTP 404).",
-                "Check the address of the first part; the name must be kept.",
-            )
-        last = first.get("last_index")
-        if last is None:
-            self._fetch_until_404()
-            return
-        self._check_room(first["size"], last)
-        with concurrent.futures.ThreadPoolExecutor(self._request.connections) as pool:
-            for index, part in zip(range(1, last + 1), pool.map(self._part, range(1, last + 1))):
-                if part is None:
-                    raise BoxliftError(
-                        f"The source has no {part_name(self._base, index)} (404), and the backup has {last + 1} parts.",
-                        "Ask the source for the missing part, or order a new backup.",
-                        part=part_name(self._base, index),
-                    )
-
-    def _check_same_backup(self) -> None:
-        """Parts from an earlier run and parts of a backup made anew would never fit together."""
-        if not self._unchanged(self._base, {"parts": self._parts}):
-            return
-        with open(os.path.join(self._request.dest, self._base), "rb") as first:
-            here = first.read(SAMPLE)
-        if self._fetcher.beginning(self._url(0), self._base, len(here)) != here:
-            raise BoxliftError(
-                f"The source has another backup under the name {self._base} now than {self._request.dest}.",
-                "Give an empty directory in dest, or remove these parts if the earlier backup is no longer wanted.",
-            )
-
-    def _fetch_until_404(self) -> None:
-        """This kind does not state its number of parts: the first one that the source does not have is the end."""
-        index = 1
-        while self._part(index) is not None:
-            index += 1
-
-    def _part(self, index: int, known_bad: t.Sequence[str] = ()) -> dict[str, t.Any] | None:
-        name = part_name(self._base, index)
-        if not known_bad and self._unchanged(name, {"parts": self._parts}):
-            return self._parts[name]
-        fetched = self._fetcher.fetch(self._url(index), name, index, known_bad)
-        if fetched is None:
-            return None
-        status = os.stat(os.path.join(self._request.dest, name))
-        marker = fetched.scan.marker
-        part = {
-            "size": status.st_size,
-            "mtime_ns": status.st_mtime_ns,
-            "sha256": fetched.scan.sha256,
-            # A marked first part without a last number is a backup's only part.
-            "last_index": (marker.last_index or 0) if marker else None,
-        }
-        with self._lock:
-            self.bytes_fetched += fetched.bytes
-            self.bytes_refetched += fetched.refetched
-            self.repairs += fetched.repairs
-            self._parts[name] = part
-            self._save(None)
-        return part
-
-    def _prove(self) -> Report | None:
-        """The parts together; those that do not fit are fetched again. None without a password to look inside."""
-        if self._kind.encrypted and not self._request.password:
-            return None
-        first = os.path.join(self._request.dest, self._base)
-        seen: dict[int, list[str]] = {}
+    def _judge(self, work: Work, state: FetchState) -> Report:
+        """The proof of the whole, from the proofs of its parts; those that do not fit are compared with the source."""
         for repairs_left in reversed(range(REPAIR_ROUNDS + 1)):
-            report = verify(first, self._request.password)
-            damaged = [volume for volume in report.damaged() if volume.status != "missing"]
-            if not damaged or not repairs_left:
+            work.schedule.idle()
+            if len(work.placing.scans) > 1 and not state.compared:
+                work.same_backup()
+                state.was_compared()
+            report = self._assemble(work)
+            damaged = [volume for volume in report.damaged() if volume.index in work.placing.scans]
+            if report.intact or not damaged or not repairs_left:
                 break
-            for volume in damaged:
-                self.repairs.append(
-                    {"name": volume.name, "status": volume.status, "reason": volume.reason, "bytes": volume.size}
-                )
-                seen.setdefault(volume.index, []).append(volume.sha256)
-                self._part(volume.index, seen[volume.index])
+            self._repair(work, damaged)
+        absent = sorted(set(self._expected) - {volume.name for volume in report.volumes})
+        if absent:
+            raise BoxliftError(
+                f"expected names {absent[0]}, and the backup has {len(report.volumes)} parts.",
+                "Ask the source for the missing part, or correct expected.",
+            )
         if not report.intact:
             raise BoxliftError(
                 f"The backup was fetched and is not intact. {report.summary()}",
@@ -177,57 +124,40 @@ class Fetch:
             )
         return report
 
-    def _result(self, report: Report | None) -> dict[str, t.Any]:
-        names = sorted(self._parts, key=lambda name: split_name(name)[1])
-        if report is None:
-            volumes: list[dict[str, t.Any]] = [
-                {
-                    "name": name,
-                    "index": split_name(name)[1],
-                    "size": self._parts[name]["size"],
-                    "sha256": self._parts[name]["sha256"],
-                }
-                for name in names
-            ]
-            proven: dict[str, t.Any] = {"intact": None, "volumes": volumes, "findings": []}
-        else:
-            proven = report.as_dict()
+    def _assemble(self, work: Work) -> Report:
+        scans = dict(sorted(work.placing.scans.items()))
+        present = {index: os.path.join(self._request.dest, scan.name) for index, scan in scans.items()}
+        parts = PartFiles(self._request.dest, self._base, self._kind, present)
+        return Assembly(parts, work.placing.cipher, scans, None).report()
+
+    def _repair(self, work: Work, damaged: list[Volume]) -> None:
+        """Ends when the source has other bytes for at least one of them."""
+        before = {volume.index: volume.sha256 for volume in damaged}
+        for volume in damaged:
+            offset = volume.size if volume.offset is None else volume.offset
+            work.doubt(volume.index, PartFault(volume.status, volume.reason, offset))
+        work.schedule.idle()
+        if all(work.placing.scans[index].sha256 == sha256 for index, sha256 in before.items()):
+            raise damaged_at_source(damaged[0].name, damaged[0].status, damaged[0].reason)
+
+    def _result(self, report: Report, work: Work, account: Account) -> dict[str, t.Any]:
+        proven = report.as_dict()
+        if self._kind.encrypted and work.placing.cipher is None:
+            proven["intact"] = None  # nobody has looked inside
         return {
             "path": self.path,
-            "bytes_fetched": self.bytes_fetched,
-            "bytes_refetched": self.bytes_refetched,
-            "repairs": self.repairs,
+            "bytes_fetched": account.fetched,
+            "bytes_refetched": account.refetched,
+            "repairs": account.repairs,
+            "timeline": [
+                {
+                    "name": work.schedule.part(volume.index).file.name,
+                    "index": volume.index,
+                    "fetched": work.schedule.part(volume.index).moments.get("fetched"),
+                    "proven": work.schedule.part(volume.index).moments.get("proven"),
+                }
+                for volume in report.volumes
+            ],
+            "warnings": self._sources.warnings(),
             **proven,
         }
-
-    def _unchanged(self, name: str, state: t.Mapping[str, t.Any]) -> bool:
-        part = state["parts"].get(name)
-        try:
-            status = os.stat(os.path.join(self._request.dest, name))
-        except FileNotFoundError:
-            return False
-        return part is not None and (status.st_size, status.st_mtime_ns) == (part["size"], part["mtime_ns"])
-
-    def _url(self, index: int) -> str:
-        """A part's address: the number goes behind the name; what follows the question mark stays (signed links)."""
-        suffix = f".{index}" if index else ""
-        return urllib.parse.urlunsplit(self._split._replace(path=self._split.path + suffix))
-
-    def _check_room(self, size: int, last: int) -> None:
-        missing = sum(1 for index in range(1, last + 1) if part_name(self._base, index) not in self._parts)
-        room = os.statvfs(self._request.dest)
-        free, needed = room.f_bavail * room.f_frsize, size * missing
-        if free < needed:
-            raise BoxliftError(
-                f"{self._request.dest} has {free // 2**20} MiB free and about {needed // 2**20} MiB are still to come.",
-                "Make room or give another directory in dest; what has arrived is kept.",
-            )
-
-    def _save(self, result: dict[str, t.Any] | None) -> None:
-        write_json(self._state_path, {"parts": self._parts, "result": result})
-
-
-def _shown(url: str) -> str:
-    """An address without what may be secret in it."""
-    split = urllib.parse.urlsplit(url)
-    return urllib.parse.urlunsplit((split.scheme, split.hostname or "", split.path, "", ""))

@@ -36,7 +36,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from lab.cloud import ranges
-from lab.cloud.faults import Fault, FaultPlan
+from lab.cloud.faults import BLANK, Fault, FaultPlan
 
 CHUNK = 64 * 1024
 IDLE_SECONDS = 60
@@ -49,12 +49,13 @@ log = logging.getLogger(__name__)
 
 @dataclasses.dataclass
 class Served:
-    """A request in the log; `sent` counts the bytes of the body handed to the connection."""
+    """A request in the log; `sent` counts the bytes of the body handed to the connection, `token` is X-Token."""
 
     method: str
     path: str
     range: str | None
     connection: str
+    token: str | None = None
     status: int = 0
     sent: int = 0
     faults: list[str] = dataclasses.field(default_factory=list)
@@ -96,18 +97,30 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _part(self) -> None:
         """Answer with a part of the backup, in the way its faults allow."""
-        served = Served(self.command, self.path, self.headers.get("Range"), f"{self.client_address[1]}")
+        place, token = f"{self.client_address[1]}", self.headers.get("X-Token")
+        served = Served(self.command, self.path, self.headers.get("Range"), place, token)
         self.server.served.append(served)
         name = self.path.removeprefix(PREFIX).partition("?")[0]  # a signed link carries its signature there
         path = self.server.folder / name
         if not self.path.startswith(PREFIX) or "/" in name or name.startswith(".") or not path.is_file():
             self._page(HTTPStatus.NOT_FOUND, b"not found\n", "text/plain", served)
             return
+        self.server.plan.request(name)
         if self._meets(served, name, "expired"):
             self._page(HTTPStatus.FORBIDDEN, EXPIRED_PAGE, "text/html", served)
             return
         if self._meets(served, name, "html"):
             self._page(HTTPStatus.OK, HTML_PAGE, "text/html", served)
+            return
+        if busy := self._meets(served, name, "busy"):
+            headers = {"Retry-After": str(busy[0].seconds)}
+            self._page(HTTPStatus.SERVICE_UNAVAILABLE, b"busy\n", "text/plain", served, headers)
+            return
+        if self._meets(served, name, "error"):
+            self._page(HTTPStatus.INTERNAL_SERVER_ERROR, b"error\n", "text/plain", served)
+            return
+        if moved := self._meets(served, name, "moved"):
+            self._page(HTTPStatus.FOUND, b"moved\n", "text/plain", served, {"Location": str(moved[0].to)})
             return
         with path.open("rb") as stream:
             self._send_file(stream, name, served)
@@ -124,12 +137,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self._start(served, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, 0, {"Content-Range": f"bytes */{size}"})
             return
         first, last = wanted or (0, size - 1)
+        if wanted:
+            last = min([last, *(first + fault.value - 1 for fault in self._meets(served, name, "short"))])
         headers = {"Content-Type": "application/octet-stream", "ETag": etag, "Last-Modified": modified}
+        if self._meets(served, name, "unversioned"):
+            del headers["ETag"], headers["Last-Modified"]
+        if self._meets(served, name, "encoded"):
+            headers["Content-Encoding"] = "gzip"
+        unsized = bool(self._meets(served, name, "unsized"))
         if ranged:
             headers["Accept-Ranges"] = "bytes"
         if wanted:
-            headers["Content-Range"] = f"bytes {first}-{last}/{size}"
-        self._start(served, HTTPStatus.PARTIAL_CONTENT if wanted else HTTPStatus.OK, last + 1 - first, headers)
+            headers["Content-Range"] = f"bytes {first}-{last}/{'*' if unsized else size}"
+        length = None if unsized and not wanted else last + 1 - first
+        self._start(served, HTTPStatus.PARTIAL_CONTENT if wanted else HTTPStatus.OK, length, headers)
         if self.command == "GET":
             self._send_body(stream, name, served, first, last)
 
@@ -137,11 +158,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Send the bytes first … last, changed, slowed down or broken off by the part's faults."""
         flips = self._meets(served, name, "bit_flip", applies=lambda fault: first <= fault.value <= last)
         resets = self._meets(served, name, "reset", applies=lambda fault: fault.value <= last - first)
+        blanks = self._meets(served, name, "blank", applies=lambda fault: first <= fault.value <= last)
+        for _fault in self._meets(served, name, "noise"):
+            place = first + len(self.server.served) * 7919 % (last + 1 - first)
+            flips.append(Fault("bit_flip", at=place))
+        stalls = self._meets(served, name, "stall", applies=lambda fault: fault.value <= last - first)
         slow = self._meets(served, name, "slow")
         rates = [fault.value for fault in slow] + ([self.server.rate] if self.server.rate else [])
         rate = min(rates, default=None)
         chunk = min(CHUNK, max(1, rate // 10)) if rate else CHUNK
-        end = min([last + 1, *(first + fault.value for fault in resets)])
+        end = min([last + 1, *(first + fault.value for fault in resets + stalls)])
         begun = time.monotonic()
         position = first
         stream.seek(first)
@@ -150,6 +176,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             for fault in flips:
                 if position <= fault.value < position + len(data):
                     data[fault.value - position] ^= 1
+            for fault in blanks:
+                begin, over = max(fault.value, position), min(fault.value + BLANK, position + len(data))
+                if begin < over:
+                    data[begin - position : over - position] = bytes(over - begin)
             position += len(data)
             if rate:
                 time.sleep(max(0.0, begun + (position - first) / rate - time.monotonic()))
@@ -157,6 +187,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(data)
         if resets:
             self._reset_connection()
+        if stalls:
+            self.rfile.read(1)  # until the client goes away
+            raise ConnectionBroken
 
     def _meets(
         self, served: Served, name: str, kind: str, applies: t.Callable[[Fault], bool] = lambda fault: True
@@ -165,20 +198,31 @@ class Handler(http.server.BaseHTTPRequestHandler):
         served.faults += [fault.kind for fault in met]
         return met
 
-    def _page(self, status: HTTPStatus, body: bytes, content_type: str, served: Served | None = None) -> None:
-        self._start(served, status, len(body), {"Content-Type": content_type})
+    def _page(
+        self,
+        status: HTTPStatus,
+        body: bytes,
+        content_type: str,
+        served: Served | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        self._start(served, status, len(body), {"Content-Type": content_type, **(headers or {})})
         if self.command != "HEAD":
             if served:
                 served.sent += len(body)
             self.wfile.write(body)
 
-    def _start(self, served: Served | None, status: HTTPStatus, length: int, headers: dict[str, str]) -> None:
+    def _start(self, served: Served | None, status: HTTPStatus, length: int | None, headers: dict[str, str]) -> None:
+        """Without a length the connection's end is the body's."""
         if served:
             served.status = status.value
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(length))
+        if length is None:
+            self.send_header("Connection", "close")
+        else:
+            self.send_header("Content-Length", str(length))
         self.end_headers()
 
     def _reset_connection(self) -> None:
@@ -267,6 +311,10 @@ class CloudServer:
     def reset(self) -> None:
         """Forget the requests so far and begin to count the faults anew."""
         self._server.reset()
+
+    def plan_later(self, part: str, requests: int) -> None:
+        """Nothing goes wrong with this part before so many requests for it have been answered."""
+        self._server.plan.spare(part, requests)
 
     def serve_forever(self) -> None:
         """Serve in this thread."""

@@ -36,7 +36,7 @@ def test_fetch(tmp_path: Path, tls: t.Any, run_module: RunModule) -> None:
         assert not result["failed"], result
         assert result["changed"]
         assert [repair["name"] for repair in result["repairs"]] == [parts[1].name]
-        assert result["bytes_refetched"] == parts[1].stat().st_size
+        assert 0 < result["bytes_refetched"] <= parts[1].stat().st_size
         assert result["path"] == str(tmp_path / "dest" / parts[0].name)
         assert "canary" not in str(result)
         assert not run_module(backup_fetch, check=True, **options)["changed"]

@@ -1,73 +1,25 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Against the simulated cloud over real TLS: what arrives damaged, what breaks, and what is wrong at the source."""
+"""Whole backups from the simulated cloud: what arrives damaged, what breaks, and what is wrong at the source."""
 
 from __future__ import annotations
 
-import hashlib
+import json
+import os
 import ssl
+import threading
 import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.boxlift.portal.plugins.module_utils.download.client import Client, tls_context
-from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Fetch, Request
-from ansible_collections.boxlift.portal.plugins.module_utils.download.pace import Pace
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import WrongPassword
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import kind_of, part_name
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, scan_file
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from lab.archive_writer import Entry, write_archive
+from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from lab.cloud.faults import Fault
-from lab.cloud.server import CloudServer
 
-PASSWORD = "Ключ"
-
-
-class Lab:
-    """A backup at a cloud, and somewhere to fetch it to."""
-
-    def __init__(self, tmp_path: Path, tls: t.Any, kind: str) -> None:
-        self.tls = tls
-        self.folder = tmp_path / "cloud"
-        self.folder.mkdir()
-        self.dest = tmp_path / "dest"
-        self.kind = kind
-        self.password = PASSWORD if kind.startswith("enc") else None
-        self.parts = self.write("one")
-
-    def write(self, seed: str) -> list[Path]:
-        noise = b"".join(hashlib.sha256(b"%s%d" % (seed.encode(), number)).digest() for number in range(8000))
-        entries = [
-            Entry(b"index.php", data=b"<?php " + seed.encode()),
-            Entry(b"noise.bin", data=noise),
-            Entry(b"end.txt", data=b"end"),
-        ]
-        for old in self.folder.glob("base*"):
-            old.unlink()
-        return write_archive(entries, self.folder, "base", kind=self.kind, part_limit=65536, password=self.password)
-
-    def fetch(self, *faults: tuple[int, Fault], **options: t.Any) -> tuple[dict[str, t.Any], CloudServer]:
-        plan: dict[str, list[Fault]] = {}
-        for index, fault in faults:
-            plan.setdefault(self.parts[index].name, []).append(fault)
-        with CloudServer(self.folder, certificate=self.tls.certificate, key=self.tls.key, faults=plan) as cloud:
-            client = Client({}, 10, options.pop("context", tls_context(str(self.tls.authority), True)))
-            url = options.pop("url", f"{cloud.url}{self.parts[0].name}")
-            request = Request(
-                url, str(self.dest), options.pop("password", self.password), options.pop("connections", 2)
-            )
-            return Fetch(request, client, Pace(None), sleep=lambda _seconds: None).run(), cloud
-
-    def assert_here(self) -> None:
-        for part in self.parts:
-            assert (self.dest / part.name).read_bytes() == part.read_bytes()
-        assert sorted(path.name for path in self.dest.iterdir() if not path.name.startswith(".")) == sorted(
-            part.name for part in self.parts
-        )
-        assert list(self.dest.glob(".*.partial*")) == []
-
-
-@pytest.fixture
-def lab(tmp_path: Path, tls: t.Any) -> Lab:
-    return Lab(tmp_path, tls, "enc.gz")
+from .conftest import Lab, of_part
 
 
 @pytest.mark.parametrize("kind", ("tar", "tar.gz", "enc", "enc.gz"))
@@ -95,10 +47,12 @@ def test_every_kind(tmp_path: Path, tls: t.Any, kind: str) -> None:
     ids=("bit_flip", "truncate", "html"),
 )
 def test_a_damaged_part_is_fetched_again_alone(lab: Lab, fault: Fault, status: str) -> None:
+    size = lab.parts[2].stat().st_size
     result, _cloud = lab.fetch((2, fault))
     lab.assert_here()
     assert [(repair["name"], repair["status"]) for repair in result["repairs"]] == [(lab.parts[2].name, status)]
-    assert result["bytes_refetched"] == lab.parts[2].stat().st_size
+    assert result["bytes_refetched"] == result["repairs"][0]["bytes"] <= size
+    assert result["bytes_fetched"] <= sum(part.stat().st_size for part in lab.parts) + size
 
 
 @pytest.mark.parametrize("kind", ("tar", "enc"))
@@ -113,11 +67,14 @@ def test_a_damaged_header_in_a_kind_without_checksums(tmp_path: Path, tls: t.Any
 
 
 def test_resets_are_gone_on_from(lab: Lab) -> None:
-    result, cloud = lab.fetch((1, Fault("reset", at=20000, times=2)))
+    result, cloud = lab.fetch((1, Fault("reset", at=9000, times=2)))
     lab.assert_here()
     assert result["repairs"] == []
-    assert result["bytes_fetched"] < sum(part.stat().st_size for part in lab.parts) + 20000
-    assert len([served for served in cloud.served if served.path.endswith(lab.parts[1].name)]) == 3
+    assert result["bytes_fetched"] == sum(part.stat().st_size for part in lab.parts)
+    resets = [served for served in cloud.served if "reset" in served.faults]
+    assert len(resets) == 2
+    first = int(str(resets[0].range).partition("=")[2].partition("-")[0])
+    assert f"bytes={first + 9000}-" in str([served.range for served in cloud.served])
 
 
 def test_a_server_without_ranges(lab: Lab) -> None:
@@ -191,9 +148,102 @@ def test_addresses_that_cannot_be_meant(lab: Lab) -> None:
             lab.fetch(url=url)
 
 
-def test_the_pace_is_shared() -> None:
-    now, slept = 0.0, []
-    pace = Pace(1000, clock=lambda: now, sleep=slept.append)
-    for _block in range(4):
-        pace.take(500)
-    assert slept == [0.5, 1.0, 1.5]
+def test_every_part_is_proven_once_and_the_first_before_all_others(lab: Lab) -> None:
+    lock, proven = threading.Lock(), []
+
+    def prove(index: int, path: str) -> PartScan:
+        if index:
+            assert (lab.dest / lab.parts[0].name).exists()
+        assert Path(path).name == f".{lab.parts[index].name}.partial"
+        assert Path(path).read_bytes() == lab.parts[index].read_bytes()
+        with lock:
+            proven.append(index)
+        return scan_file(path, lab.parts[index].name, index, kind_of(lab.parts[0].name))
+
+    result, _cloud = lab.fetch(prove=prove)
+    assert proven[0] == 0
+    assert sorted(proven) == list(range(len(lab.parts)))
+    assert result["bytes_fetched"] == lab.size
+    assert [row["index"] for row in result["timeline"]] == sorted(proven)
+    for row in result["timeline"]:
+        assert 0 <= row["fetched"][0] < row["fetched"][1] <= row["proven"][0] < row["proven"][1]
+
+
+def test_parts_of_an_earlier_run_are_proven_too(lab: Lab) -> None:
+    with pytest.raises(BoxliftError):
+        lab.fetch((3, Fault("error", times=-1)), connections=1)
+    proven = {}
+
+    def prove(index: int, path: str) -> PartScan:
+        proven[index] = Path(path).name
+        return scan_file(path, lab.parts[index].name, index, kind_of(lab.parts[0].name))
+
+    result, _cloud = lab.fetch(prove=prove)
+    assert proven[0] == lab.parts[0].name  # in its place already
+    assert sorted(proven) == list(range(len(lab.parts)))
+    assert result["timeline"][0]["fetched"] is None
+    proven.clear()
+    assert not lab.fetch(prove=prove)[0]["changed"]
+    assert proven == {}
+
+
+def test_a_part_that_changed_since_it_was_fetched(tmp_path: Path, tls: t.Any) -> None:
+    """With the same size and time; a kind without checksums would not show it."""
+    lab = Lab(tmp_path, tls, "tar")
+    with pytest.raises(BoxliftError):
+        lab.fetch((3, Fault("error", times=-1)), connections=1)
+    here = lab.dest / lab.parts[1].name
+    status, content = here.stat(), bytearray(here.read_bytes())
+    content[5000] ^= 1
+    here.write_bytes(content)
+
+    os.utime(here, ns=(status.st_atime_ns, status.st_mtime_ns))
+    result, _cloud = lab.fetch()
+    assert result["repairs"][0]["reason"] == "its sha256 is another than when it was fetched"
+    lab.assert_here()
+
+
+def test_progress_is_told(lab: Lab, tmp_path: Path) -> None:
+    progress = Progress("backup_fetch", str(tmp_path / "progress.json"))
+    lab.fetch((1, Fault("bit_flip", at=3000)), progress=progress)
+    progress.close("done")
+    told = json.loads((tmp_path / "progress.json").read_text())
+    assert told["phase"] == "fetch"
+    assert told["done"] == told["total"] == lab.size
+    count = len(lab.parts)
+    assert told["parts"] == {"total": count, "done": count, "damaged": 0, "repaired": 1}
+
+
+def test_a_wrong_password_is_known_after_the_first_part(lab: Lab) -> None:
+    with pytest.raises(WrongPassword, match="does not open"), lab.cloud() as cloud:
+        lab.prepare(f"{cloud.url}{lab.parts[0].name}", password="wrong", connections=1).run()
+    assert of_part(cloud.served, lab.parts[-1].name) == []
+
+
+@pytest.mark.parametrize("kind", ("tar", "enc"))
+def test_a_damaged_beginning_of_an_encrypted_backup(tmp_path: Path, tls: t.Any, kind: str) -> None:
+    lab = Lab(tmp_path, tls, kind)
+    result, _cloud = lab.fetch((0, Fault("bit_flip", at=110)))
+    assert [repair["name"] for repair in result["repairs"]] == [lab.parts[0].name]
+    lab.assert_here()
+
+
+def test_a_stray_part_is_named(lab: Lab) -> None:
+    lab.dest.mkdir()
+    stray = lab.dest / part_name(lab.parts[0].name, len(lab.parts))
+    stray.write_bytes(b"x")
+    with pytest.raises(BoxliftError, match=rf"{stray.name} is no part of this backup"):
+        lab.fetch()
+
+
+def test_a_full_disk_is_said_before_it_is_full(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+
+    real = os.statvfs
+
+    def small(path: str) -> t.Any:
+        found = real(path)
+        return os.statvfs_result((found.f_bsize, 512, *found[2:4], 100, *found[5:]))
+
+    monkeypatch.setattr(os, "statvfs", small)
+    with pytest.raises(BoxliftError, match="MiB free and about"):
+        lab.fetch()

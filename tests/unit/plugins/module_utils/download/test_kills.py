@@ -1,0 +1,101 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Thirty kills at random moments of a real process: no range that the journal has is ever asked for again."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+import typing as t
+from pathlib import Path
+
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.verify import verify
+from lab.cloud.server import CloudServer, Served
+
+from .conftest import SEGMENT, Lab
+
+KILLS = 30
+CONNECTIONS = 4
+SCRIPT = """
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+from ansible_collections.boxlift.portal.plugins.module_utils.download.client import Client, tls_context
+from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Fetch, Request
+from ansible_collections.boxlift.portal.plugins.module_utils.download.pace import Pace
+url, dest, password, authority, connections, segment = sys.argv[2:]
+client = Client({}, 10, tls_context(authority, True))
+request = Request(url, dest, password, int(connections), segment=int(segment))
+print(json.dumps(Fetch(request, client, Pace(None)).run()))
+"""
+
+
+def journaled(lab: Lab) -> set[tuple[str, int]]:
+    """Part and number of every range that is on the disk, as the files beside the parts say."""
+    found = set()
+    for part in lab.parts:
+        note = lab.dest / f".{part.name}.partial.json"
+        if note.exists():
+            found |= {(part.name, number) for number in json.loads(note.read_text())["done"]}
+    state = lab.dest / f".{lab.parts[0].name}.fetched.json"
+    if state.exists():
+        for name, part in json.loads(state.read_text())["parts"].items():
+            if (lab.dest / name).exists():
+                found |= {(name, number) for number in range(-(-part["size"] // SEGMENT))}
+    return found
+
+
+def ranges(served: list[Served]) -> list[tuple[str, int]]:
+    """What was asked for; but not the beginning of the first part, by which a backup is known."""
+    asked = []
+    for request in served:
+        first, _dash, last = str(request.range).partition("=")[2].partition("-")
+        if int(last) - int(first) < SEGMENT:
+            asked.append((request.path.rpartition("/")[2], int(first) // SEGMENT))
+    return asked
+
+
+def start(lab: Lab, cloud: CloudServer) -> subprocess.Popen[str]:
+    arguments = [f"{cloud.url}{lab.parts[0].name}", str(lab.dest), str(lab.password), str(lab.tls.authority)]
+    command = [sys.executable, "-c", SCRIPT, json.dumps(sys.path), *arguments, str(CONNECTIONS), str(SEGMENT)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_thirty_kills(tmp_path: Path, tls: t.Any) -> None:
+    lab = Lab(tmp_path, tls, "enc.gz")
+    lab.write("kills", noise_size=2_400_000, part_limit=200_000)
+    moments = random.Random(3)
+    kills, fetched = 0, 0
+    with lab.cloud(rate=60_000) as cloud:
+        while kills < KILLS:
+            here = journaled(lab) if lab.dest.exists() else set()
+            process = start(lab, cloud)
+            while not cloud.served and process.poll() is None:
+                time.sleep(0.01)
+            time.sleep(moments.uniform(0, 0.5))
+            process.send_signal(signal.SIGKILL)
+            _out, said = process.communicate()
+            assert process.returncode == -signal.SIGKILL, said
+            kills += 1
+            asked = ranges(cloud.served)
+            assert set(asked) & here == set()
+            assert len(asked) == len(set(asked))
+            fetched += sum(request.sent for request in cloud.served)
+            # What is here is never less than before.
+            assert journaled(lab) >= here
+            cloud.reset()
+        here = journaled(lab)
+        out, said = start(lab, cloud).communicate(timeout=120)
+        result = json.loads(out)
+        asked = ranges(cloud.served)
+        fetched += sum(request.sent for request in cloud.served)
+    assert result["intact"], said
+    assert set(asked) & here == set()
+    assert 0 < len(here) < sum(-(-part.stat().st_size // SEGMENT) for part in lab.parts)
+    # Each kill loses at most what was on its way, and each start may look at the beginning of the first part.
+    assert fetched <= lab.size + KILLS * CONNECTIONS * SEGMENT + (KILLS + 2) * 4 * SEGMENT
+    lab.assert_here()
+    assert verify(str(lab.dest), lab.password).intact
