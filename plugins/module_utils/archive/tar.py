@@ -51,7 +51,17 @@ class Entry(t.NamedTuple):
 
 
 def decode_name(raw: bytes) -> str:
-    """Decide per name, not per archive: strict UTF-8, else cp1251 (section 2, mixed archives)."""
+    """Decide per name, not per archive: strict UTF-8, else cp1251 (section 2, mixed archives).
+
+    Each component of a path is a name of its own: a cp1251 file may lie in a folder with a UTF-8 name.
+    """
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return "/".join(map(_decode_component, raw.split(b"/")))
+
+
+def _decode_component(raw: bytes) -> str:
     for encoding in ("utf-8", "cp1251"):
         try:
             return raw.decode(encoding)
