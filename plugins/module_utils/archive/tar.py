@@ -248,6 +248,10 @@ class Walker:
             self._sink.unsafe(raw, f"it is a directory with {header.size} bytes of content")
             self._data = 0
             return
+        if header.type == b"0" and raw.endswith(b"/"):
+            self._sink.unsafe(raw, "it is a file whose name ends like a directory's, which readers take differently")
+            self._data = 0
+            return
         # A leading slash is kept: it is refused later, with the entry's own name.
         path = raw.rstrip(b"/") if raw.strip(b"/") else raw
         while path.startswith(b"./"):
