@@ -21,7 +21,7 @@ HONEST_AFTER = (Entry(b"last.txt", data=b"last"),)
 
 def header(
     name: bytes,
-    type: bytes = b"0",
+    typeflag: bytes = b"0",
     size: bytes | int = 0,
     *,
     link: bytes = b"",
@@ -31,7 +31,7 @@ def header(
     """A header with a right checksum and anything in its fields; `ustar` layout where there is a prefix."""
     stated = size if isinstance(size, bytes) else b"%o" % size
     fields = struct.pack("100s8s8s8s12s12s", name, b"%o" % mode, b"0", b"0", stated, b"0")
-    rest = type + struct.pack("100s", link)
+    rest = typeflag + struct.pack("100s", link)
     if prefix:
         rest += b"ustar\x0000" + bytes(80) + prefix
     checksum = sum(fields) + sum(rest) + 8 * ord(" ")
@@ -46,16 +46,15 @@ def file(name: bytes, content: bytes = b"evil", **fields: t.Any) -> bytes:
     return header(name, size=len(content), **fields) + padded(content)
 
 
-def long_named(name: bytes, content: bytes = b"evil", type: bytes = b"0") -> bytes:
+def long_named(name: bytes, content: bytes = b"evil", typeflag: bytes = b"0") -> bytes:
     """The name in a block of its own, as the writer does it for more than 100 bytes; the header repeats its start."""
     start = name.split(b"\0", 1)[0][:100]
     return (
-        header(b"././@LongLink", b"L", len(name)) + padded(name) + header(start, type, len(content)) + padded(content)
+        header(b"././@LongLink", b"L", len(name))
+        + padded(name)
+        + header(start, typeflag, len(content))
+        + padded(content)
     )
-
-
-def linked(name: bytes, type: bytes, target: bytes) -> bytes:
-    return header(name, type, link=target)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,9 +85,11 @@ def _types() -> t.Iterator[Attack]:
         b"V": "volume name",
         b"Z": "unknown type",
     }
-    for type, name in named.items():
-        pax = b"30 path=../../../../tmp/evil\n" if type in b"xg" else b""
-        blocks = header(b"upload/special", type, len(pax), link=b"/etc/passwd") + padded(pax) + file(b"upload/behind")
+    for typeflag, name in named.items():
+        pax = b"30 path=../../../../tmp/evil\n" if typeflag in b"xg" else b""
+        blocks = (
+            header(b"upload/special", typeflag, len(pax), link=b"/etc/passwd") + padded(pax) + file(b"upload/behind")
+        )
         yield Attack(name, blocks, "upload/special", "is neither a file nor a directory")
 
 
@@ -118,7 +119,7 @@ ATTACKS: tuple[Attack, ...] = (
 
 # These are only refused where they are placed: each name alone is harmless.
 COLLISIONS: tuple[Attack, ...] = (
-    Attack("the same file twice", file(b"upload/a") + file(b"upload/a", b"else"), "upload/a", "two entries named"),
+    Attack("the same file twice", file(b"upload/a") + file(b"upload/a", b"another"), "upload/a", "two entries named"),
     Attack("the same behind a dot", file(b"upload/a") + file(b"./upload/a"), "upload/a", "two entries named"),
     Attack("below a file", file(b"upload/a") + file(b"upload/a/b"), "upload/a/b", "a file or link stands"),
     Attack("folder over a file", file(b"upload/a") + header(b"upload/a/", b"5"), "upload/a", "a file or link stands"),
