@@ -164,18 +164,20 @@ def write_hostile(
 
 
 def write_bomb(directory: pathlib.Path, inflated: int, stated: int | None = None) -> pathlib.Path:
-    """One file of `inflated` zero bytes in a part that says that it holds `stated` bytes; None for the truth."""
+    """One file of `inflated` (whole MiB) zeros in a part that says that it holds `stated` bytes; None for the truth."""
     directory.mkdir(parents=True, exist_ok=True)
     first = directory / "base.tar.gz"
-    with Parts(first, 2**40, hits=1, marker=True, level=9) as parts:
+    with Parts(first, 2**40, hits=1, marker=True, level=6) as parts:
         parts.write(header(b"upload/zeros", size=inflated))
-        zeros = bytes(BLOCK * 2048)
-        for _ in range(inflated // len(zeros)):
-            parts.write(zeros)
-    if stated is not None:
-        with first.open("r+b") as part:
-            part.seek(18)
-            part.write(struct.pack("<I", stated & 0xFFFFFFFF))
+    rest = inflated
+    with first.open("r+b") as part:
+        part.seek(0, 2)
+        for size in (64 * 2**20, 2**20):
+            member = gzip_member(bytes(size))
+            part.write(member * (rest // size))
+            rest %= size
+        part.seek(18)
+        part.write(struct.pack("<I", (inflated + BLOCK if stated is None else stated) & 0xFFFFFFFF))
     return first
 
 
@@ -189,7 +191,6 @@ def write_names(directory: pathlib.Path, names: t.Iterable[bytes]) -> pathlib.Pa
     return first
 
 
-def gzip_members(count: int) -> bytes:
-    """So many empty gzip members: 20 bytes each that hold nothing."""
-    member = zlib.compressobj(9, zlib.DEFLATED, 31)
-    return (member.compress(b"") + member.flush()) * count
+def gzip_member(content: bytes) -> bytes:
+    member = zlib.compressobj(6, zlib.DEFLATED, 31)
+    return member.compress(content) + member.flush()

@@ -22,6 +22,9 @@ REMEDIES = {
     "unclosed": "The backup was still being written or its writer was killed: order a new backup.",
 }
 
+# What is wrong may be wrong a million times over, as in an archive that means harm.
+MOST_NAMED = 20
+
 
 @dataclasses.dataclass
 class Volume:
@@ -73,8 +76,10 @@ class Report:
         """One sentence that names every damaged part, or the first reason why the backup is not intact."""
         damaged = self.damaged()
         if damaged:
-            rows = "; ".join(f"{volume.name} is {volume.status} ({volume.reason})" for volume in damaged)
-            return f"{len(damaged)} of {len(self.volumes)} parts are damaged: {rows}."
+            rows = [f"{volume.name} is {volume.status} ({volume.reason})" for volume in damaged[:MOST_NAMED]]
+            if len(damaged) > MOST_NAMED:
+                rows.append(f"and {len(damaged) - MOST_NAMED} more")
+            return f"{len(damaged)} of {len(self.volumes)} parts are damaged: {'; '.join(rows)}."
         for finding in self.findings:
             if finding.status == "fail":
                 return f"{finding.observed}"
@@ -108,7 +113,7 @@ def volume_findings(volumes: list[Volume]) -> list[Finding]:
     damaged = [volume for volume in volumes if volume.status != "intact"]
     if not damaged:
         return [_finding("backup.volumes", "pass", f"{len(volumes)} parts are there and none is damaged.")]
-    return [
+    findings = [
         _finding(
             "backup.volumes",
             "fail",
@@ -116,8 +121,12 @@ def volume_findings(volumes: list[Volume]) -> list[Finding]:
             "an intact part",
             REMEDIES[volume.status],
         )
-        for volume in damaged
+        for volume in damaged[:MOST_NAMED]
     ]
+    if len(damaged) > MOST_NAMED:
+        more = f"{len(damaged) - MOST_NAMED} more parts are damaged."
+        findings.append(_finding("backup.volumes", "fail", more, "an intact part", REMEDIES["corrupt"]))
+    return findings
 
 
 def proof_findings(kind: Kind, count_proven: bool, count: int) -> list[Finding]:
@@ -168,7 +177,7 @@ def content_findings(tally: Tally, walked: bool) -> list[Finding]:
             "files and directories with names below the document root",
             "Do not restore this backup before its origin is clear; its maker can leave the entry out.",
         )
-        for path, reason in tally.unsafe_entries[:20]
+        for path, reason in tally.unsafe_entries[:MOST_NAMED]
     ]
     if not tally.files:
         findings.append(
@@ -192,11 +201,14 @@ def _dump_findings(tally: Tally) -> list[Finding]:
     last = tally.dumps[numbers.index(max(numbers))]
     name = printable(last.path)
     if sorted(numbers) != list(range(len(numbers))):
+        listed = ", ".join(map(str, sorted(numbers)[:MOST_NAMED]))
+        if len(numbers) > MOST_NAMED:
+            listed += f" and so on ({len(numbers)} volumes)"
         return [
             _finding(
                 "backup.dump",
                 "fail",
-                f"The dump's volumes are numbered {', '.join(map(str, sorted(numbers)))}.",
+                f"The dump's volumes are numbered {listed}.",
                 "numbers from 0 without a gap, each once",
                 "Order a new backup.",
             )
