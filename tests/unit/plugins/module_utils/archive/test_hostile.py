@@ -83,7 +83,7 @@ def test_every_kind_of_archive(site: Site, kind: str, password: str | None) -> N
     blocks = b"".join(attack.blocks for attack in ATTACKS)
     source = write_hostile(site.place / "backup", blocks, kind=kind, password=password, part_limit=64 * 1024)
     said = refusals(verify(str(source), password))
-    assert len(said) == 20
+    assert len([line for line in said if line.startswith("Entry ")]) == 20  # more are not named
     with pytest.raises(BoxliftError, match="is refused"):
         site.restore(source, password)
     assert site.around() == site.before
