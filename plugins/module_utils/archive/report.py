@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import typing as t
 
@@ -28,7 +29,10 @@ MOST_NAMED = 20
 
 @dataclasses.dataclass
 class Volume:
-    """One part. `size` is the file's, `data_size` what it holds uncompressed; `offset` is where the damage shows."""
+    """One part. `size` is the file's, `data_size` what it holds uncompressed; `offset` is where the damage shows.
+
+    `ranges` are the damaged bytes, first and last, where the part was compared with a manifest.
+    """
 
     name: str
     index: int
@@ -38,6 +42,7 @@ class Volume:
     status: str = "intact"
     reason: str = ""
     offset: int | None = None
+    ranges: list[tuple[int, int]] = dataclasses.field(default_factory=list)
 
     @classmethod
     def of(cls, scan: PartScan) -> Volume:
@@ -49,19 +54,12 @@ class Volume:
             self.status, self.reason, self.offset = status, reason, offset
 
 
-@dataclasses.dataclass
-class Report:
-    """`parts`, `cipher` and `starts` are for those who go on to read the proven backup; `as_dict` is for people.
-
-    `starts` says for each part which entry is open where it begins; of an intact backup it knows all of them.
-    """
+class Outcome(abc.ABC):
+    """What is known of a backup's parts, whether they were proven or compared."""
 
     parts: PartFiles
-    cipher: Cipher | None
     volumes: list[Volume]
-    tally: Tally
     findings: list[Finding]
-    starts: dict[int, State]
 
     @property
     def intact(self) -> bool:
@@ -69,8 +67,17 @@ class Report:
             finding.status == "fail" for finding in self.findings
         )
 
+    @abc.abstractmethod
+    def as_dict(self) -> dict[str, t.Any]:
+        """What a module returns."""
+
     def damaged(self) -> list[Volume]:
         return [volume for volume in self.volumes if volume.status != "intact"]
+
+    def restate(self, checksums: Finding) -> None:
+        """Say again what is wrong with the volumes, after sums were compared; `checksums` tells how that went."""
+        others = [finding for finding in self.findings if finding.id not in ("backup.volumes", checksums.id)]
+        self.findings = [*volume_findings(self.volumes), checksums, *others]
 
     def summary(self) -> str:
         """One sentence that names every damaged part, or the first reason why the backup is not intact."""
@@ -84,6 +91,21 @@ class Report:
             if finding.status == "fail":
                 return f"{finding.observed}"
         return f"All {len(self.volumes)} parts are intact."
+
+
+@dataclasses.dataclass
+class Report(Outcome):
+    """`parts`, `cipher` and `starts` are for those who go on to read the proven backup; `as_dict` is for people.
+
+    `starts` says for each part which entry is open where it begins; of an intact backup it knows all of them.
+    """
+
+    parts: PartFiles
+    cipher: Cipher | None
+    volumes: list[Volume]
+    tally: Tally
+    findings: list[Finding]
+    starts: dict[int, State]
 
     def as_dict(self) -> dict[str, t.Any]:
         return {
@@ -112,9 +134,9 @@ def finished(tail: bytes) -> bool:
 def volume_findings(volumes: list[Volume]) -> list[Finding]:
     damaged = [volume for volume in volumes if volume.status != "intact"]
     if not damaged:
-        return [_finding("backup.volumes", "pass", f"{len(volumes)} parts are there and none is damaged.")]
+        return [backup_finding("backup.volumes", "pass", f"{len(volumes)} parts are there and none is damaged.")]
     findings = [
-        _finding(
+        backup_finding(
             "backup.volumes",
             "fail",
             f"{volume.name}: {volume.status}: {volume.reason}.",
@@ -125,7 +147,7 @@ def volume_findings(volumes: list[Volume]) -> list[Finding]:
     ]
     if len(damaged) > MOST_NAMED:
         more = f"{len(damaged) - MOST_NAMED} more parts are damaged."
-        findings.append(_finding("backup.volumes", "fail", more, "an intact part", REMEDIES["corrupt"]))
+        findings.append(backup_finding("backup.volumes", "fail", more, "an intact part", REMEDIES["corrupt"]))
     return findings
 
 
@@ -134,7 +156,7 @@ def proof_findings(kind: Kind, count_proven: bool, count: int) -> list[Finding]:
     findings = []
     if not kind.compressed:
         findings.append(
-            _finding(
+            backup_finding(
                 "backup.checksums",
                 "unknown",
                 f"A .{kind.format} archive has no checksums: headers and sizes are proven, files' content is not.",
@@ -143,10 +165,10 @@ def proof_findings(kind: Kind, count_proven: bool, count: int) -> list[Finding]:
             )
         )
     if count_proven:
-        findings.append(_finding("backup.part_count", "pass", f"The backup states that it has {count} parts."))
+        findings.append(backup_finding("backup.part_count", "pass", f"The backup states that it has {count} parts."))
     else:
         findings.append(
-            _finding(
+            backup_finding(
                 "backup.part_count",
                 "unknown",
                 f"{count} parts were found; this archive does not state how many there are.",
@@ -161,7 +183,7 @@ def content_findings(tally: Tally, walked: bool) -> list[Finding]:
     """What was seen inside: unsafe names, the dump and its last line."""
     if not walked:
         return [
-            _finding(
+            backup_finding(
                 "backup.contents",
                 "unknown",
                 "The contents were not looked into completely, because of the damage above.",
@@ -170,7 +192,7 @@ def content_findings(tally: Tally, walked: bool) -> list[Finding]:
             )
         ]
     findings = [
-        _finding(
+        backup_finding(
             "backup.entry",
             "fail",
             f"Entry {printable(path)!r} is refused: {reason}.",
@@ -181,7 +203,9 @@ def content_findings(tally: Tally, walked: bool) -> list[Finding]:
     ]
     if not tally.files:
         findings.append(
-            _finding("backup.contents", "fail", "The archive holds no file.", "a portal's files", "Order a new backup.")
+            backup_finding(
+                "backup.contents", "fail", "The archive holds no file.", "a portal's files", "Order a new backup."
+            )
         )
     return findings + _dump_findings(tally)
 
@@ -189,7 +213,7 @@ def content_findings(tally: Tally, walked: bool) -> list[Finding]:
 def _dump_findings(tally: Tally) -> list[Finding]:
     if not tally.dumps:
         return [
-            _finding(
+            backup_finding(
                 "backup.dump",
                 "warn",
                 "The archive holds no database dump.",
@@ -205,7 +229,7 @@ def _dump_findings(tally: Tally) -> list[Finding]:
         if len(numbers) > MOST_NAMED:
             listed += f" and so on ({len(numbers)} volumes)"
         return [
-            _finding(
+            backup_finding(
                 "backup.dump",
                 "fail",
                 f"The dump's volumes are numbered {listed}.",
@@ -215,7 +239,7 @@ def _dump_findings(tally: Tally) -> list[Finding]:
         ]
     if not finished(last.tail):
         return [
-            _finding(
+            backup_finding(
                 "backup.dump",
                 "fail",
                 f"The database dump is cut off: {name} does not end with its '-- Finished' line.",
@@ -224,11 +248,13 @@ def _dump_findings(tally: Tally) -> list[Finding]:
             )
         ]
     return [
-        _finding("backup.dump", "pass", f"The database dump is whole: {len(numbers)} volumes, up to its last line.")
+        backup_finding(
+            "backup.dump", "pass", f"The database dump is whole: {len(numbers)} volumes, up to its last line."
+        )
     ]
 
 
-def _finding(name: str, status: str, observed: str, expected: str = "", remedy: str = "") -> Finding:
+def backup_finding(name: str, status: str, observed: str, expected: str = "", remedy: str = "") -> Finding:
     return Finding(
         name, "backup", status, observed, expected, remedy, reference="backup_archive.md, sections 1.4, 1.5 and 4"
     )
