@@ -13,11 +13,19 @@ description:
     one prove - the checksum and length of every gzip member, the size field of every part, the number of parts, every
     tar header, the way the parts continue each other, the names of the entries, and the last line of the database
     dump.
-  - Nothing is unpacked and nothing is changed. Memory does not grow with the backup.
+  - Nothing is unpacked, and nothing is changed but O(manifest). Memory does not grow with the backup's contents.
 extends_documentation_fragment:
   - boxlift.portal.attributes
-  - boxlift.portal.attributes.info_module
   - boxlift.portal.attributes.actiongroup_portal
+attributes:
+  check_mode:
+    support: full
+    details: Reads the backup as always, and does not write O(manifest).
+  diff_mode:
+    support: none
+    details: A manifest is a list of sums.
+  idempotent:
+    support: full
 requirements:
   - For encrypted backups, the Python package cryptography or OpenSSL 3 on the target. The role
     P(boxlift.portal.host#role) installs the former.
@@ -34,6 +42,23 @@ options:
   jobs:
     description: How many parts are read at the same time. The number of processors if not given.
     type: int
+  expected:
+    description:
+      - Checksums of the parts that were taken at the source, as the lines that C(sha256sum) prints there.
+      - A part with another sum is damaged; a part that is listed and not there is missing; a part that is not listed is
+        named in a finding. Lines about files of other backups do not count.
+    type: list
+    elements: str
+  manifest:
+    description:
+      - Path of this backup's manifest on the target. Beside the backup it is usually named like the first part, with
+        V(.manifest.json) behind it.
+      - Where it does not exist, the backup is proven, and if it is intact the manifest is written, with mode 0600, as a
+        sum of every 4 MiB of every part. For that the parts are read once more.
+      - Where it exists, the parts are only read and compared with it. That is faster, needs no O(password), covers the
+        content of uncompressed archives too, and tells which bytes of a part are damaged. What the contents are is
+        returned as the proof found it then. Remove the manifest for a new proof.
+    type: path
   fail_on_damage:
     description: Whether the task fails when the backup is not intact. What was found is returned either way.
     type: bool
@@ -51,6 +76,13 @@ EXAMPLES = r"""
     path: /var/lib/boxlift/backup/20260413_120000_12345678.enc.gz
     password: "{{ source_password }}"
   register: backup
+
+- name: Compare it with sums from the source, and keep a manifest for the next look
+  boxlift.portal.backup_verify:
+    path: /var/lib/boxlift/backup/20260413_120000_12345678.enc.gz
+    password: "{{ source_password }}"
+    expected: "{{ lookup('ansible.builtin.file', 'SHA256SUMS').splitlines() }}"
+    manifest: /var/lib/boxlift/backup/20260413_120000_12345678.enc.gz.manifest.json
 
 - name: Look at a backup without stopping at damage
   boxlift.portal.backup_verify:
@@ -112,6 +144,10 @@ volumes:
     offset:
       description: Byte of the file at which the damage shows, where that can be told.
       type: int
+    ranges:
+      description: The damaged bytes, first and last of each range, where the part was compared with a O(manifest).
+      type: list
+      elements: list
   sample:
     - name: 20260413_120000_12345678.enc.gz
       index: 0
@@ -121,6 +157,7 @@ volumes:
       status: intact
       reason: ""
       offset: null
+      ranges: []
 entries:
   description: Number of files and directories.
   returned: always
@@ -176,7 +213,17 @@ findings:
       reference: backup_archive.md, sections 1.4, 1.5 and 4
 """
 
+import typing as t
+
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import find_parts
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.manifest import (
+    compare,
+    read_manifest,
+    write_manifest,
+)
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Outcome
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.sums import check_expected, expected_sums
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.verify import verify
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 
@@ -187,17 +234,38 @@ def main() -> None:
             "path": {"type": "path", "required": True},
             "password": {"type": "str", "no_log": True},
             "jobs": {"type": "int"},
+            "expected": {"type": "list", "elements": "str"},
+            "manifest": {"type": "path"},
             "fail_on_damage": {"type": "bool", "default": True},
         },
         supports_check_mode=True,
     )
     try:
-        report = verify(module.params["path"], module.params["password"], module.params["jobs"])
+        outcome, changed = look(module.params, module.check_mode)
     except BoxliftError as error:
         module.fail_json(**error.as_result())
-    if report.intact or not module.params["fail_on_damage"]:
-        module.exit_json(changed=False, msg=report.summary(), **report.as_dict())
-    module.fail_json(msg=report.summary(), **report.as_dict())
+    if outcome.intact or not module.params["fail_on_damage"]:
+        module.exit_json(changed=changed, msg=outcome.summary(), **outcome.as_dict())
+    module.fail_json(msg=outcome.summary(), **outcome.as_dict())
+
+
+def look(params: dict[str, t.Any], check_mode: bool) -> tuple[Outcome, bool]:
+    """What is known of the backup now, and whether a manifest was written (or would be)."""
+    parts = find_parts(params["path"])
+    expected = expected_sums(params["expected"], parts.base) if params["expected"] is not None else None
+    manifest = read_manifest(params["manifest"]) if params["manifest"] else None
+    if manifest is not None:
+        comparison = compare(parts, manifest, params["jobs"])
+        if expected is not None:
+            check_expected(comparison, expected)
+        return comparison, False
+    report = verify(params["path"], params["password"], params["jobs"])
+    if expected is not None:
+        check_expected(report, expected)
+    writes = params["manifest"] is not None and report.intact
+    if writes and not check_mode:
+        write_manifest(report, params["manifest"], params["jobs"])
+    return report, writes
 
 
 if __name__ == "__main__":

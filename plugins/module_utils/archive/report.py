@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import typing as t
 
@@ -22,10 +23,16 @@ REMEDIES = {
     "unclosed": "The backup was still being written or its writer was killed: order a new backup.",
 }
 
+# What is wrong may be wrong a million times over, as in an archive that means harm.
+MOST_NAMED = 20
+
 
 @dataclasses.dataclass
 class Volume:
-    """One part. `size` is the file's, `data_size` what it holds uncompressed; `offset` is where the damage shows."""
+    """One part. `size` is the file's, `data_size` what it holds uncompressed; `offset` is where the damage shows.
+
+    `ranges` are the damaged bytes, first and last, where the part was compared with a manifest.
+    """
 
     name: str
     index: int
@@ -35,6 +42,7 @@ class Volume:
     status: str = "intact"
     reason: str = ""
     offset: int | None = None
+    ranges: list[tuple[int, int]] = dataclasses.field(default_factory=list)
 
     @classmethod
     def of(cls, scan: PartScan) -> Volume:
@@ -46,8 +54,47 @@ class Volume:
             self.status, self.reason, self.offset = status, reason, offset
 
 
+class Outcome(abc.ABC):
+    """What is known of a backup's parts, whether they were proven or compared."""
+
+    parts: PartFiles
+    volumes: list[Volume]
+    findings: list[Finding]
+
+    @property
+    def intact(self) -> bool:
+        return all(volume.status == "intact" for volume in self.volumes) and not any(
+            finding.status == "fail" for finding in self.findings
+        )
+
+    @abc.abstractmethod
+    def as_dict(self) -> dict[str, t.Any]:
+        """What a module returns."""
+
+    def damaged(self) -> list[Volume]:
+        return [volume for volume in self.volumes if volume.status != "intact"]
+
+    def restate(self, checksums: Finding) -> None:
+        """Say again what is wrong with the volumes, after sums were compared; `checksums` tells how that went."""
+        others = [finding for finding in self.findings if finding.id not in ("backup.volumes", checksums.id)]
+        self.findings = [*volume_findings(self.volumes), checksums, *others]
+
+    def summary(self) -> str:
+        """One sentence that names every damaged part, or the first reason why the backup is not intact."""
+        damaged = self.damaged()
+        if damaged:
+            rows = [f"{volume.name} is {volume.status} ({volume.reason})" for volume in damaged[:MOST_NAMED]]
+            if len(damaged) > MOST_NAMED:
+                rows.append(f"and {len(damaged) - MOST_NAMED} more")
+            return f"{len(damaged)} of {len(self.volumes)} parts are damaged: {'; '.join(rows)}."
+        for finding in self.findings:
+            if finding.status == "fail":
+                return f"{finding.observed}"
+        return f"All {len(self.volumes)} parts are intact."
+
+
 @dataclasses.dataclass
-class Report:
+class Report(Outcome):
     """`parts`, `cipher` and `starts` are for those who go on to read the proven backup; `as_dict` is for people.
 
     `starts` says for each part which entry is open where it begins; of an intact backup it knows all of them.
@@ -59,26 +106,6 @@ class Report:
     tally: Tally
     findings: list[Finding]
     starts: dict[int, State]
-
-    @property
-    def intact(self) -> bool:
-        return all(volume.status == "intact" for volume in self.volumes) and not any(
-            finding.status == "fail" for finding in self.findings
-        )
-
-    def damaged(self) -> list[Volume]:
-        return [volume for volume in self.volumes if volume.status != "intact"]
-
-    def summary(self) -> str:
-        """One sentence that names every damaged part, or the first reason why the backup is not intact."""
-        damaged = self.damaged()
-        if damaged:
-            rows = "; ".join(f"{volume.name} is {volume.status} ({volume.reason})" for volume in damaged)
-            return f"{len(damaged)} of {len(self.volumes)} parts are damaged: {rows}."
-        for finding in self.findings:
-            if finding.status == "fail":
-                return f"{finding.observed}"
-        return f"All {len(self.volumes)} parts are intact."
 
     def as_dict(self) -> dict[str, t.Any]:
         return {
@@ -107,17 +134,21 @@ def finished(tail: bytes) -> bool:
 def volume_findings(volumes: list[Volume]) -> list[Finding]:
     damaged = [volume for volume in volumes if volume.status != "intact"]
     if not damaged:
-        return [_finding("backup.volumes", "pass", f"{len(volumes)} parts are there and none is damaged.")]
-    return [
-        _finding(
+        return [backup_finding("backup.volumes", "pass", f"{len(volumes)} parts are there and none is damaged.")]
+    findings = [
+        backup_finding(
             "backup.volumes",
             "fail",
             f"{volume.name}: {volume.status}: {volume.reason}.",
             "an intact part",
             REMEDIES[volume.status],
         )
-        for volume in damaged
+        for volume in damaged[:MOST_NAMED]
     ]
+    if len(damaged) > MOST_NAMED:
+        more = f"{len(damaged) - MOST_NAMED} more parts are damaged."
+        findings.append(backup_finding("backup.volumes", "fail", more, "an intact part", REMEDIES["corrupt"]))
+    return findings
 
 
 def proof_findings(kind: Kind, count_proven: bool, count: int) -> list[Finding]:
@@ -125,7 +156,7 @@ def proof_findings(kind: Kind, count_proven: bool, count: int) -> list[Finding]:
     findings = []
     if not kind.compressed:
         findings.append(
-            _finding(
+            backup_finding(
                 "backup.checksums",
                 "unknown",
                 f"A .{kind.format} archive has no checksums: headers and sizes are proven, files' content is not.",
@@ -134,10 +165,10 @@ def proof_findings(kind: Kind, count_proven: bool, count: int) -> list[Finding]:
             )
         )
     if count_proven:
-        findings.append(_finding("backup.part_count", "pass", f"The backup states that it has {count} parts."))
+        findings.append(backup_finding("backup.part_count", "pass", f"The backup states that it has {count} parts."))
     else:
         findings.append(
-            _finding(
+            backup_finding(
                 "backup.part_count",
                 "unknown",
                 f"{count} parts were found; this archive does not state how many there are.",
@@ -152,7 +183,7 @@ def content_findings(tally: Tally, walked: bool) -> list[Finding]:
     """What was seen inside: unsafe names, the dump and its last line."""
     if not walked:
         return [
-            _finding(
+            backup_finding(
                 "backup.contents",
                 "unknown",
                 "The contents were not looked into completely, because of the damage above.",
@@ -161,18 +192,20 @@ def content_findings(tally: Tally, walked: bool) -> list[Finding]:
             )
         ]
     findings = [
-        _finding(
+        backup_finding(
             "backup.entry",
             "fail",
             f"Entry {printable(path)!r} is refused: {reason}.",
             "files and directories with names below the document root",
             "Do not restore this backup before its origin is clear; its maker can leave the entry out.",
         )
-        for path, reason in tally.unsafe_entries[:20]
+        for path, reason in tally.unsafe_entries[:MOST_NAMED]
     ]
     if not tally.files:
         findings.append(
-            _finding("backup.contents", "fail", "The archive holds no file.", "a portal's files", "Order a new backup.")
+            backup_finding(
+                "backup.contents", "fail", "The archive holds no file.", "a portal's files", "Order a new backup."
+            )
         )
     return findings + _dump_findings(tally)
 
@@ -180,7 +213,7 @@ def content_findings(tally: Tally, walked: bool) -> list[Finding]:
 def _dump_findings(tally: Tally) -> list[Finding]:
     if not tally.dumps:
         return [
-            _finding(
+            backup_finding(
                 "backup.dump",
                 "warn",
                 "The archive holds no database dump.",
@@ -192,18 +225,21 @@ def _dump_findings(tally: Tally) -> list[Finding]:
     last = tally.dumps[numbers.index(max(numbers))]
     name = printable(last.path)
     if sorted(numbers) != list(range(len(numbers))):
+        listed = ", ".join(map(str, sorted(numbers)[:MOST_NAMED]))
+        if len(numbers) > MOST_NAMED:
+            listed += f" and so on ({len(numbers)} volumes)"
         return [
-            _finding(
+            backup_finding(
                 "backup.dump",
                 "fail",
-                f"The dump's volumes are numbered {', '.join(map(str, sorted(numbers)))}.",
+                f"The dump's volumes are numbered {listed}.",
                 "numbers from 0 without a gap, each once",
                 "Order a new backup.",
             )
         ]
     if not finished(last.tail):
         return [
-            _finding(
+            backup_finding(
                 "backup.dump",
                 "fail",
                 f"The database dump is cut off: {name} does not end with its '-- Finished' line.",
@@ -212,11 +248,13 @@ def _dump_findings(tally: Tally) -> list[Finding]:
             )
         ]
     return [
-        _finding("backup.dump", "pass", f"The database dump is whole: {len(numbers)} volumes, up to its last line.")
+        backup_finding(
+            "backup.dump", "pass", f"The database dump is whole: {len(numbers)} volumes, up to its last line."
+        )
     ]
 
 
-def _finding(name: str, status: str, observed: str, expected: str = "", remedy: str = "") -> Finding:
+def backup_finding(name: str, status: str, observed: str, expected: str = "", remedy: str = "") -> Finding:
     return Finding(
         name, "backup", status, observed, expected, remedy, reference="backup_archive.md, sections 1.4, 1.5 and 4"
     )

@@ -1,16 +1,31 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which names an archive may use (backup_archive.md, section 7)."""
+"""Which names an archive may use (backup_archive.md, section 7).
+
+Refused is what leads out of the target, what readers disagree about, and what acts on a terminal that shows it raw.
+Line feed and tab are not: genuine archives hold both. C1 controls and marks of writing direction are not either: they
+occur in names that were converted once too often, or copied out of a file manager, and one upload that is named oddly
+must not stop a move. They are harmless here, because every message shows names through `tar.printable`. Names of
+devices (`con`, `nul`) mean nothing on Linux. Names that differ only in case are two names, unless the target's file
+system disagrees, which `restore.writer` notices.
+"""
 
 from __future__ import annotations
+
+import re
 
 LONGEST_PATH = 4095
 LONGEST_COMPONENT = 255
 DEEPEST = 128
+# What nearly all names look like: nothing below can be said against them.
+_HARMLESS = re.compile(rb"(?:[^/\\\x00-\x1f\x7f.][^/\\\x00-\x1f\x7f]{0,99}(?:/|\Z)){1,20}(?<!/)\Z")
+_CONTROL = re.compile(rb"[\x01-\x08\x0b-\x1f\x7f]")
 
 
 def refusal(path: bytes) -> str | None:
     """Why an entry of this name must not be placed below the target, or None where it may."""
+    if _HARMLESS.match(path):
+        return None
     if not path:
         return "it has no name"
     if path.startswith(b"/"):
@@ -19,6 +34,8 @@ def refusal(path: bytes) -> str | None:
         return "its name holds a NUL byte"
     if b"\\" in path:
         return "its name holds a backslash, which other readers take for a separator"
+    if control := _CONTROL.search(path):
+        return f"its name holds the control character \\x{control[0][0]:02x}"
     if len(path) > LONGEST_PATH:
         return f"its path has {len(path)} bytes, more than {LONGEST_PATH}"
     components = path.split(b"/")

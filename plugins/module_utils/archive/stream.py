@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import HEADER_SIZE, Cipher, open_cipher
@@ -15,6 +16,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds impor
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import BLOCK
 
 Progress = t.Callable[[int], None]
+_WRAP = 2**32  # the field in which a part states its size
+_MOST_INFLATED = 1032  # bytes that a byte of DEFLATE can stand for
 
 
 class PartStream:
@@ -29,6 +32,7 @@ class PartStream:
         self._inflater = Inflater()
         self.size = 0
         self.data_size = 0
+        self._stated = -1  # bytes that the part may hold by its own marker, once that is read
 
     @property
     def sha256(self) -> str:
@@ -46,6 +50,8 @@ class PartStream:
             rest = b""
             for piece in source:
                 self.data_size += len(piece)
+                if self.data_size > self._stated:
+                    self._go_beyond_stated()
                 # Only what lies across the border is copied.
                 begin = -len(rest) % BLOCK if rest else 0
                 if rest:
@@ -62,6 +68,27 @@ class PartStream:
             if self._kind.compressed:
                 raise PartFault("corrupt", f"holds {self.data_size} bytes of stream, not a multiple of 512", self.size)
             raise PartFault("truncated", f"has {self.size} bytes, not a multiple of 512", self.size - len(rest))
+
+    def _go_beyond_stated(self) -> None:
+        """Stop as soon as the part holds more than it states: a bomb is not inflated to its end.
+
+        The field wraps, so the same number may mean 4 GiB more, where the rest of the file is large enough for them.
+        """
+        marker = self._inflater.marker
+        if marker is None:
+            self._stated = sys.maxsize
+            return
+        if self._stated < 0:
+            self._stated = marker.data_size
+        if self.data_size <= self._stated:
+            return
+        rest = os.path.getsize(self._path) - self.size + READ_SIZE
+        if self._stated + _WRAP <= self.data_size + rest * _MOST_INFLATED:
+            self._stated += _WRAP
+        elif marker.closed:
+            raise PartFault("corrupt", f"holds more than the {marker.data_size} bytes that it states", 18)
+        else:
+            raise PartFault("unclosed", "its writer did not finish this part", 18)
 
     def drain(self) -> None:
         """After a fault: read on to the end of the file, so that size and sha256 are those of the whole part."""

@@ -51,7 +51,17 @@ class Entry(t.NamedTuple):
 
 
 def decode_name(raw: bytes) -> str:
-    """Decide per name, not per archive: strict UTF-8, else cp1251 (section 2, mixed archives)."""
+    """Decide per name, not per archive: strict UTF-8, else cp1251 (section 2, mixed archives).
+
+    Each component of a path is a name of its own: a cp1251 file may lie in a folder with a UTF-8 name.
+    """
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return "/".join(map(_decode_component, raw.split(b"/")))
+
+
+def _decode_component(raw: bytes) -> str:
     for encoding in ("utf-8", "cp1251"):
         try:
             return raw.decode(encoding)
@@ -236,6 +246,10 @@ class Walker:
         is_directory = header.type == b"5" or (header.type == b"\0" and raw.endswith(b"/"))
         if is_directory and header.size:
             self._sink.unsafe(raw, f"it is a directory with {header.size} bytes of content")
+            self._data = 0
+            return
+        if header.type == b"0" and raw.endswith(b"/"):
+            self._sink.unsafe(raw, "it is a file whose name ends like a directory's, which readers take differently")
             self._data = 0
             return
         # A leading slash is kept: it is refused later, with the entry's own name.

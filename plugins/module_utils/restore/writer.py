@@ -5,6 +5,9 @@
 Every component is opened from its parent's descriptor without following links, so that neither a name nor something
 that lies in the tree can lead out of it. Modes and times are those of the archive; set-id and sticky bits are not taken
 over (backup_archive.md, sections 2 and 7).
+
+Of two files that the target's file system takes for one, by its own rules about case and accents, the second is
+refused. Folders that it takes for one become one.
 """
 
 from __future__ import annotations
@@ -18,11 +21,13 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.safety import refusal
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import Entry, printable
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.names import placed_name, twice
 
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _GO_ON = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOST_OPEN = 64
+_MOST_RENAMED = 100
 _FORBIDDEN_BITS = 0o7000
 STRAYS = ".strays"
 NO_ENTRY = Entry(b"", False, 0, 0, 0, 0)
@@ -39,10 +44,20 @@ class TreeWriter:
     after it, so that the tree is as it was then, and a name that exists is always a second entry of that name, which is
     refused. Directories stay, for others may use them; `strays.remove_strays` looks after those that nobody does.
     Several writers may write below one root, each with a log of its own. `uid`/`gid` of -1 leave ownership as it is.
+    Names are converted to UTF-8, unless `raw_names`; `renamed` lists those that could not be.
     """
 
-    def __init__(self, root: str, log: str, uid: int = -1, gid: int = -1, checkpoint: int | None = 0) -> None:
+    def __init__(
+        self,
+        root: str,
+        log: str,
+        uid: int = -1,
+        gid: int = -1,
+        checkpoint: int | None = 0,
+        raw_names: bool = False,
+    ) -> None:
         self._uid, self._gid = uid, gid
+        self._raw_names = raw_names
         self._root = os.open(root, _OPEN_DIRECTORY)
         self._directories: dict[bytes, int] = {}
         self._log = os.open(log, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
@@ -76,6 +91,7 @@ class TreeWriter:
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         except OSError as error:
             raise _explained(error, entry) from error
+        self._name_unconverted(path)
 
     def begin_file(self, entry: Entry) -> bytes:
         """Create the entry's file; the path that it got."""
@@ -89,14 +105,11 @@ class TreeWriter:
                 # Another entry has the name that this one's cp1251 bytes mean: it keeps its bytes.
                 path = entry.path
                 self._file = self._create(path, entry)
-                self.renamed.append(printable(path))
         except FileExistsError:
-            raise BoxliftError(
-                f"The archive holds two entries named {printable(entry.path)!r}.",
-                "Order a new backup: which of the two is right cannot be told.",
-            ) from None
+            raise twice(path, self._listing) from None
         except OSError as error:
             raise _explained(error, entry) from error
+        self._name_unconverted(path)
         self._entry = entry
         return path
 
@@ -148,9 +161,8 @@ class TreeWriter:
             except FileNotFoundError:
                 continue  # noted, and killed before it was created
         if made:
-            with open(
-                os.open(self._strays, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600), "wb"
-            ) as log:
+            descriptor = os.open(self._strays, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+            with open(descriptor, "wb") as log:
                 log.writelines(base64.b64encode(path) + b"\n" for path in made)
         os.ftruncate(self._log, checkpoint)
         os.lseek(self._log, 0, os.SEEK_END)
@@ -204,14 +216,24 @@ class TreeWriter:
                     kind, path, mode, mtime = line.split()
                     yield kind, base64.b64decode(path), int(mode, 8), int(mtime)
 
-    @staticmethod
-    def _target(entry: Entry) -> bytes:
+    def _target(self, entry: Entry) -> bytes:
         reason = refusal(entry.path)
         if reason:
             raise BoxliftError(
                 f"Entry {printable(entry.path)!r} is refused: {reason}.", "The archive is not one of the vendor's."
             )
-        return entry.text.encode("utf-8")
+        return entry.path if self._raw_names else placed_name(entry.path)
+
+    def _name_unconverted(self, path: bytes) -> None:
+        if self._raw_names or path.isascii() or len(self.renamed) > _MOST_RENAMED:
+            return
+        try:
+            path.rpartition(b"/")[2].decode("utf-8")
+        except UnicodeDecodeError:
+            self.renamed.append(printable(path) if len(self.renamed) < _MOST_RENAMED else "and others")
+
+    def _listing(self, directory: bytes) -> list[bytes]:
+        return [os.fsencode(name) for name in os.listdir(self._open(directory))]
 
     def _parent(self, path: bytes) -> tuple[int, bytes]:
         self._limit_directories()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,44 @@ def test_errors_are_told_in_one_sentence(tmp_path: Path, parts: list[Path], run_
     assert "guess" not in str(wrong).replace("VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", "")
     absent = run_module(backup_verify, path=str(tmp_path / "other.tar"))
     assert "No part of other.tar was found" in absent["msg"]
+
+
+def test_manifest_is_written_once_and_compared_with_then(
+    parts: list[Path], tmp_path: Path, run_module: RunModule
+) -> None:
+    manifest = tmp_path / "base.enc.gz.manifest.json"
+    asked = {"path": str(parts[0]), "manifest": str(manifest)}
+    assert run_module(backup_verify, check=True, password="secret", **asked)["changed"]
+    assert not manifest.exists()
+    first = run_module(backup_verify, password="secret", **asked)
+    assert (first["failed"], first["changed"]) == (False, True)
+    assert manifest.stat().st_mode & 0o777 == 0o600
+    again = run_module(backup_verify, **asked)
+    assert (again["failed"], again["changed"], again["files"]) == (False, False, 2)
+    content = bytearray(parts[1].read_bytes())
+    content[50] ^= 1
+    parts[1].write_bytes(content)
+    damaged = run_module(backup_verify, **asked)
+    assert damaged["failed"]
+    assert damaged["volumes"][1]["ranges"] == [[0, len(content) - 1]]
+
+
+def test_no_manifest_of_a_damaged_backup(parts: list[Path], tmp_path: Path, run_module: RunModule) -> None:
+    parts[1].unlink()
+    manifest = tmp_path / "m.json"
+    result = run_module(
+        backup_verify, path=str(parts[0]), password="secret", manifest=str(manifest), fail_on_damage=False
+    )
+    assert (result["changed"], result["intact"], manifest.exists()) == (False, False, False)
+
+
+def test_expected_sums(parts: list[Path], run_module: RunModule) -> None:
+    lines = [f"{hashlib.sha256(part.read_bytes()).hexdigest()}  {part.name}" for part in parts]
+    asked = {"path": str(parts[0]), "password": "secret"}
+    assert not run_module(backup_verify, expected=lines, **asked)["failed"]
+    lines[0] = "0" * 64 + lines[0][64:]
+    wrong = run_module(backup_verify, expected=lines, **asked)
+    assert f"{parts[0].name} is corrupt (its sha256 is not the one that was taken at the source)" in wrong["msg"]
+    nothing = run_module(backup_verify, expected=[], **asked)
+    assert nothing["failed"]
+    assert "have none for a part of base.enc.gz" in nothing["msg"]

@@ -1,0 +1,54 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The name under which an entry is placed (backup_archive.md, section 2), and what is said of two for one place."""
+
+from __future__ import annotations
+
+import typing as t
+import unicodedata
+
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.safety import LONGEST_COMPONENT
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import decode_name, printable
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+
+
+def placed_name(path: bytes) -> bytes:
+    """The UTF-8 of a name in either encoding. A component that would become too long for the disk keeps its bytes."""
+    if path.isascii():
+        return path
+    return b"/".join(map(_placed_component, path.split(b"/")))
+
+
+def _placed_component(raw: bytes) -> bytes:
+    converted = decode_name(raw).encode("utf-8")
+    return converted if len(converted) <= LONGEST_COMPONENT else raw
+
+
+def twice(path: bytes, listing: t.Callable[[bytes], list[bytes]]) -> BoxliftError:
+    """The error that a second file for the place `path` is; `listing` tells the names in a directory of the target."""
+    standing = _spelling(path, listing)
+    if standing == path:
+        return BoxliftError(
+            f"The archive holds two entries named {printable(path)!r}.",
+            "Order a new backup: which of the two is right cannot be told.",
+        )
+    return BoxliftError(
+        f"The archive holds {printable(standing)!r} and {printable(path)!r}, which the file system of the document "
+        "root takes for one name.",
+        "Restore onto a file system that tells them apart, as ext4 and XFS do by default.",
+    )
+
+
+def _spelling(path: bytes, listing: t.Callable[[bytes], list[bytes]]) -> bytes:
+    """How what stands at `path` is spelled on the disk."""
+    spelled = []
+    for depth, component in enumerate(components := path.split(b"/")):
+        names = listing(b"/".join(components[:depth]))
+        alike = [name for name in names if _folded(name) == _folded(component)]
+        spelled.append(component if component in names or not alike else alike[0])
+    return b"/".join(spelled)
+
+
+def _folded(raw: bytes) -> str:
+    """The same for names that differ only in case, or in how an accent is composed."""
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", decode_name(raw)).casefold())

@@ -1,0 +1,121 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a backup brings beside the portal itself, and what becomes of it (backup_archive.md, sections 2 and 5).
+
+Where the vendor's restore unpacks over a tree, this one fills an empty tree and switches it in. So nothing is renamed
+while it unpacks (`.htaccess`, `dbconn.php`, `.settings.php` keep their names), and there are no older kernel files to
+move aside. What the vendor does beyond that is done here or named: installers are not placed; the rest is placed, and
+`survey` says what still has to be done about it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import printable
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.cloud_files import CloudFiles, compare_with_tree
+
+# In the root of a site, also of a further one.
+_INSTALLER = re.compile(rb"^(?:bitrix/backup/sites/[^/]+/)?(?:restore|bitrixsetup)\.php$", re.IGNORECASE)
+# Made by the vendor's restore on the source, and left there by it.
+LEFTOVERS = (
+    ".htaccess.restore",
+    ".htsecure.restore",
+    "bitrix/.settings.restore.php",
+    "bitrix/php_interface/dbconn.restore.php",
+    "bitrix/restore_cloud_404.php",
+)
+BUCKETS = "bitrix/backup/clouds"
+SITES = "bitrix/backup/sites"
+_MOST_NAMED = 20
+
+
+def left_out(path: bytes) -> bool:
+    """Whether an entry is never placed: an installer, with which anybody could overwrite the portal."""
+    return _INSTALLER.match(path) is not None
+
+
+@dataclasses.dataclass
+class Folder:
+    """A bucket's or a site's own folder, with what lies in it."""
+
+    name: str
+    files: int
+    bytes: int
+
+
+@dataclasses.dataclass
+class Survey:
+    """What lies in a staged tree and is not put to use by restoring it."""
+
+    leftovers: list[str]
+    buckets: list[Folder]
+    sites: list[Folder]
+    cloud_files: CloudFiles | None
+
+    def as_dict(self) -> dict[str, t.Any]:
+        return dataclasses.asdict(self)
+
+    def warnings(self) -> list[str]:
+        said = []
+        cloud = self.cloud_files
+        if cloud is not None:
+            if cloud.absent:
+                said.append(
+                    f"{cloud.absent} of {cloud.files} files that {cloud.name} names ({_gigabytes(cloud.absent_bytes)}) "
+                    "lie in the vendor's storage and not in this backup: fetch them into upload/ before users work."
+                )
+            if cloud.unread:
+                said.append(
+                    f"{cloud.unread} lines of {cloud.name} were not followed ({cloud.unread_lines[0]}): look into them."
+                )
+            said.append(f"{cloud.name} lies in the document root: remove it when its files are there.")
+        if self.buckets:
+            said.append(
+                f"{BUCKETS} holds files of cloud storage ({_folders(self.buckets)}): the portal looks for them in the "
+                "vendor's storage until they are moved to upload/ and registered there."
+            )
+        if self.sites:
+            said.append(f"{SITES} holds further sites ({_folders(self.sites)}): give each a document root of its own.")
+        if self.leftovers:
+            said.append(f"An earlier restore on the source left {', '.join(self.leftovers)}: compare and remove them.")
+        return said
+
+
+def survey(root: str) -> Survey:
+    """Look at the fixed places where such things lie. Reads names and sizes, and the list of cloud files."""
+    return Survey(
+        [name for name in LEFTOVERS if os.path.lexists(os.path.join(root, name))],
+        _folders_in(os.path.join(root, BUCKETS)),
+        _folders_in(os.path.join(root, SITES)),
+        compare_with_tree(root),
+    )
+
+
+def _folders_in(path: str) -> list[Folder]:
+    if not os.path.isdir(path):
+        return []
+    with os.scandir(path) as entries:
+        names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+    return [_folder(path, name) for name in names]
+
+
+def _folder(path: str, name: str) -> Folder:
+    files = size = 0
+    for directory, _folders_below, names in os.walk(os.path.join(path, name)):
+        for file in names:
+            files += 1
+            size += os.lstat(os.path.join(directory, file)).st_size
+    return Folder(printable(os.fsencode(name)), files, size)
+
+
+def _folders(folders: list[Folder]) -> str:
+    shown = [f"{folder.name}: {folder.files} files, {_gigabytes(folder.bytes)}" for folder in folders[:_MOST_NAMED]]
+    return "; ".join(shown if len(folders) <= _MOST_NAMED else [*shown, f"{len(folders) - _MOST_NAMED} more"])
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB"
