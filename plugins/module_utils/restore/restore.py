@@ -140,6 +140,12 @@ class Restore:
             del state["marks"]
             pipeline, report = self._fill(state)
         if not report.intact:
+            if not report.damaged():
+                # No repair of a part can make this backup acceptable: nothing of it stays.
+                del state["marks"]
+                remove_tree(self._trees.staging)
+                remove_tree(self._logs)
+                write_json(self._state_path, state)
             raise BoxliftError(
                 f"The backup is not intact, nothing was restored. {report.summary()}",
                 "Repair or replace what is named, and run again.",
