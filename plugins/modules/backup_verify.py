@@ -18,6 +18,7 @@ extends_documentation_fragment:
   - boxlift.portal.attributes
   - boxlift.portal.attributes.info_module
   - boxlift.portal.attributes.actiongroup_portal
+  - boxlift.portal.progress
 requirements:
   - For encrypted backups, the Python package cryptography or OpenSSL 3 on the target. The role
     P(boxlift.portal.host#role) installs the former.
@@ -174,11 +175,69 @@ findings:
       remedy: ""
       owner: contractor
       reference: backup_archive.md, sections 1.4, 1.5 and 4
+progress:
+  description: How long the work took and how fast it was. The task adds it where it watched the work.
+  returned: when the work was watched
+  type: dict
+  contains:
+    seconds:
+      description: From the start of the work to its end.
+      type: float
+    phases:
+      description: What it spent its time on.
+      type: list
+      elements: dict
+      contains:
+        phase:
+          description: Name of the phase.
+          type: str
+        seconds:
+          description: How long it was at work.
+          type: float
+        bytes:
+          description: What it went through.
+          type: int
+        rate:
+          description: Bytes per second, null for a phase that went through none.
+          type: float
+  sample:
+    seconds: 96.2
+    phases:
+      - phase: verify
+        seconds: 95.8
+        bytes: 31205883904
+        rate: 325739915.5
 """
 
+import os
+import typing as t
+
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import find_parts
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.verify import verify
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
+
+
+def run(params: dict[str, t.Any]) -> Report:
+    with Progress("backup_verify", params["progress"]) as progress:
+        sizes = [os.path.getsize(path) for path in find_parts(params["path"]).present.values()]
+        progress.tell(phase="verify", total=sum(sizes))
+        done = 0
+
+        def read(amount: int) -> None:
+            nonlocal done
+            done += amount
+            progress.tell(done=done)
+
+        report = verify(params["path"], params["password"], params["jobs"], read)
+        damaged = sum(volume.status != "intact" for volume in report.volumes)
+        parts = {"total": len(report.volumes), "done": len(report.volumes) - damaged, "damaged": damaged, "repaired": 0}
+        progress.tell(parts=parts)
+        if params["fail_on_damage"] and not report.intact:
+            progress.close("failed", report.summary())
+    return report
 
 
 def main() -> None:
@@ -188,11 +247,12 @@ def main() -> None:
             "password": {"type": "str", "no_log": True},
             "jobs": {"type": "int"},
             "fail_on_damage": {"type": "bool", "default": True},
+            "progress": {"type": "path"},
         },
         supports_check_mode=True,
     )
     try:
-        report = verify(module.params["path"], module.params["password"], module.params["jobs"])
+        report = run(module.params)
     except BoxliftError as error:
         module.fail_json(**error.as_result())
     if report.intact or not module.params["fail_on_damage"]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,24 @@ def test_errors_are_told_in_one_sentence(tmp_path: Path, parts: list[Path], run_
     assert "guess" not in str(wrong).replace("VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", "")
     absent = run_module(backup_verify, path=str(tmp_path / "other.tar"))
     assert "No part of other.tar was found" in absent["msg"]
+
+
+def test_it_says_how_far_it_has_come(tmp_path: Path, parts: list[Path], run_module: RunModule) -> None:
+    file = tmp_path / "run" / "verify.json"
+    run_module(backup_verify, path=str(parts[0]), password="secret", progress=str(file))
+    state = json.loads(file.read_text(encoding="utf-8"))
+    size = sum(part.stat().st_size for part in parts)
+    assert (state["operation"], state["outcome"], state["phase"]) == ("backup_verify", "done", "verify")
+    assert (state["done"], state["total"], state["phases"]["verify"]["bytes"]) == (size, size, size)
+    assert state["parts"] == {"total": len(parts), "done": len(parts), "damaged": 0, "repaired": 0}
+
+    parts[1].unlink()
+    run_module(backup_verify, path=str(parts[0]), password="secret", progress=str(file))
+    state = json.loads(file.read_text(encoding="utf-8"))
+    assert state["outcome"] == "failed"
+    assert f"{parts[1].name} is missing" in state["message"]
+    assert state["parts"]["damaged"] == 1
+
+    file.unlink()
+    run_module(backup_verify, check=True, path=str(parts[0]), password="secret", fail_on_damage=False)
+    assert not file.exists()
