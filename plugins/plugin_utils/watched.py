@@ -105,6 +105,8 @@ class WatchedAction(ActionBase):
             directory, runs = seen.directory, seen.runs
         self._former = {run.process for run in runs}
         busy = {run.path: run for run in runs if run.outcome == "running"}
+        # What a run whose ansible-playbook was stopped has left, and nobody will ask for any more.
+        self._litter = [run.note["result"] for run in runs if run.note is not None and run.path not in busy]
         for run in busy.values():
             if run.note is not None and run.note["arguments"] == self._fingerprint(run.note["salt"]):
                 self._say("is at work already, since an earlier run of this task; watching it")
@@ -156,7 +158,7 @@ class WatchedAction(ActionBase):
         return {key: value for key, value in result.items() if key not in ("ansible_job_id", "finished", "started")}
 
     def _clear(self, job: Job) -> None:
-        files = " ".join(shlex.quote(path) for path in (job.result, job.progress + ".job"))
+        files = " ".join(shlex.quote(path) for path in (job.result, job.progress + ".job", *self._litter))
         try:
             self._low_level_execute_command(f"rm -f {files}")
         except AnsibleError as error:
