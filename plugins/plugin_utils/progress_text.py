@@ -7,10 +7,13 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.plugin_utils.chart import duration, size
+from ansible_collections.boxlift.portal.plugins.plugin_utils.look import Run
 from ansible_collections.boxlift.portal.plugins.plugin_utils.page import grouped
 from ansible_collections.boxlift.portal.plugins.plugin_utils.remaining import Left, Pace
 
 State = t.Mapping[str, t.Any]
+# Whoever waits wants to know when nothing was told for so many seconds.
+SILENCE = 300.0
 
 
 def at_work(state: State, pace: Pace) -> str:
@@ -87,3 +90,21 @@ def ended(state: State) -> str:
     text = f"{state['outcome']} after {duration(told['seconds'])}"
     counts = list(counted(state))
     return f"{text}: {'; '.join(phases + counts)}" if phases or counts else text
+
+
+def status(run: Run, now: float) -> str:
+    """One run for somebody who comes by: what it does or did, how it ended, and how long ago."""
+    state, pace = run.state, Pace()
+    pace.see(state)
+    silent = max(now - state["updated"], 0)
+    if run.outcome == "running":
+        text = f"running for {duration(now - state['started'])}: {at_work(state, pace)}"
+        if silent >= SILENCE:
+            text += f"; it has told nothing new for {duration(silent)}"
+    elif run.outcome == "killed":
+        text = f"killed without a last word, heard {duration(silent)} ago at: {at_work(state, pace)}"
+    else:
+        text = f"{ended(state)} ({duration(silent)} ago)"
+        if state["message"]:
+            text += f". {state['message']}"
+    return f"{state['operation']}: {text}"

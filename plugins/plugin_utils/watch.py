@@ -18,7 +18,6 @@ LOOK_EVERY = 5.0
 FIRST_LOOKS = (0.3, 0.5, 1.0, 2.0)  # a short job shall not wait for a long one's rhythm
 RECONNECT = (5.0, 10.0, 20.0, 40.0, 60.0)  # seconds between attempts; the last for ever
 SAY_EVERY_ON_TERMINAL, SAY_EVERY_IN_LOG = 5.0, 60.0
-SILENCE = 300.0
 # A process that is gone may have ended well a moment ago, and its result is still being written.
 GONE_FOR_SURE = 10.0
 AGAIN = "Run the same task again: it goes on where it was."
@@ -99,7 +98,7 @@ class Watch:
             return
         text = progress_text.at_work(state, self._pace)
         silent = seen.now - state["updated"]
-        if silent >= SILENCE:
+        if silent >= progress_text.SILENCE:
             text += f"; it has told nothing new for {duration(silent)}, though its process is there"
         self._say(text)
         self._said_at, self._said_phase = now, state["phase"]
@@ -115,7 +114,7 @@ class Watch:
             self._gone_since = None
             return
         # A job that has not told anything yet is given the time that a loaded host needs to start Python.
-        patience = GONE_FOR_SURE if self.run is not None else SILENCE
+        patience = GONE_FOR_SURE if self.run is not None else progress_text.SILENCE
         self._gone_since = now if self._gone_since is None else self._gone_since
         if now - self._gone_since >= patience:
             raise BoxliftError(self.killed(), AGAIN)
