@@ -10,13 +10,13 @@ import typing as t
 # The rate is that of the last half of the phase, so that it follows the line and does not jump; from this much on.
 SHORTEST_WINDOW = 120.0
 SHORTEST_LOOK = 5.0  # seconds; before that nothing is said
-QUARTERS = 4
+EIGHTHS = 8
 
 
 class Left(t.NamedTuple):
-    """Seconds to go: likely, and what they would be at the fastest and the slowest quarter of what was seen.
+    """Seconds to go: likely, and what they would be at the fastest and the slowest eighth of the time that counts.
 
-    `longest` is None where the slowest quarter did not move at all.
+    `longest` is None where the slowest eighth did not move at all.
     """
 
     likely: float
@@ -56,8 +56,8 @@ class Pace:
         if window is None or total is None or not rate:
             return None
         begin, end = window
-        marks = [self._at(begin + (end - begin) * number / QUARTERS) for number in range(QUARTERS + 1)]
-        rates = [(after - before) * QUARTERS / (end - begin) for before, after in zip(marks, marks[1:])]
+        marks = [self._at(begin + (end - begin) * number / EIGHTHS) for number in range(EIGHTHS + 1)]
+        rates = [(after - before) * EIGHTHS / (end - begin) for before, after in zip(marks, marks[1:])]
         rest = max(total - self._done[-1], 0)
         slowest = min(rates)
         return Left(rest / rate, rest / max(rates), rest / slowest if slowest > 0 else None)
