@@ -96,8 +96,10 @@ class Watch:
         now = self._clock()
         if state["phase"] == self._said_phase and now - self._said_at < self._say_every:
             return
-        text = progress_text.at_work(state, self._pace)
         silent = seen.now - state["updated"]
+        if not state["phase"] and silent < progress_text.SILENCE:
+            return  # it has just begun, and says more in a moment
+        text = progress_text.at_work(state, self._pace)
         if silent >= progress_text.SILENCE:
             text += f"; it has told nothing new for {duration(silent)}, though its process is there"
         self._say(text)

@@ -77,19 +77,22 @@ def test_an_old_answer_again_is_no_time_without_progress() -> None:
     assert pace.rate() == pytest.approx(100)
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_on_a_restless_line_the_truth_lies_in_the_range(seed: int) -> None:
-    """A rate that is drawn anew every twenty seconds, from a quarter of the mean to nearly twice of it."""
-    draw = random.Random(seed)
-    amounts = [draw.randint(250, 1750) * 20 for _second in range(360)]
-    done, pace = 0, Pace()
-    told = Told()
-    told.progress.tell(phase="fetch")
-    for amount in amounts[:90]:  # a quarter of two hours
-        done += amount
-        pace.see(told.after(20, done=done))
-    left = pace.left(sum(amounts))
-    truth = 20 * (len(amounts) - 90)
-    assert left is not None and left.longest is not None
-    assert abs(left.likely - truth) < 0.2 * truth
-    assert left.shortest < truth < left.longest
+def test_on_a_restless_line_the_truth_lies_in_the_range() -> None:
+    """A rate that is drawn anew every twenty seconds, from a quarter of the mean to nearly twice of it; two hours."""
+    within, near = 0, 0
+    for seed in range(20):
+        draw = random.Random(seed)
+        amounts = [draw.randint(250, 1750) * 20 for _second in range(360)]
+        done, pace = 0, Pace()
+        told = Told()
+        told.progress.tell(phase="fetch")
+        for amount in amounts[:90]:  # a quarter of it was seen
+            done += amount
+            pace.see(told.after(20, done=done))
+        left = pace.left(sum(amounts))
+        truth = 20 * (len(amounts) - 90)
+        assert left is not None and left.longest is not None
+        within += left.shortest < truth < left.longest
+        near += abs(left.likely - truth) < 0.15 * truth
+    assert within >= 18
+    assert near >= 18
