@@ -220,8 +220,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 
 
-def run(params: dict[str, t.Any]) -> Report:
-    with Progress("backup_verify", params["progress"]) as progress:
+def run(params: dict[str, t.Any], check_mode: bool) -> Report:
+    with Progress("backup_verify", None if check_mode else params["progress"]) as progress:
         sizes = [os.path.getsize(path) for path in find_parts(params["path"]).present.values()]
         progress.tell(phase="verify", total=sum(sizes))
         done = 0
@@ -252,7 +252,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        report = run(module.params)
+        report = run(module.params, module.check_mode)
     except BoxliftError as error:
         module.fail_json(**error.as_result())
     if report.intact or not module.params["fail_on_damage"]:

@@ -17,7 +17,7 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.remaining import Pa
 LOOK_EVERY = 5.0
 FIRST_LOOKS = (0.3, 0.5, 1.0, 2.0)  # a short job shall not wait for a long one's rhythm
 RECONNECT = (5.0, 10.0, 20.0, 40.0, 60.0)  # seconds between attempts; the last for ever
-SAY_EVERY_ON_TERMINAL, SAY_EVERY_IN_LOG = 5.0, 60.0
+SAY_EVERY_ON_TERMINAL, SAY_EVERY_IN_LOG = 3.0, 60.0  # on a terminal each look, but not the first ones
 # A process that is gone may have ended well a moment ago, and its result is still being written.
 GONE_FOR_SURE = 10.0
 AGAIN = "Run the same task again: it goes on where it was."

@@ -68,5 +68,7 @@ def test_it_says_how_far_it_has_come(tmp_path: Path, parts: list[Path], run_modu
     assert state["parts"]["damaged"] == 1
 
     file.unlink()
-    run_module(backup_verify, check=True, path=str(parts[0]), password="secret", fail_on_damage=False)
+    run_module(
+        backup_verify, check=True, path=str(parts[0]), password="secret", fail_on_damage=False, progress=str(file)
+    )
     assert not file.exists()
