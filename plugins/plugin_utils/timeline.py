@@ -9,7 +9,6 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.plugin_utils.chart import (
     LABEL,
     ROW,
-    ROWS,
     SHORTEST_BAR,
     TOP,
     VALUE,
@@ -22,6 +21,7 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.chart import (
 Data = dict[str, t.Any]
 Span = list[float]
 KINDS = ("fetched", "proven", "placed")
+LINES = 20  # of one chart; a page shall show the whole run at a glance
 LANE = 6  # the three lie one above the other, so that what happens at the same time can be seen
 
 
@@ -37,7 +37,7 @@ def drawn(line: Data) -> list[Data]:
 def rows_of_parts(parts: t.Sequence[Data]) -> list[Data]:
     """One row for each part, or for as many in a row as it takes to fit."""
     ordered = sorted(parts, key=lambda part: part["index"])
-    together = -(-len(ordered) // ROWS)
+    together = -(-len(ordered) // LINES)
     rows = []
     for at in range(0, len(ordered), together):
         some = ordered[at : at + together]
@@ -56,7 +56,7 @@ def rows_of_parts(parts: t.Sequence[Data]) -> list[Data]:
 def rows_of_tables(tables: t.Sequence[Data]) -> list[Data]:
     """The tables that took longest, in the order of their begin; the others together in the last row."""
     longest = sorted(tables, key=lambda table: table["begin"] - table["end"])
-    kept, others = (longest, []) if len(longest) <= ROWS else (longest[: ROWS - 1], longest[ROWS - 1 :])
+    kept, others = (longest, []) if len(longest) <= LINES else (longest[: LINES - 1], longest[LINES - 1 :])
     rows = [
         {
             "label": table["table"],
@@ -87,8 +87,8 @@ def chart(kind: str, rows: t.Sequence[Data], seconds: float) -> Data:
 
 
 def row_of(row: Data, y: float, scale: float) -> Data:
-    spans = [span for _kind, _down, spans in row["lanes"] for span in spans]
-    took = max(end for _begin, end in spans) - min(begin for begin, _end in spans) if spans else 0.0
+    busy = joined(span for _kind, _down, spans in row["lanes"] for span in spans)
+    took = sum(end - begin for begin, end in busy)
     return {
         "label": shortened(row["label"]),
         "title": f"{row['name']}, {duration(took)}",
