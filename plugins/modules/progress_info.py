@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: progress_info
 short_description: What the long runs on a host are doing now, or did last
-version_added: 0.1.0
+version_added: 0.2.0
 author: boxlift.portal contributors (!UNKNOWN)
 description:
   - Reads the progress files that M(boxlift.portal.backup_fetch), M(boxlift.portal.backup_verify),

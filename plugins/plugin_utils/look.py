@@ -61,7 +61,7 @@ class Look:
 
 def default_directory(remote_tmp: str) -> str:
     """For the shell: what root's runs use, else a folder of the user's own."""
-    home, _, rest = remote_tmp.rstrip("/").partition("/")
+    home, _slash, rest = remote_tmp.rstrip("/").partition("/")
     # A leading ~ or ~user is for the shell to replace.
     own = f"{home}/{shlex.quote(rest)}/boxlift" if home.startswith("~") else f"{shlex.quote(remote_tmp)}/boxlift"
     return f'$(if test "$(id -u)" = 0; then echo /run/boxlift; else echo {own}; fi)'

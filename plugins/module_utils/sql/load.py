@@ -112,9 +112,10 @@ def _import(
                 on_progress(table, table_rows, before + size)
 
         importer = Importer(loader, on_progress=tell, state=note["state"])
-        if importer.safe_position is not None:
-            file, offset = importer.safe_position
-            before = offset + sum(os.path.getsize(name) for name in files[: list(files).index(file)])
+        position = importer.safe_position
+        if position is not None:
+            passed = files[: list(files).index(position[0])]
+            before = position[1] + sum(os.path.getsize(file) for file in passed)
         saved_at = clock()
 
         def save() -> None:

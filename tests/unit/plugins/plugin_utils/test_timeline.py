@@ -45,7 +45,7 @@ def test_each_part_shows_when_it_was_fetched_proven_and_placed() -> None:
     assert first[1][1:] == pytest.approx((0.25, 0.5), abs=0.001)
     assert [kind for kind, _begin, _end in second] == ["proven", "placed"]
     assert second[1][1:] == pytest.approx((0.75, 1), abs=0.001)
-    lanes = [bar["y"] for bar in chart["rows"][0]["bars"]]
+    lanes = [each["y"] for each in chart["rows"][0]["bars"]]
     assert lanes == sorted(set(lanes)), "bars of one row lie on each other"
 
 
