@@ -27,9 +27,9 @@ def run_playbook(
 
 
 def start_playbook(
-    folder: Path, text: str, *arguments: str, name: str = "move.yml", **environment: str
+    folder: Path, text: str, *arguments: str, name: str = "move.yml", output: int = subprocess.PIPE, **environment: str
 ) -> subprocess.Popen[str]:
-    """The same, without waiting for its end."""
+    """The same, without waiting for its end; `output` may be a terminal's descriptor."""
     (folder / name).write_text(textwrap.dedent(text), encoding="utf-8")
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "BOXLIFT_"))}
     settings = {
@@ -44,5 +44,5 @@ def start_playbook(
     values = {key: value for key, value in {**clean, **settings, **environment}.items() if value}
     command = [str(Path(sys.executable).with_name("ansible-playbook")), name, *arguments]
     return subprocess.Popen(
-        command, cwd=folder, env=values, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+        command, cwd=folder, env=values, stdout=output, stderr=subprocess.PIPE, text=True, encoding="utf-8"
     )

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import signal
 import time
 from pathlib import Path
@@ -31,6 +33,21 @@ def test_it_says_how_far_it_is_and_returns_what_the_module_returns(backup_site: 
     output = run(backup_site, playbook(jobs=1, keywords="check_mode: true"))
     assert told(output) == []
     assert returned(backup_site) == watched
+
+
+def test_on_a_terminal_there_is_a_line_every_few_seconds(backup_site: Path) -> None:
+    terminal, end = pty.openpty()
+    with stopped(backup_site, playbook(jobs=1), output=end) as job:
+        os.close(end)
+        time.sleep(14)
+        os.kill(job.pid, signal.SIGCONT)
+        output = b""
+        with contextlib.suppress(OSError):  # how Linux says that nobody has the other end any more
+            while piece := os.read(terminal, 4096):
+                output += piece
+    os.close(terminal)
+    lines = told(output.decode().replace("\r", ""))
+    assert len([line for line in lines if "backup_verify: verify 0 %" in line]) >= 2
 
 
 def test_check_mode_runs_plainly_and_writes_no_progress(backup_site: Path) -> None:

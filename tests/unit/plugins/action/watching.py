@@ -67,11 +67,11 @@ class Stopped(t.NamedTuple):
 
 
 @contextlib.contextmanager
-def stopped(site: Path, text: str, **environment: str) -> t.Iterator[Stopped]:
-    """Start the playbook, and hold the module's process as soon as it has told something."""
+def stopped(site: Path, text: str, output: int = subprocess.PIPE) -> t.Iterator[Stopped]:
+    """Start the playbook, and hold the module's process as soon as it has told what it does."""
     path = site / "run/verify.json"
-    with start_playbook(site, absolute(site, text), ANSIBLE_CALLBACKS_ENABLED="", **environment) as watcher:
-        wait_for(path.exists)
+    with start_playbook(site, absolute(site, text), output=output, ANSIBLE_CALLBACKS_ENABLED="") as watcher:
+        wait_for(lambda: path.exists() and json.loads(path.read_text(encoding="utf-8"))["phase"])
         pid = json.loads(path.read_text(encoding="utf-8"))["pid"]
         os.kill(pid, signal.SIGSTOP)
         try:
@@ -83,7 +83,7 @@ def stopped(site: Path, text: str, **environment: str) -> t.Iterator[Stopped]:
                 os.kill(pid, signal.SIGKILL)
 
 
-def wait_for(ready: t.Callable[[], bool]) -> None:
+def wait_for(ready: t.Callable[[], t.Any]) -> None:
     deadline = time.monotonic() + SECONDS
     while not ready():
         assert time.monotonic() < deadline
