@@ -51,12 +51,18 @@ COLLECTION = "boxlift.portal."
 
 # What is kept of the results of the collection's own modules. Nothing else of a result is written, only its message.
 KEPT: dict[str, tuple[str, ...]] = {
-    "backup_fetch": ("intact", "volumes", "bytes_fetched", "bytes_refetched", "repairs", "findings"),
-    "backup_restore": ("files", "directories", "bytes", "tables", "rows", "repairs", "timings", "resumed"),
+    "backup_fetch": (
+        *("intact", "volumes", "bytes_fetched", "bytes_refetched", "repairs", "findings", "timeline", "progress"),
+    ),
+    "backup_restore": (
+        *("files", "directories", "bytes", "tables", "rows", "repairs", "timings", "resumed"),
+        *("timeline", "import_timeline", "progress"),
+    ),
     "backup_verify": (
         *("intact", "format", "encrypted", "volumes", "entries", "files", "directories", "bytes", "dumps", "findings"),
+        "progress",
     ),
-    "database_import": ("tables", "rows", "repairs"),
+    "database_import": ("tables", "rows", "repairs", "timeline", "progress"),
     "portal_health": ("findings", "summary"),
     "portal_info": ("portal",),
     "preflight": ("findings",),

@@ -10,6 +10,8 @@ import threading
 import time
 import typing as t
 
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+
 EVERY_SECONDS = 1.0
 
 
@@ -25,22 +27,43 @@ class Progress:
         self._state: dict[str, t.Any] = {
             "operation": operation,
             "pid": os.getpid(),
+            # Another process may get the same number later, but never the same number and moment of birth.
+            "born": _born(),
             "started": now,
             "updated": now,
             "outcome": "running",
             "message": "",
             "phase": "",
+            # When the phase at work began, and with how many bytes already there; a resumed one begins in the middle.
+            "since": now,
+            "base": 0,
             # Bytes of the phase at work; None where the total is not known yet.
             "done": 0,
             "total": None,
             "parts": {"total": None, "done": 0, "damaged": 0, "repaired": 0},
             "files": 0,
             "rows": 0,
+            # Of each phase that has ended: its seconds, and the bytes it went through.
+            "phases": {},
         }
+        if path is not None:
+            try:
+                os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
+                self._replace(path)
+            except OSError as error:
+                raise BoxliftError(
+                    f"The progress file {path} cannot be written: {error.strerror}.", "Name another one as progress."
+                ) from error
 
     def tell(self, **values: t.Any) -> None:
-        """Set some of the values (`phase`, `done`, `total`, `parts`, `files`, `rows`); the others stay as they are."""
+        """Set some of the values (`phase`, `done`, `total`, `parts`, `files`, `rows`); the others stay as they are.
+
+        With a new phase `done` and `total` begin anew, at the values given with it.
+        """
         with self._lock:
+            if values.get("phase", self._state["phase"]) != self._state["phase"]:
+                self._end_phase()
+                self._state.update(since=self._clock(), base=values.get("done", 0), done=0, total=None)
             self._state.update(values)
             if self._clock() - self._written >= EVERY_SECONDS:
                 self._write()
@@ -48,15 +71,48 @@ class Progress:
     def close(self, outcome: str, message: str = "") -> None:
         """The last word: `done` or `failed`, with the error's message."""
         with self._lock:
-            self._state.update(outcome=outcome, message=message)
-            self._write()
+            if self._state["outcome"] == "running":
+                self._end_phase()
+                self._state.update(outcome=outcome, message=message)
+                self._write()
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+        """Whatever ends the work is its last word, unless another was said before."""
+        if kind is None:
+            self.close("done")
+        else:
+            # Only our own messages are known to hold no secret.
+            self.close("failed", error.message if isinstance(error, BoxliftError) else kind.__name__)
+
+    def _end_phase(self) -> None:
+        state = self._state
+        if state["phase"]:
+            spent = state["phases"].setdefault(state["phase"], {"seconds": 0.0, "bytes": 0})
+            spent["seconds"] = round(spent["seconds"] + self._clock() - state["since"], 3)
+            spent["bytes"] += max(state["done"] - state["base"], 0)
 
     def _write(self) -> None:
         self._written = self._state["updated"] = self._clock()
-        if self._path is None:
-            return
-        spare = f"{self._path}.new"
+        if self._path is not None:
+            try:
+                self._replace(self._path)
+            except OSError:
+                # A full disk under the progress file must not end hours of work: the next second tries again, and
+                # whoever watches says that nothing is told any more.
+                return
+
+    def _replace(self, path: str) -> None:
+        spare = f"{path}.new"
         descriptor = os.open(spare, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         with open(descriptor, "w", encoding="utf-8") as target:
             json.dump(self._state, target)
-        os.rename(spare, self._path)
+        os.rename(spare, path)
+
+
+def _born() -> str:
+    """When this process began, in the kernel's ticks: field 22 of its line, counted behind its name."""
+    with open("/proc/self/stat", encoding="utf-8", errors="replace") as source:
+        return source.read().rpartition(") ")[2].split(" ")[19]

@@ -22,6 +22,7 @@ description:
 extends_documentation_fragment:
   - boxlift.portal.attributes
   - boxlift.portal.attributes.actiongroup_portal
+  - boxlift.portal.progress
 attributes:
   check_mode:
     support: full
@@ -241,6 +242,38 @@ findings:
   type: list
   elements: dict
   sample: []
+progress:
+  description: How long the work took and how fast it was. The task adds it where it watched the work.
+  returned: when the work was watched
+  type: dict
+  contains:
+    seconds:
+      description: From the start of the work to its end.
+      type: float
+    phases:
+      description: What it spent its time on.
+      type: list
+      elements: dict
+      contains:
+        phase:
+          description: Name of the phase.
+          type: str
+        seconds:
+          description: How long it was at work.
+          type: float
+        bytes:
+          description: What it went through.
+          type: int
+        rate:
+          description: Bytes per second, null for a phase that went through none.
+          type: float
+  sample:
+    seconds: 96.2
+    phases:
+      - phase: fetch
+        seconds: 95.8
+        bytes: 31205883904
+        rate: 325739915.5
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -248,6 +281,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.download.client imp
 from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Fetch, Request
 from ansible_collections.boxlift.portal.plugins.module_utils.download.pace import Pace, Window
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 
 
 def main() -> None:
@@ -274,6 +308,7 @@ def main() -> None:
             "timeout": {"type": "float", "default": 60},
             "ca_path": {"type": "path"},
             "validate_certs": {"type": "bool", "default": True},
+            "progress": {"type": "path"},
         },
         supports_check_mode=True,
     )
@@ -294,7 +329,9 @@ def main() -> None:
         fetch = Fetch(request, client, Pace(params["bandwidth_limit"], windows))
         if module.check_mode:
             module.exit_json(changed=not fetch.complete())
-        result = fetch.run()
+        with Progress("backup_fetch", params["progress"]) as progress:
+            progress.tell(phase="fetch")
+            result = fetch.run()
     except BoxliftError as error:
         module.fail_json(**error.as_result())
     module.exit_json(**result)

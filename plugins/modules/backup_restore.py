@@ -22,6 +22,7 @@ description:
 extends_documentation_fragment:
   - boxlift.portal.attributes
   - boxlift.portal.attributes.actiongroup_portal
+  - boxlift.portal.progress
   - boxlift.portal.database
 attributes:
   check_mode:
@@ -186,6 +187,38 @@ resumed:
   returned: success
   type: bool
   sample: false
+progress:
+  description: How long the work took and how fast it was. The task adds it where it watched the work.
+  returned: when the work was watched
+  type: dict
+  contains:
+    seconds:
+      description: From the start of the work to its end.
+      type: float
+    phases:
+      description: What it spent its time on.
+      type: list
+      elements: dict
+      contains:
+        phase:
+          description: Name of the phase.
+          type: str
+        seconds:
+          description: How long it was at work.
+          type: float
+        bytes:
+          description: What it went through.
+          type: int
+        rate:
+          description: Bytes per second, null for a phase that went through none.
+          type: float
+  sample:
+    seconds: 96.2
+    phases:
+      - phase: restore
+        seconds: 95.8
+        bytes: 31205883904
+        rate: 325739915.5
 """
 
 import grp
@@ -199,6 +232,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch impo
 from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Request as FetchRequest
 from ansible_collections.boxlift.portal.plugins.module_utils.download.pace import Pace
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.database import StagedDatabase
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.restore import Request, Restore
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, Login
@@ -230,6 +264,7 @@ def main() -> None:
             "state_dir": {"type": "path", "default": "/var/lib/boxlift/restore"},
             "exclude": {"type": "list", "elements": "str", "default": []},
             "keep_previous": {"type": "bool", "default": True},
+            "progress": {"type": "path"},
         },
         supports_check_mode=True,
     )
@@ -269,9 +304,12 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     restore = Restore(request, staged)
     if check_mode:
         return {"changed": restore.would_change()}
-    if fetch is not None and restore.would_change():
-        fetch.run()
-    return restore.run()
+    with Progress("backup_restore", params["progress"]) as progress:
+        if fetch is not None and restore.would_change():
+            progress.tell(phase="fetch")
+            fetch.run()
+        progress.tell(phase="restore")
+        return restore.run()
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ description:
 extends_documentation_fragment:
   - boxlift.portal.attributes
   - boxlift.portal.attributes.actiongroup_portal
+  - boxlift.portal.progress
 attributes:
   check_mode:
     support: full
@@ -211,8 +212,41 @@ findings:
       remedy: ""
       owner: contractor
       reference: backup_archive.md, sections 1.4, 1.5 and 4
+progress:
+  description: How long the work took and how fast it was. The task adds it where it watched the work.
+  returned: when the work was watched
+  type: dict
+  contains:
+    seconds:
+      description: From the start of the work to its end.
+      type: float
+    phases:
+      description: What it spent its time on.
+      type: list
+      elements: dict
+      contains:
+        phase:
+          description: Name of the phase.
+          type: str
+        seconds:
+          description: How long it was at work.
+          type: float
+        bytes:
+          description: What it went through.
+          type: int
+        rate:
+          description: Bytes per second, null for a phase that went through none.
+          type: float
+  sample:
+    seconds: 96.2
+    phases:
+      - phase: verify
+        seconds: 95.8
+        bytes: 31205883904
+        rate: 325739915.5
 """
 
+import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -226,6 +260,50 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.report impo
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.sums import check_expected, expected_sums
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.verify import verify
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
+
+
+Read = t.Callable[[int], None]
+
+
+def run(params: dict[str, t.Any], check_mode: bool) -> tuple[Outcome, bool]:
+    """`look`, with its progress told."""
+    with Progress("backup_verify", None if check_mode else params["progress"]) as progress:
+        sizes = [os.path.getsize(path) for path in find_parts(params["path"]).present.values()]
+        progress.tell(phase="verify", total=sum(sizes))
+        done = 0
+
+        def read(amount: int) -> None:
+            nonlocal done
+            done += amount
+            progress.tell(done=done)
+
+        outcome, changed = look(params, check_mode, read)
+        damaged = len(outcome.damaged())
+        total = len(outcome.volumes)
+        progress.tell(parts={"total": total, "done": total - damaged, "damaged": damaged, "repaired": 0})
+        if params["fail_on_damage"] and not outcome.intact:
+            progress.close("failed", outcome.summary())
+    return outcome, changed
+
+
+def look(params: dict[str, t.Any], check_mode: bool, read: Read) -> tuple[Outcome, bool]:
+    """What is known of the backup now, and whether a manifest was written (or would be)."""
+    parts = find_parts(params["path"])
+    expected = expected_sums(params["expected"], parts.base) if params["expected"] is not None else None
+    manifest = read_manifest(params["manifest"]) if params["manifest"] else None
+    if manifest is not None:
+        comparison = compare(parts, manifest, params["jobs"], read)
+        if expected is not None:
+            check_expected(comparison, expected)
+        return comparison, False
+    report = verify(params["path"], params["password"], params["jobs"], read)
+    if expected is not None:
+        check_expected(report, expected)
+    writes = params["manifest"] is not None and report.intact
+    if writes and not check_mode:
+        write_manifest(report, params["manifest"], params["jobs"])
+    return report, writes
 
 
 def main() -> None:
@@ -237,35 +315,17 @@ def main() -> None:
             "expected": {"type": "list", "elements": "str"},
             "manifest": {"type": "path"},
             "fail_on_damage": {"type": "bool", "default": True},
+            "progress": {"type": "path"},
         },
         supports_check_mode=True,
     )
     try:
-        outcome, changed = look(module.params, module.check_mode)
+        outcome, changed = run(module.params, module.check_mode)
     except BoxliftError as error:
         module.fail_json(**error.as_result())
     if outcome.intact or not module.params["fail_on_damage"]:
         module.exit_json(changed=changed, msg=outcome.summary(), **outcome.as_dict())
     module.fail_json(msg=outcome.summary(), **outcome.as_dict())
-
-
-def look(params: dict[str, t.Any], check_mode: bool) -> tuple[Outcome, bool]:
-    """What is known of the backup now, and whether a manifest was written (or would be)."""
-    parts = find_parts(params["path"])
-    expected = expected_sums(params["expected"], parts.base) if params["expected"] is not None else None
-    manifest = read_manifest(params["manifest"]) if params["manifest"] else None
-    if manifest is not None:
-        comparison = compare(parts, manifest, params["jobs"])
-        if expected is not None:
-            check_expected(comparison, expected)
-        return comparison, False
-    report = verify(params["path"], params["password"], params["jobs"])
-    if expected is not None:
-        check_expected(report, expected)
-    writes = params["manifest"] is not None and report.intact
-    if writes and not check_mode:
-        write_manifest(report, params["manifest"], params["jobs"])
-    return report, writes
 
 
 if __name__ == "__main__":

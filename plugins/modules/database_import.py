@@ -54,6 +54,7 @@ extends_documentation_fragment:
   - boxlift.portal.database
   - boxlift.portal.attributes
   - boxlift.portal.attributes.actiongroup_portal
+  - boxlift.portal.progress
 requirements:
   - MariaDB 10.6 or newer, or MySQL 8
 seealso:
@@ -171,12 +172,46 @@ resumed:
   returned: success, outside of check mode
   type: bool
   sample: false
+progress:
+  description: How long the work took and how fast it was. The task adds it where it watched the work.
+  returned: when the work was watched
+  type: dict
+  contains:
+    seconds:
+      description: From the start of the work to its end.
+      type: float
+    phases:
+      description: What it spent its time on.
+      type: list
+      elements: dict
+      contains:
+        phase:
+          description: Name of the phase.
+          type: str
+        seconds:
+          description: How long it was at work.
+          type: float
+        bytes:
+          description: What it went through.
+          type: int
+        rate:
+          description: Bytes per second, null for a phase that went through none.
+          type: float
+  sample:
+    seconds: 96.2
+    phases:
+      - phase: import
+        seconds: 95.8
+        bytes: 31205883904
+        rate: 325739915.5
 """
 
+import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.sql import staging
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, Login, connect
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump import Survey, dump_files, feed_files
@@ -207,6 +242,20 @@ def survey(files: list[str]) -> dict[str, t.Any]:
     return {"tables": found.tables, "rows": sum(table["rows"] for table in found.tables), "views": found.views}
 
 
+class RowsSoFar:
+    """The importer tells the rows of each table; people want to see those of all."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tables: dict[str, int] = {}
+        self._rows = 0
+
+    def add(self, table: str, rows: int, done: int) -> None:
+        self._rows += rows - self._tables.get(table, 0)
+        self._tables[table] = rows
+        self._progress.tell(done=done, rows=self._rows)
+
+
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     login, live = Login.from_params(params["database"]), params["database"]["name"]
@@ -215,7 +264,11 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     if module.check_mode:
         result = survey(files)
     else:
-        load = load_dump(login, live, files, keep_previous=params["keep_previous"])
+        with Progress("database_import", params["progress"]) as progress:
+            progress.tell(phase="import", total=sum(os.path.getsize(file) for file in files))
+            load = load_dump(
+                login, live, files, keep_previous=params["keep_previous"], on_progress=RowsSoFar(progress).add
+            )
         imported = load.imported
         for view, reason in load.switch.views_lost.items():
             module.warn(f"View {view} of the previous state cannot be kept: {reason}")
@@ -235,6 +288,7 @@ def main() -> None:
             "dump": {"type": "list", "elements": "path", "required": True},
             "database": database,
             "keep_previous": {"type": "bool", "default": True},
+            "progress": {"type": "path"},
         },
         supports_check_mode=True,
     )

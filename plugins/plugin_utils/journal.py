@@ -12,8 +12,9 @@ from pathlib import Path
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 
-# The play that makes the report is no step of the move: a second report of the same move shall be the same.
-REPORT_ACTIONS = ("boxlift.portal.report", "report")
+# The play that makes the report is no step of the move: a second report of the same move shall be the same. Nor is a
+# look at how far it has come.
+REPORT_ACTIONS = ("boxlift.portal.report", "report", "boxlift.portal.progress_info", "progress_info")
 
 
 @dataclasses.dataclass

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import jinja2
 from ansible_collections.boxlift.portal.plugins.plugin_utils.chart import chart, duration, size
+from ansible_collections.boxlift.portal.plugins.plugin_utils.timeline import drawn
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 
@@ -67,4 +68,5 @@ def render(report: dict[str, t.Any]) -> str:
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     data = visible(report)
     charts = [chart(run["groups"], run["seconds"]) for run in data["runs"]]
-    return template.render(report=data, charts=charts)
+    timelines = [drawn(line) for line in data["timelines"]]
+    return template.render(report=data, charts=charts, timelines=timelines)

@@ -13,6 +13,12 @@ VERSION = 1
 # The most urgent first: people read from the top.
 FINDING_ORDER = ("fail", "unknown", "warn", "skip", "pass")
 BACKUP_MODULES, HEALTH_MODULES = ("backup_fetch", "backup_verify"), ("portal_health",)
+# Where the modules return the timeline of parts, and that of tables.
+TIMELINES = (
+    ("backup_fetch", "timeline", ""),
+    ("backup_restore", "timeline", "import_timeline"),
+    ("database_import", "", "timeline"),
+)
 FINDING_FIELDS = ("id", "area", "status", "observed", "expected", "remedy", "owner", "reference")
 STEP_STATUSES = ("ok", "changed", "failed", "unreachable", "skipped")
 SLOWEST = 10
@@ -45,6 +51,7 @@ def build(journal: Journal, title: str = "") -> Data:
         "findings": findings,
         "backup": backup,
         "restore": restore_of(real),
+        "timelines": timelines_of(real),
         "portal": next(reversed([result["portal"] for _s, result in results(real, ("portal_info",), "portal")]), {}),
         "runs": [run_of(run, is_last=run is runs[-1]) for run in runs],
         "problems": [step_of(step) for step in steps if step.status in ("failed", "unreachable") or step.warnings],
@@ -116,7 +123,27 @@ def restore_of(runs: t.Sequence[Run]) -> Data:
         return {}
     did = [pair for pair in seen if pair[0].status == "changed"] or seen
     step, result = did[-1]
-    return {**result, "host": step.host, "seconds": step.seconds, "warnings": step.warnings}
+    told = {key: value for key, value in result.items() if key not in ("timeline", "import_timeline")}
+    return {**told, "host": step.host, "seconds": step.seconds, "warnings": step.warnings}
+
+
+def timelines_of(runs: t.Sequence[Run]) -> list[Data]:
+    """When each part was fetched, proven and placed, and each table loaded: the last run of each module that did it."""
+    latest: dict[tuple[str, str], Data] = {}
+    for module, parts, tables in TIMELINES:
+        for step, result in [pair for key in (parts, tables) if key for pair in results(runs, (module,), key)]:
+            line = {
+                "module": module,
+                "host": step.host,
+                "started": step.start,
+                "seconds": step.seconds,
+                "parts": result.get(parts) or [],
+                "tables": result.get(tables) or [],
+            }
+            former = latest.get((module, step.host))
+            if (line["parts"] or line["tables"]) and (former is None or former["started"] <= step.start):
+                latest[module, step.host] = line
+    return sorted(latest.values(), key=lambda line: (line["started"], line["host"]))
 
 
 def result_of(runs: t.Sequence[Run], findings: list[Data] | None, backup: Data) -> Data:

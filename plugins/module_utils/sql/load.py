@@ -12,7 +12,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 from ansible_collections.boxlift.portal.plugins.module_utils.sql import staging
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import Login, connect, rows
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump import check_closing_line, feed_files
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.importer import Importer
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.importer import Importer, OnProgress
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.notes import read_note, write_note
 
 # What a kill may cost, in seconds; a table that takes longer begins again.
@@ -41,14 +41,18 @@ def load_dump(
     *,
     keep_previous: bool = True,
     clock: t.Callable[[], float] = time.monotonic,
+    on_progress: OnProgress | None = None,
 ) -> Load:
-    """Import into the staging database, then let it become the live one."""
+    """Import into the staging database, then let it become the live one.
+
+    `on_progress` is told the bytes of the whole dump so far, also where a killed run had come to.
+    """
     check_closing_line(files)
     names = staging.Names.of(live)
     conn = connect(login)
     try:
         _take_lock(conn, live)
-        imported, resumed = _stage(conn, login, names, files, clock)
+        imported, resumed = _stage(conn, login, names, files, clock, on_progress)
         switch = staging.switch_in(conn, names.staging, names.live, names.previous)
         if not keep_previous:
             staging.drop(conn, names.previous)
@@ -69,7 +73,12 @@ def _take_lock(conn: t.Any, live: str) -> None:
 
 
 def _stage(
-    conn: t.Any, login: Login, names: staging.Names, files: t.Sequence[str], clock: t.Callable[[], float]
+    conn: t.Any,
+    login: Login,
+    names: staging.Names,
+    files: t.Sequence[str],
+    clock: t.Callable[[], float],
+    on_progress: OnProgress | None,
 ) -> tuple[dict[str, t.Any], bool]:
     """Everything into the staging database; what a killed run has done is not done again."""
     mark = fingerprint(files)
@@ -80,7 +89,7 @@ def _stage(
         note = {"files": mark, "state": None, "result": None}
         write_note(conn, names.staging, _IMPORT, note)
     if note["result"] is None:
-        note["result"] = _import(conn, login, names.staging, files, note, clock)
+        note["result"] = _import(conn, login, names.staging, files, note, clock, on_progress)
         write_note(conn, names.staging, _IMPORT, note)
     return note["result"], resumed
 
@@ -92,10 +101,21 @@ def _import(
     files: t.Sequence[str],
     note: dict[str, t.Any],
     clock: t.Callable[[], float],
+    on_progress: OnProgress | None,
 ) -> dict[str, t.Any]:
     loader = connect(login, database)
     try:
-        importer = Importer(loader, state=note["state"])
+        before = 0
+
+        def tell(table: str, table_rows: int, size: int) -> None:
+            if on_progress is not None:
+                on_progress(table, table_rows, before + size)
+
+        importer = Importer(loader, on_progress=tell, state=note["state"])
+        position = importer.safe_position
+        if position is not None:
+            passed = files[: list(files).index(position[0])]
+            before = position[1] + sum(os.path.getsize(file) for file in passed)
         saved_at = clock()
 
         def save() -> None:

@@ -17,6 +17,19 @@ def run_playbook(
     folder: Path, text: str, *arguments: str, name: str = "move.yml", **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Write the playbook into the folder and run it there, with the journal enabled."""
+    with start_playbook(folder, text, *arguments, name=name, **environment) as process:
+        try:
+            output, errors = process.communicate(timeout=120)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+
+def start_playbook(
+    folder: Path, text: str, *arguments: str, name: str = "move.yml", output: int = subprocess.PIPE, **environment: str
+) -> subprocess.Popen[str]:
+    """The same, without waiting for its end; `output` may be a terminal's descriptor."""
     (folder / name).write_text(textwrap.dedent(text), encoding="utf-8")
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "BOXLIFT_"))}
     settings = {
@@ -30,12 +43,6 @@ def run_playbook(
     }
     values = {key: value for key, value in {**clean, **settings, **environment}.items() if value}
     command = [str(Path(sys.executable).with_name("ansible-playbook")), name, *arguments]
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env=values,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+    return subprocess.Popen(
+        command, cwd=folder, env=values, stdout=output, stderr=subprocess.PIPE, text=True, encoding="utf-8"
     )

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from pathlib import Path
 
@@ -28,10 +29,12 @@ def test_fetch(tmp_path: Path, tls: t.Any, run_module: RunModule) -> None:
             "password": "x",
             "ca_path": str(tls.authority),
             "headers": {"X-Token": "canary"},
+            "progress": str(tmp_path / "run" / "fetch.json"),
         }
         first = run_module(backup_fetch, check=True, **options)
         assert first.get("changed"), first
         assert cloud.served == []
+        assert not (tmp_path / "run").exists()
         result = run_module(backup_fetch, **options)
         assert not result["failed"], result
         assert result["changed"]
@@ -39,6 +42,9 @@ def test_fetch(tmp_path: Path, tls: t.Any, run_module: RunModule) -> None:
         assert 0 < result["bytes_refetched"] <= parts[1].stat().st_size
         assert result["path"] == str(tmp_path / "dest" / parts[0].name)
         assert "canary" not in str(result)
+        state = json.loads((tmp_path / "run" / "fetch.json").read_text(encoding="utf-8"))
+        assert (state["operation"], state["outcome"], state["phase"]) == ("backup_fetch", "done", "fetch")
+        assert "canary" not in str(state)
         assert not run_module(backup_fetch, check=True, **options)["changed"]
         assert not run_module(backup_fetch, **options)["changed"]
 

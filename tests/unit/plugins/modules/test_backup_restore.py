@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def params(tmp_path: Path) -> dict[str, t.Any]:
         "source": str(source),
         "document_root": str(tmp_path / "site" / "www"),
         "state_dir": str(tmp_path / "state"),
+        "progress": str(tmp_path / "run" / "restore.json"),
     }
 
 
@@ -42,8 +44,11 @@ def test_files_only(params: dict[str, t.Any], run_module: RunModule) -> None:
     predicted = run_module(backup_restore, check=True, **params)
     assert predicted["changed"]
     assert not root.exists()
+    assert not Path(params["progress"]).exists()
     result = run_module(backup_restore, **params)
     assert result["changed"]
+    state = json.loads(Path(params["progress"]).read_text(encoding="utf-8"))
+    assert (state["operation"], state["outcome"]) == ("backup_restore", "done")
     assert (result["files"], result["directories"], result["rows"]) == (2, 0, 0)
     assert (root / "bitrix" / "backup" / "base.sql").read_bytes() == SQL
     assert not run_module(backup_restore, **params)["changed"]

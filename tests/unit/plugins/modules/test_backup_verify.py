@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,26 @@ def test_expected_sums(parts: list[Path], run_module: RunModule) -> None:
     nothing = run_module(backup_verify, expected=[], **asked)
     assert nothing["failed"]
     assert "have none for a part of base.enc.gz" in nothing["msg"]
+
+
+def test_it_says_how_far_it_has_come(tmp_path: Path, parts: list[Path], run_module: RunModule) -> None:
+    file = tmp_path / "run" / "verify.json"
+    run_module(backup_verify, path=str(parts[0]), password="secret", progress=str(file))
+    state = json.loads(file.read_text(encoding="utf-8"))
+    size = sum(part.stat().st_size for part in parts)
+    assert (state["operation"], state["outcome"], state["phase"]) == ("backup_verify", "done", "verify")
+    assert (state["done"], state["total"], state["phases"]["verify"]["bytes"]) == (size, size, size)
+    assert state["parts"] == {"total": len(parts), "done": len(parts), "damaged": 0, "repaired": 0}
+
+    parts[1].unlink()
+    run_module(backup_verify, path=str(parts[0]), password="secret", progress=str(file))
+    state = json.loads(file.read_text(encoding="utf-8"))
+    assert state["outcome"] == "failed"
+    assert f"{parts[1].name} is missing" in state["message"]
+    assert state["parts"]["damaged"] == 1
+
+    file.unlink()
+    run_module(
+        backup_verify, check=True, path=str(parts[0]), password="secret", fail_on_damage=False, progress=str(file)
+    )
+    assert not file.exists()

@@ -103,3 +103,17 @@ def test_what_must_be_given(module: t.Any, dump: str, missing: str) -> None:
     del params[missing]
     result = module(**params)
     assert result["failed"] and missing in result["msg"]
+
+
+def test_it_says_how_far_it_has_come(mariadb: t.Any, module: t.Any, dump: str, tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "run" / "import.json"
+    module(dump=dump, database=option(mariadb, mariadb.fresh_name("portal")), progress=str(file))
+    state = json.loads(file.read_text(encoding="utf-8"))
+    assert (state["operation"], state["outcome"], state["phase"]) == ("database_import", "done", "import")
+    assert (state["rows"], state["total"]) == (11, sum(len(data) for data in samples.FILES.values()))
+    # Statements are counted without what lies between them.
+    assert state["total"] * 0.8 < state["done"] <= state["total"]
+
+    module(dump=dump, database=option(mariadb, "portal", host="127.0.0.1", unix_socket="/nowhere"), progress=str(file))
+    state = json.loads(file.read_text(encoding="utf-8"))
+    assert state["outcome"] == "failed" and "/nowhere" in state["message"]

@@ -89,6 +89,39 @@ FINDINGS = [
 TABLES: list[dict[str, t.Any]] = [
     {"name": f"b_table_{number}", "rows": number * 56, "structure_only": number % 90 == 0} for number in range(812)
 ]
+
+
+def timeline(seconds: float, workers: int, fetched: bool, placed: float = 0.0) -> list[dict[str, t.Any]]:
+    """Parts that so many workers go through in the order of their numbers, the damaged ones twice as long."""
+    each = seconds / (PARTS / workers + 2)
+    out, free = [], [0.0] * workers
+    for number in range(PARTS):
+        worker = free.index(min(free))
+        begin, took = free[worker], each * (2 if number in (117, 204) else 0.85 + number % 7 * 0.05)
+        free[worker] = begin + took
+        arrived = begin + took if fetched else begin
+        part: dict[str, t.Any] = {"name": VOLUMES[number]["name"], "index": number}
+        part["fetched"] = [round(begin, 2), round(arrived, 2)] if fetched else None
+        part["proven"] = [round(arrived, 2), round(arrived + (2.0 if fetched else took * 0.4), 2)]
+        if placed:
+            part["placed"] = [round(begin + took * 0.5, 2), round(begin + took * placed, 2)]
+        out.append(part)
+    return out
+
+
+def import_timeline(seconds: float) -> list[dict[str, t.Any]]:
+    """Two loaders: most tables take moments, a few take minutes."""
+    out, free = [], [30.0, 30.0]
+    weights = [400 if number % 97 == 5 else 40 if number % 31 == 3 else 1 for number in range(len(TABLES))]
+    each = (seconds - 30) * 2 / sum(weights) * 0.9
+    for table, weight in zip(TABLES, weights):
+        loader = free.index(min(free))
+        begin, end = free[loader], free[loader] + each * weight
+        free[loader] = end
+        out.append({"table": table["name"], "begin": round(begin, 2), "end": round(end, 2), "rows": table["rows"]})
+    return out
+
+
 INSTALLING = [
     "Read the variables",
     "Install the packages",
@@ -162,7 +195,13 @@ def write(path: Path) -> None:
         "changed",
         action="boxlift.portal.backup_fetch",
         results=[
-            {"volumes": VOLUMES, "bytes_fetched": PARTS * PART, "bytes_refetched": 167_772_160, "repairs": REPAIRS}
+            {
+                "volumes": VOLUMES,
+                "bytes_fetched": PARTS * PART,
+                "bytes_refetched": 167_772_160,
+                "repairs": REPAIRS,
+                "timeline": timeline(41_400, 4, fetched=True),
+            }
         ],
     )
     out.task(
@@ -210,6 +249,8 @@ def write(path: Path) -> None:
                 "repairs": [{"table": "b_user_stat", "kind": "bit_value", "detail": "ACTIVE", "count": 212}],
                 "timings": {"verify": 198.1, "stage": 2_714.9, "switch": 1.8},
                 "resumed": False,
+                "timeline": timeline(2_880, 2, fetched=False, placed=0.98),
+                "import_timeline": import_timeline(2_700),
             }
         ],
     )

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import typing as t
 
@@ -143,6 +144,7 @@ def test_a_killed_run_goes_on_where_it_was(mariadb: t.Any, files: list[str], mon
     monkeypatch.setattr(loading, "SAVE_EVERY", 0.0)
     live = mariadb.fresh_name("portal")
     kills, positions = 0, []
+    told: list[int] = []
     fed = 0
     feed = Importer.feed
 
@@ -160,12 +162,15 @@ def test_a_killed_run_goes_on_where_it_was(mariadb: t.Any, files: list[str], mon
     while True:
         fed = 0
         try:
-            load = load_dump(mariadb.login, live, files)
+            told.clear()
+            load = load_dump(mariadb.login, live, files, on_progress=lambda *what: told.append(what[2]))
             break
         except Killed:
             kills += 1
     assert kills >= 3 and load.resumed and positions[-1] not in (None, positions[0])
     assert table_rows(mariadb, live) == samples.ROWS and load.imported["rows"] == 11
+    size = sum(map(os.path.getsize, files))
+    assert len(told) < 9 and size * 0.8 < told[-1] <= size  # of the whole dump, though little of it was read
 
 
 def test_an_import_that_was_finished_but_not_switched_in_is_only_switched_in(

@@ -1,0 +1,64 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Action boxlift.portal.progress_info: what the long runs on a host are doing now, or did last."""
+
+from __future__ import annotations
+
+import shlex
+import typing as t
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.boxlift.portal.plugins.plugin_utils import look, progress_text
+from ansible_collections.boxlift.portal.plugins.plugin_utils.remaining import Pace
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result = super().run(tmp, task_vars)
+        _checked, options = self.validate_argument_spec(argument_spec={"directory": {"type": "path"}})
+        if options["directory"]:
+            directory = shlex.quote(options["directory"])
+        else:
+            directory = look.default_directory(self.get_shell_option("remote_tmp", default="~/.ansible/tmp"))
+        answer = self._low_level_execute_command(look.command(directory))
+        if answer["rc"] != 0:
+            return {**result, "failed": True, "msg": answer["stderr"].strip()}
+        seen = look.read(answer["stdout_lines"])
+        runs = sorted(seen.runs, key=lambda run: run.state["started"])
+        return {
+            **result,
+            "changed": False,
+            "runs": [described(run, seen.now) for run in runs],
+            "text": [progress_text.status(run, seen.now) for run in runs],
+        }
+
+
+def described(run: look.Run, now: float) -> dict[str, t.Any]:
+    state, pace = run.state, Pace()
+    pace.see(state)
+    return {
+        "path": run.path,
+        "outcome": run.outcome,
+        "age": round(max(now - state["updated"], 0)),
+        "rate": pace.rate() if run.outcome == "running" else None,
+        **{key: state[key] for key in KEPT},
+    }
+
+
+KEPT = (
+    "operation",
+    "pid",
+    "started",
+    "updated",
+    "message",
+    "phase",
+    "done",
+    "total",
+    "parts",
+    "files",
+    "rows",
+    "phases",
+)

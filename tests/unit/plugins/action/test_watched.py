@@ -1,0 +1,140 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The actions of the long modules, in real runs of ansible-playbook."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import signal
+import time
+from pathlib import Path
+
+from unit.plugins.action.watching import absolute, playbook, returned, run, stopped, told, wait_for
+from unit.plugins.playbook import run_playbook, start_playbook
+
+
+def test_it_says_how_far_it_is_and_returns_what_the_module_returns(backup_site: Path) -> None:
+    with stopped(backup_site, playbook(jobs=1)) as job:
+        time.sleep(2)  # long enough for a look at it
+        os.kill(job.pid, signal.SIGCONT)
+        output, _errors = job.watcher.communicate(timeout=60)
+    watched = returned(backup_site)
+    assert [line.split(": ", 1)[1].split()[0] for line in told(output)] == ["verify", "done"]
+    assert "5 of 5 parts" in told(output)[-1]
+    (phase,) = watched.pop("progress")["phases"]
+    assert phase["phase"] == "verify"
+    assert phase["bytes"] == sum(part.stat().st_size for part in (backup_site / "backup").iterdir())
+    assert not list((backup_site / "run").glob("*.job")), "the note is left behind"
+
+    # Plainly: on the connection itself.
+    output = run(backup_site, playbook(jobs=1, keywords="check_mode: true"))
+    assert told(output) == []
+    assert returned(backup_site) == watched
+
+
+def test_on_a_terminal_there_is_a_line_every_few_seconds(backup_site: Path) -> None:
+    terminal, end = pty.openpty()
+    with stopped(backup_site, playbook(jobs=1), output=end) as job:
+        os.close(end)
+        time.sleep(14)
+        os.kill(job.pid, signal.SIGCONT)
+        output = b""
+        with contextlib.suppress(OSError):  # how Linux says that nobody has the other end any more
+            while piece := os.read(terminal, 4096):
+                output += piece
+    os.close(terminal)
+    lines = told(output.decode().replace("\r", ""))
+    assert len([line for line in lines if "backup_verify: verify 0 %" in line]) >= 2
+
+
+def test_check_mode_runs_plainly_and_writes_no_progress(backup_site: Path) -> None:
+    assert told(run(backup_site, playbook(), "--check")) == []
+    assert returned(backup_site)["intact"] is True
+    assert not (backup_site / "run").exists()
+
+
+def test_the_tasks_own_async_is_left_to_ansible(backup_site: Path) -> None:
+    assert told(run(backup_site, playbook(keywords="{async: 60, poll: 1}".strip("{}").replace(", ", "\n      ")))) == []
+    assert returned(backup_site)["intact"] is True
+    assert "ansible_job_id" in returned(backup_site)
+
+
+FAILURES = """
+- name: Fail
+  hosts: localhost
+  gather_facts: false
+  ignore_errors: true
+  tasks:
+    - name: Wrong password
+      boxlift.portal.backup_verify: {path: backup, password: guess, progress: run/1.json}
+    - name: Unknown option
+      boxlift.portal.backup_verify: {path: backup, jobz: 3, progress: run/2.json}
+    - name: No authority
+      boxlift.portal.backup_fetch: {url: "https://x/base.tar", dest: made, ca_path: absent.pem, progress: run/3.json}
+    - name: No backup
+      boxlift.portal.backup_restore: {source: absent.tar, document_root: www, state_dir: state, progress: run/4.json}
+    - name: No dump
+      boxlift.portal.database_import: {dump: absent.sql, database: {name: portal}, progress: run/5.json}
+"""
+
+
+def test_failures_are_told_in_the_modules_words(backup_site: Path) -> None:
+    output = run(backup_site, FAILURES)
+    for message in (
+        "The password does not open base.enc.gz.",
+        "Unsupported parameters for (boxlift.portal.backup_verify) module: jobz",
+        "absent.pem cannot be read",
+        "No part of absent.tar was found",
+        "absent.sql",
+    ):
+        assert message in output
+    assert "Traceback" not in output
+    assert "ignored=5" in output
+
+
+def test_a_killed_process_is_noticed_and_named(backup_site: Path) -> None:
+    with stopped(backup_site, playbook()) as job:
+        os.kill(job.pid, signal.SIGKILL)
+        output, errors = job.watcher.communicate(timeout=60)
+    assert job.watcher.returncode == 2
+    assert f"The work in process {job.pid} (verify 0 %, " in output + errors
+    assert "Run the same task again: it goes on where it was." in output + errors
+    assert told(run(backup_site, playbook()))[-1].startswith("localhost | backup_verify: done after ")
+
+
+def test_the_work_outlives_its_playbook_and_the_same_task_watches_it_again(backup_site: Path) -> None:
+    with stopped(backup_site, playbook()) as job:
+        job.watcher.send_signal(signal.SIGINT)
+        job.watcher.communicate(timeout=60)
+        assert Path(f"/proc/{job.pid}").exists()
+
+        with start_playbook(backup_site, absolute(backup_site, playbook()), ANSIBLE_CALLBACKS_ENABLED="") as second:
+            time.sleep(4)
+            os.kill(job.pid, signal.SIGCONT)
+            output, errors = second.communicate(timeout=60)
+        assert second.returncode == 0, output + errors
+    assert told(output)[0] == (
+        "localhost | backup_verify: is at work already, since an earlier run of this task; watching it"
+    )
+    assert returned(backup_site)["intact"] is True
+    assert json.loads((backup_site / "run/verify.json").read_text(encoding="utf-8"))["pid"] == job.pid
+
+
+def test_another_task_does_not_take_the_work_for_its_own(backup_site: Path) -> None:
+    with stopped(backup_site, playbook()) as job:
+        text = playbook(fail_on_damage=False, progress=f"{backup_site}/run/other.json")
+        done = run_playbook(backup_site, absolute(backup_site, text), name="second.yml", ANSIBLE_CALLBACKS_ENABLED="")
+        assert done.returncode == 0, done.stdout
+        assert "at work already" not in done.stdout
+        assert json.loads((backup_site / "run/verify.json").read_text(encoding="utf-8"))["pid"] == job.pid
+
+
+def test_the_tasks_timeout_ends_the_work(backup_site: Path) -> None:
+    with stopped(backup_site, playbook(keywords="timeout: 12")) as job:
+        output, errors = job.watcher.communicate(timeout=60)
+        assert job.watcher.returncode == 2
+        assert "Timed out after 12 second" in output + errors
+        wait_for(lambda: not Path(f"/proc/{job.pid}").exists())
