@@ -22,6 +22,7 @@ description:
 extends_documentation_fragment:
   - boxlift.portal.attributes
   - boxlift.portal.attributes.actiongroup_portal
+  - boxlift.portal.fetching
   - boxlift.portal.progress
 attributes:
   check_mode:
@@ -44,19 +45,6 @@ options:
         same proof, resume and repair.
     type: str
     required: true
-  mirrors:
-    description:
-      - Further addresses or paths of the first part. Connections are spread over all of them; only where O(url) is on a
-        disk, the others wait until it fails. One that fails is left for the others, with a warning. All must have the
-        same length of every part, and on one host the same version (ETag or time).
-      - Damage that O(url) itself has is repaired from a mirror that has it not.
-    type: list
-    elements: str
-    default: []
-  expected:
-    description: Names of parts with their sha256, as taken at the source. A part that differs is damaged.
-    type: dict
-    default: {}
   dest:
     description: Directory for the parts. It is made with mode 0700 where it is missing.
     type: path
@@ -66,49 +54,6 @@ options:
       - Password of an encrypted backup. With it the contents are proven too; without it only the parts are, and
         RV(intact) is null.
     type: str
-  connections:
-    description: How many ranges are fetched at the same time, each over a connection of its own.
-    type: int
-    default: 4
-  bandwidth_limit:
-    description: Bytes per second that all connections together may use. No limit if not given.
-    type: int
-  bandwidth_schedule:
-    description:
-      - Windows of the day in the host's local time, in which another limit holds than O(bandwidth_limit). The first
-        that fits counts.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      from:
-        description: Begin, as V("HH:MM") in quotation marks.
-        type: str
-        required: true
-      to:
-        description: End, as V("HH:MM") in quotation marks; past midnight where it is earlier than the begin.
-        type: str
-        required: true
-      limit:
-        description: Bytes per second; V(0) is no limit.
-        type: int
-        required: true
-  headers:
-    description:
-      - Further request headers, such as an authorization. They are not sent on to a host that the source redirects to.
-    type: dict
-    default: {}
-  timeout:
-    description: Seconds to wait for the source to answer or to send on.
-    type: float
-    default: 60
-  ca_path:
-    description: File or directory of the authorities to trust instead of the system's.
-    type: path
-  validate_certs:
-    description: Whether the source's certificate is verified.
-    type: bool
-    default: true
 seealso:
   - module: boxlift.portal.backup_verify
   - module: boxlift.portal.backup_restore
@@ -277,9 +222,7 @@ progress:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.boxlift.portal.plugins.module_utils.download.client import Client, tls_context
-from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Fetch, Request
-from ansible_collections.boxlift.portal.plugins.module_utils.download.pace import Pace, Window
+from ansible_collections.boxlift.portal.plugins.module_utils.download.options import FETCH_OPTIONS, fetch_from
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 
@@ -290,50 +233,22 @@ def main() -> None:
             "url": {"type": "str", "required": True, "no_log": True},
             "dest": {"type": "path", "required": True},
             "password": {"type": "str", "no_log": True},
-            "connections": {"type": "int", "default": 4},
-            "mirrors": {"type": "list", "elements": "str", "default": [], "no_log": True},
-            "expected": {"type": "dict", "default": {}},
-            "bandwidth_limit": {"type": "int"},
-            "bandwidth_schedule": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "from": {"type": "str", "required": True},
-                    "to": {"type": "str", "required": True},
-                    "limit": {"type": "int", "required": True},
-                },
-            },
-            "headers": {"type": "dict", "default": {}, "no_log": True},
-            "timeout": {"type": "float", "default": 60},
-            "ca_path": {"type": "path"},
-            "validate_certs": {"type": "bool", "default": True},
+            **FETCH_OPTIONS,
             "progress": {"type": "path"},
         },
         supports_check_mode=True,
     )
     params = module.params
     try:
-        # A host that is not built yet has no file at ca_path; check mode asks the source nothing.
-        context = None if module.check_mode else tls_context(params["ca_path"], params["validate_certs"])
-        client = Client(params["headers"], params["timeout"], context)
-        request = Request(
-            params["url"],
-            params["dest"],
-            params["password"],
-            params["connections"],
-            mirrors=params["mirrors"],
-            expected=params["expected"],
-        )
-        windows = [Window.of(window["from"], window["to"], window["limit"]) for window in params["bandwidth_schedule"]]
-        fetch = Fetch(request, client, Pace(params["bandwidth_limit"], windows))
         if module.check_mode:
+            fetch = fetch_from(params, params["url"], params["dest"], check_mode=True)
             module.exit_json(changed=not fetch.complete())
         with Progress("backup_fetch", params["progress"]) as progress:
-            progress.tell(phase="fetch")
-            result = fetch.run()
+            result = fetch_from(params, params["url"], params["dest"], progress=progress).run()
     except BoxliftError as error:
         module.fail_json(**error.as_result())
+    for warning in result.pop("warnings"):
+        module.warn(warning)
     module.exit_json(**result)
 
 

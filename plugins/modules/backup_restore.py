@@ -9,10 +9,12 @@ module: backup_restore
 short_description: Restore a multi-part backup into a document root and a database
 version_added: 0.1.0
 description:
-  - Proves the backup whole, unpacks it into a staging tree beside the document root, loads its dump into a staging
-    database, and only then puts both in the place of the live ones. Until then the live portal is not touched,
-    whatever is wrong.
-  - Files are placed by several worker processes while the dump is loaded.
+  - Proves the backup, unpacks it into a staging tree beside the document root and loads its dump into a staging
+    database, all in one reading and on all processors, while parts of it may still be on their way. Only when the
+    backup is proven whole and everything is in its place, both take the place of the live ones. Until then the live
+    portal is not touched, whatever is wrong.
+  - Where parts are damaged, what the intact ones brought stays in the staging area; when the damaged ones are replaced,
+    the next run has only those to do.
   - Can be killed at any time; the next run goes on from its last checkpoint, a few seconds old.
   - A second run with the same backup changes nothing.
   - What deserves a look, such as a name that could not be converted or a warning of the database server, is returned
@@ -22,6 +24,7 @@ description:
 extends_documentation_fragment:
   - boxlift.portal.attributes
   - boxlift.portal.attributes.actiongroup_portal
+  - boxlift.portal.fetching
   - boxlift.portal.progress
   - boxlift.portal.database
 attributes:
@@ -39,10 +42,15 @@ options:
   source:
     description:
       - Path on the target of the backup's first part, or of a directory that holds one backup.
-      - Or the address of its first part, beginning with V(https://). It is then fetched into O(state_dir) first, as
-        M(boxlift.portal.backup_fetch) does with its defaults.
+      - Or the address of its first part, beginning with V(https://). It is then fetched as
+        M(boxlift.portal.backup_fetch) does, and what has come is proven, placed and loaded while the rest still comes.
     type: str
     required: true
+  parts:
+    description:
+      - Directory for the parts, where O(source) is an address. It is made with mode 0700 where it is missing.
+      - V(parts) in O(state_dir) if not given.
+    type: path
   document_root:
     description:
       - The portal's document root. It is replaced as a whole, by renaming, so it must not be a mount point.
@@ -92,6 +100,18 @@ EXAMPLES = r"""
 - name: Restore the portal
   boxlift.portal.backup_restore:
     source: /var/lib/boxlift/backup/20260413_120000_12345678.enc.gz
+    password: "{{ source_password }}"
+    document_root: /srv/portal/www
+    owner: portal
+    group: portal
+    database:
+      unix_socket: /run/mysqld/mysqld.sock
+      name: portal
+
+- name: Fetch and restore the portal in one go
+  boxlift.portal.backup_restore:
+    source: "{{ source_url }}"
+    parts: /var/lib/boxlift/backup
     password: "{{ source_password }}"
     document_root: /srv/portal/www
     owner: portal
@@ -174,12 +194,60 @@ repairs:
       kind: bit
       detail: BT
       count: 300
+fetch:
+  description: What came over the network in this run; null where nothing had to.
+  returned: success
+  type: dict
+  contains:
+    bytes_fetched:
+      description: Bytes in all.
+      type: int
+    bytes_refetched:
+      description: Those of them that were fetched because a part had arrived damaged.
+      type: int
+    repairs:
+      description: The damage that was repaired, as M(boxlift.portal.backup_fetch) returns it.
+      type: list
+      elements: dict
+  sample:
+    bytes_fetched: 9423643
+    bytes_refetched: 0
+    repairs: []
+timeline:
+  description: When each part was worked on, as beginning and end in seconds since the restore began.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the part.
+      type: str
+    index:
+      description: Its number.
+      type: int
+    fetched:
+      description: When it came; null where it lay here already.
+      type: list
+      elements: float
+    proven:
+      description: When it was read and proven.
+      type: list
+      elements: float
+    placed:
+      description: When its files were placed, most of them while it was proven.
+      type: list
+      elements: float
+  sample:
+    - name: 20260413_120000_12345678.enc.gz
+      index: 0
+      fetched: [0.1, 4.2]
+      proven: [4.2, 4.9]
+      placed: [4.2, 4.9]
 timings:
   description: Seconds that each step of the run took that restored the backup.
   returned: success
   type: dict
   sample:
-    verify: 12.5
     stage: 61.2
     switch: 0.1
 resumed:
@@ -227,14 +295,14 @@ import pwd
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.boxlift.portal.plugins.module_utils.download.client import Client, tls_context
 from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Fetch
-from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Request as FetchRequest
-from ansible_collections.boxlift.portal.plugins.module_utils.download.pace import Pace
+from ansible_collections.boxlift.portal.plugins.module_utils.download.options import FETCH_OPTIONS, fetch_from
+from ansible_collections.boxlift.portal.plugins.module_utils.download.prove import Prove
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.database import StagedDatabase
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.restore import Request, Restore
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.source import FetchedParts
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, Login
 
 
@@ -264,10 +332,14 @@ def main() -> None:
             "state_dir": {"type": "path", "default": "/var/lib/boxlift/restore"},
             "exclude": {"type": "list", "elements": "str", "default": []},
             "keep_previous": {"type": "bool", "default": True},
+            "parts": {"type": "path"},
+            **FETCH_OPTIONS,
             "progress": {"type": "path"},
         },
         supports_check_mode=True,
     )
+    if is_address(module.params["source"]):
+        module.no_log_values.add(module.params["source"])  # it may hold a signature
     try:
         result = run(module.params, module.check_mode)
     except BoxliftError as error:
@@ -282,11 +354,16 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
         # Nothing was ever restored here; on a host that is not built yet even the owner may be missing.
         return {"changed": True}
     source = params["source"]
-    fetch = None
-    if source.startswith(("https://", "http://")):
-        client = Client({}, 60.0, tls_context(None, True))
-        fetch = Fetch(FetchRequest(source, f"{params['state_dir']}/parts", params["password"]), client, Pace(None))
-        source = fetch.path
+    parts = params["parts"] or os.path.join(params["state_dir"], "parts")
+    progress = Progress("backup_restore", None if check_mode else params["progress"])
+    fetched: FetchedParts | None = None
+    if is_address(source):
+
+        def fetch(prove: Prove | None) -> Fetch:
+            return fetch_from(params, params["source"], parts, check_mode=check_mode, prove=prove, progress=progress)
+
+        fetched = FetchedParts(fetch)
+        source = fetched.first
     database = params["database"]
     request = Request(
         source=source,
@@ -301,15 +378,19 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
         keep_previous=params["keep_previous"],
     )
     staged = StagedDatabase(Login.from_params(database), database["name"]) if database else None
-    restore = Restore(request, staged)
+    restore = Restore(request, staged, fetched, progress)
     if check_mode:
         return {"changed": restore.would_change()}
-    with Progress("backup_restore", params["progress"]) as progress:
-        if fetch is not None and restore.would_change():
-            progress.tell(phase="fetch")
-            fetch.run()
-        progress.tell(phase="restore")
-        return restore.run()
+    with progress:
+        result = restore.run()
+    came = fetched.result if fetched is not None else {}
+    result["fetch"] = {name: came[name] for name in ("bytes_fetched", "bytes_refetched", "repairs")} if came else None
+    result["warnings"] = [*came.get("warnings", []), *result["warnings"]]
+    return result
+
+
+def is_address(source: str) -> bool:
+    return source.startswith(("https://", "http://", "file://"))
 
 
 if __name__ == "__main__":

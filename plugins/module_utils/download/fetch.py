@@ -13,6 +13,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.assembly im
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import PartFiles, kind_of
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report, Volume
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import scan_part
 from ansible_collections.boxlift.portal.plugins.module_utils.download.account import Account
 from ansible_collections.boxlift.portal.plugins.module_utils.download.client import Client
 from ansible_collections.boxlift.portal.plugins.module_utils.download.pace import Pace
@@ -128,7 +129,12 @@ class Fetch:
         scans = dict(sorted(work.placing.scans.items()))
         present = {index: os.path.join(self._request.dest, scan.name) for index, scan in scans.items()}
         parts = PartFiles(self._request.dest, self._base, self._kind, present)
-        return Assembly(parts, work.placing.cipher, scans, None).report()
+        report = Assembly(parts, work.placing.cipher, scans, None).report()
+        if report.intact or self._prove is None:
+            return report
+        # Whoever proved the parts may have known how each begins; to name damage, all are read as if nobody did.
+        alone = {index: scan_part(parts, work.placing.cipher, index) for index in scans}
+        return Assembly(parts, work.placing.cipher, alone, None).report()
 
     def _repair(self, work: Work, damaged: list[Volume]) -> None:
         """Ends when the source has other bytes for at least one of them."""

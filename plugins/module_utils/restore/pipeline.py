@@ -19,7 +19,7 @@ import time
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.assembly import Assembly
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import Cipher
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import Cipher, WrongPassword
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.crew import Crew, Told
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import (
@@ -29,7 +29,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds impor
     part_name,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, scan_file
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.stream import backup_cipher
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import Entry, State
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
@@ -51,6 +51,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.restore.strays impo
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.writer import TreeWriter
 
 _LISTEN_SECONDS = 0.2
+_TELL_SECONDS = 0.5
 _HURRY_SECONDS = 0.01  # while a worker is idle and parts may come
 _Future = concurrent.futures.Future
 
@@ -109,6 +110,7 @@ class Pipeline:
         self._leads: set[int] = set()
         self._failure: BaseException | None = None
         self._read = 0
+        self._told = 0.0
 
     def run(self, save: t.Callable[[], None], checkpoint_seconds: float) -> Report:
         """Do what is not done yet; `save` is called every so often. Nothing is complete where the report says damage.
@@ -164,9 +166,19 @@ class Pipeline:
         return sorted(name for state in self._parts.values() if state.mark for name in state.mark.renamed)
 
     def timeline(self) -> list[dict[str, t.Any]]:
-        """When each part was proven and placed: beginning and end, in seconds since the restore began."""
+        """When each part was fetched, proven and placed: beginning and end, in seconds since the restore began."""
+        fetched = {
+            index: [round(moment - self._began, 2) for moment in moments]
+            for index, moments in self._source.fetched.items()
+        }
         return [
-            {"name": self._files[index].name, "index": index, "proven": state.proven, "placed": state.placed}
+            {
+                "name": self._files[index].name,
+                "index": index,
+                "fetched": fetched.get(index),
+                "proven": state.proven,
+                "placed": state.placed,
+            }
             for index, state in sorted(self._parts.items())
         ]
 
@@ -185,8 +197,9 @@ class Pipeline:
             offered = self._offers.get()
             index = offered.index
             self._answers[index] = offered.answer  # from here on it gets one, whatever happens
-            if not self._files:
+            if not self._directory:
                 self._directory, self._base = os.path.split(os.path.abspath(self._source.first))
+            if index == 0 or not self._files:
                 self._open_cipher(index, offered.path)
             name = part_name(self._base, index)
             own = os.path.join(self._directory, name)
@@ -206,11 +219,17 @@ class Pipeline:
 
     def _open_cipher(self, index: int, path: str) -> None:
         """The first part proves the password; where it cannot, the report says why."""
-        parts = PartFiles(self._directory, self._base, kind_of(self._base), {} if index else {0: path})
+        kind = kind_of(self._base)
+        parts = PartFiles(self._directory, self._base, kind, {} if index else {0: path})
+        self._header_fault = None
         try:
             self._cipher = backup_cipher(parts, self._password)
         except PartFault as fault:
             self._header_fault = fault
+        except WrongPassword:
+            # Damage can look like that, too; the part is then fetched again.
+            if not scan_file(path, self._base, 0, kind).fault:
+                raise
 
     # What is to be done.
 
@@ -223,6 +242,7 @@ class Pipeline:
             self._give_tasks()
             if not (coming or self._waiting or self._crew.busy):
                 break
+            self._tell(coming)
             self._listen(_HURRY_SECONDS if coming and self._crew.idle else _LISTEN_SECONDS)
             if dump is not None and dump.done():
                 dump.result()
@@ -382,6 +402,7 @@ class Pipeline:
         if self._feed is None or dump is None:
             return
         self._feed.close()
+        self._progress.tell(phase="load")
         while not concurrent.futures.wait([dump], self._save_every).done:
             self._checkpoint()
         dump.result()
@@ -429,6 +450,26 @@ class Pipeline:
 
     def _now(self) -> float:
         return round(time.time() - self._began, 2)
+
+    def _tell(self, coming: bool) -> None:
+        """What is placed; and what is read, unless the source tells what comes."""
+        now = time.monotonic()
+        if now - self._told < _TELL_SECONDS:
+            return
+        self._told = now
+        counts = [(state.mark or state.partial).counts for state in self._parts.values()]
+        self._progress.tell(files=sum(count.files for count in counts))
+        if coming and self._source.tells:
+            return
+        states = [state for index, state in self._parts.items() if index in self._files]
+        proven = [state.scan for state in states if state.scan is not None]
+        damaged = sum(scan.fault is not None or scan.size_fault() is not None for scan in proven)
+        self._progress.tell(
+            phase="restore",
+            done=self._read,
+            total=sum(state.stamp[0] for state in states),
+            parts={"total": len(states), "done": len(proven) - damaged, "damaged": damaged, "repaired": 0},
+        )
 
     def _checkpoint(self) -> None:
         self._save()

@@ -76,7 +76,7 @@ class Restore:
         self,
         request: Request,
         database: StagingDatabase | None,
-        source: t.Callable[[], Source] | None = None,
+        source: Source | None = None,
         progress: Progress | None = None,
         clock: t.Callable[[], float] = time.monotonic,
     ) -> None:
@@ -178,7 +178,7 @@ class Restore:
         request = self._request
         if "marks" not in state:
             self._clear()
-        source = self._source() if self._source else LocalParts(request.source)
+        source = self._source or LocalParts(request.source)
         tree = Tree(self._trees.staging, request.uid, request.gid)
         routes = Routes(self._database is not None, request.exclude)
         staging = Staging(tree, self._logs, routes, self._database)

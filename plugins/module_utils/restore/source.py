@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import concurrent.futures
 import os
+import time
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import find_parts
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan
+from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Fetch, Prove
 
 # Gives a part (its number, where it lies) to be proven.
 Offer = t.Callable[[int, str], "concurrent.futures.Future[PartScan]"]
@@ -22,12 +24,22 @@ class Source(t.Protocol):
     @property
     def first(self) -> str: ...
 
+    @property
+    def tells(self) -> bool:
+        """Whether it tells its own progress, in bytes that come, while it runs."""
+
     def run(self, offer: Offer) -> None:
         """Offer every part, the first one first; return when all of them have been proven. Called in a thread."""
+
+    @property
+    def fetched(self) -> dict[int, list[float]]:
+        """When the parts came that this run has fetched: beginning and end, in the clock's seconds."""
 
 
 class LocalParts:
     """Parts that lie here already. `path` is the first part's, or that of a directory that holds one backup."""
+
+    tells = False
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -39,6 +51,32 @@ class LocalParts:
     def run(self, offer: Offer) -> None:
         for future in [offer(index, path) for index, path in find_parts(self._path).present.items()]:
             future.result()
+
+    @property
+    def fetched(self) -> dict[int, list[float]]:
+        return {}
+
+
+class FetchedParts:
+    """Parts that come from somewhere else. `make` makes the download, given the function that proves a part."""
+
+    tells = True
+
+    def __init__(self, make: t.Callable[[Prove | None], Fetch]) -> None:
+        self._make = make
+        self.first = make(None).path
+        self.fetched: dict[int, list[float]] = {}
+        self.result: dict[str, t.Any] = {}
+
+    def run(self, offer: Offer) -> None:
+        began = time.time()
+        fetch = self._make(lambda index, path: offer(index, path).result())
+        self.result = fetch.run()
+        for row in self.result["timeline"]:
+            if row["fetched"]:
+                self.fetched[row["index"]] = [began + moment for moment in row["fetched"]]
+        # Those that an earlier run has fetched and proven.
+        LocalParts(self.first).run(offer)
 
 
 def identity(report: Report) -> list[dict[str, t.Any]]:
