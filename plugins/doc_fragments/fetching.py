@@ -19,7 +19,8 @@ options:
     default: []
   expected:
     description:
-      - The sha256 of parts as taken at the source, in lines as C(sha256sum) prints them. A part that differs is damaged.
+      - The sha256 of parts as taken at the source, in lines as C(sha256sum) prints them. A part that differs is
+        damaged.
     type: list
     elements: str
   connections:

@@ -88,6 +88,12 @@ options:
     description: Whether the tree and the database that were live before are kept for a rollback.
     type: bool
     default: true
+  names:
+    description:
+      - Whether names of files that are not UTF-8 are converted from cp1251, each by itself, or keep their bytes.
+    type: str
+    choices: [utf8, raw]
+    default: utf8
 seealso:
   - module: boxlift.portal.backup_fetch
   - module: boxlift.portal.backup_verify
@@ -194,6 +200,47 @@ repairs:
       kind: bit
       detail: BT
       count: 300
+left_out:
+  description: Installers in the backup (C(restore.php), C(bitrixsetup.php)), which are never placed.
+  returned: success
+  type: list
+  elements: str
+  sample: [restore.php]
+specials:
+  description: What the backup brought that restoring it does not put to use. Each is told as a warning with its remedy.
+  returned: success
+  type: dict
+  contains:
+    leftovers:
+      description: Files that an earlier restore left on the source.
+      type: list
+      elements: str
+    buckets:
+      description: Folders with files of cloud storage, with number and size of the files.
+      type: list
+      elements: dict
+    sites:
+      description: Folders of further sites.
+      type: list
+      elements: dict
+    cloud_files:
+      description: The list of files that lie in the vendor's storage, and how many are not in the backup; null without.
+      type: dict
+  sample:
+    leftovers: []
+    buckets: []
+    sites: []
+    cloud_files: null
+import_timeline:
+  description: When each table was loaded, as beginning and end in seconds since the import began.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - table: b_user
+      begin: 0.4
+      end: 1.2
+      rows: 600
 fetch:
   description: What came over the network in this run; null where nothing had to.
   returned: success
@@ -332,6 +379,7 @@ def main() -> None:
             "state_dir": {"type": "path", "default": "/var/lib/boxlift/restore"},
             "exclude": {"type": "list", "elements": "str", "default": []},
             "keep_previous": {"type": "bool", "default": True},
+            "names": {"type": "str", "default": "utf8", "choices": ["utf8", "raw"]},
             "parts": {"type": "path"},
             **FETCH_OPTIONS,
             "progress": {"type": "path"},
@@ -376,6 +424,7 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
         jobs=params["jobs"],
         exclude=tuple(params["exclude"]),
         keep_previous=params["keep_previous"],
+        raw_names=params["names"] == "raw",
     )
     staged = StagedDatabase(Login.from_params(database), database["name"]) if database else None
     restore = Restore(request, staged, fetched, progress)

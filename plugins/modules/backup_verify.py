@@ -262,7 +262,6 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.verify impo
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 
-
 Read = t.Callable[[int], None]
 
 

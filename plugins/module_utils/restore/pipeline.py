@@ -165,6 +165,10 @@ class Pipeline:
         """Entries that keep their cp1251 names."""
         return sorted(name for state in self._parts.values() if state.mark for name in state.mark.renamed)
 
+    def left_out(self) -> list[str]:
+        """Installers, which are not placed."""
+        return sorted(name for state in self._parts.values() if state.mark for name in state.mark.left_out)
+
     def timeline(self) -> list[dict[str, t.Any]]:
         """When each part was fetched, proven and placed: beginning and end, in seconds since the restore began."""
         fetched = {
@@ -420,9 +424,7 @@ class Pipeline:
 
     def _shared_writer(self) -> t.ContextManager[TreeWriter]:
         """For what belongs to no part alone."""
-        tree = self._staging.tree
-        log = os.path.join(self._staging.logs, "shared")
-        return contextlib.closing(TreeWriter(tree.root, log, tree.uid, tree.gid, None))
+        return contextlib.closing(self._staging.tree.writer(os.path.join(self._staging.logs, "shared"), None))
 
     # What is known.
 

@@ -28,11 +28,15 @@ Note = t.Callable[[t.Any], None]
 
 @dataclasses.dataclass(frozen=True)
 class Tree:
-    """Where the files go, and whose they shall be (-1: whoever runs this)."""
+    """Where the files go, whose they shall be (-1: whoever runs this), and whether names keep their bytes."""
 
     root: str
     uid: int
     gid: int
+    raw_names: bool = False
+
+    def writer(self, log: str, checkpoint: int | None) -> TreeWriter:
+        return TreeWriter(self.root, log, self.uid, self.gid, checkpoint, self.raw_names)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +104,7 @@ class ProvePart:
         beat = _Beat(note)
         if self.tree is None:
             return Proven(self._scan(beat, None))
-        writer = TreeWriter(self.tree.root, self.log, self.tree.uid, self.tree.gid, self.mark.log)
+        writer = self.tree.writer(self.log, self.mark.log)
         try:
             sink = TreeSink(writer, self.routes, self.mark, note)
             if self.start is not None:
@@ -141,7 +145,7 @@ class PlaceLead:
 
     def run(self, note: Note) -> Counts:
         """What that completes: one file, or none yet. Raises BoxliftError."""
-        writer = TreeWriter(self.tree.root, self.log, self.tree.uid, self.tree.gid, None)
+        writer = self.tree.writer(self.log, None)
         try:
             sink = TreeSink(writer, Routes(False, ()), Mark(), note)
             sink.take_over(self.start, self.path)
@@ -173,7 +177,7 @@ class SettleDirectories:
     tree: Tree
 
     def run(self, note: Note) -> None:
-        writer = TreeWriter(self.tree.root, self.log, self.tree.uid, self.tree.gid, None)
+        writer = self.tree.writer(self.log, None)
         try:
             writer.settle_directories(note)
         finally:

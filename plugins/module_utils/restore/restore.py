@@ -28,6 +28,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.restore.source impo
     identity,
     unchanged,
 )
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.specials import survey
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.switch import Trees, remove_tree, switch_in
 from ansible_collections.boxlift.portal.plugins.module_utils.state import Lock, read_json, write_json
 
@@ -57,6 +58,7 @@ class Request:
     jobs: int | None = None
     exclude: tuple[str, ...] = ()
     keep_previous: bool = True
+    raw_names: bool = False
 
     def key(self) -> dict[str, t.Any]:
         """What an interrupted run must have in common with this one to be gone on with."""
@@ -66,6 +68,7 @@ class Request:
             "uid": self.uid,
             "gid": self.gid,
             "exclude": list(self.exclude),
+            "raw_names": self.raw_names,
         }
 
 
@@ -152,6 +155,7 @@ class Restore:
                 **report.as_dict(),
             )
         imported = pipeline.imported or {}
+        found = survey(self._trees.staging)
         del state["marks"]
         state["phase"] = "switch"
         state["directory"], state["parts"] = report.parts.directory, identity(report)
@@ -162,12 +166,19 @@ class Restore:
             "rows": imported.get("rows", 0),
             "repairs": imported.get("repairs", []),
             "timeline": pipeline.timeline(),
+            "import_timeline": imported.get("timeline", []),
+            "left_out": pipeline.left_out(),
+            "specials": found.as_dict(),
             "warnings": [
+                *found.warnings(),
                 *(
                     f"{row['table']}: {row['text']} ({row['count']} times, code {row['code']})"
                     for row in imported.get("warnings", [])
                 ),
-                *(f"{name} keeps its cp1251 name: another entry has the converted one." for name in pipeline.renamed()),
+                *(
+                    f"{name} keeps the bytes of its name: the converted one is taken or too long."
+                    for name in pipeline.renamed()
+                ),
                 *self._without_dump(report),
             ],
         }
@@ -179,7 +190,7 @@ class Restore:
         if "marks" not in state:
             self._clear()
         source = self._source or LocalParts(request.source)
-        tree = Tree(self._trees.staging, request.uid, request.gid)
+        tree = Tree(self._trees.staging, request.uid, request.gid, request.raw_names)
         routes = Routes(self._database is not None, request.exclude)
         staging = Staging(tree, self._logs, routes, self._database)
         jobs = request.jobs or os.cpu_count() or 1

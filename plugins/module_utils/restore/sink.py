@@ -10,8 +10,9 @@ import time
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import DUMP_NAME
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import Entry, State
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import Entry, State, printable
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.specials import left_out
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.writer import DiskFull, TreeWriter
 
 NOTE_SECONDS = 2.0
@@ -19,7 +20,7 @@ NOTE_SECONDS = 2.0
 
 @dataclasses.dataclass(frozen=True)
 class Routes:
-    """Where an entry goes: `dump` (into the database), `excluded`, or `tree`."""
+    """Where an entry goes: `dump` (into the database), `excluded`, `left_out` (an installer), or `tree`."""
 
     with_database: bool
     exclude: tuple[str, ...]
@@ -28,6 +29,8 @@ class Routes:
         # The dump, and the statements that the portal runs at each connect, both match.
         if self.with_database and not entry.is_directory and DUMP_NAME.match(entry.path):
             return "dump"
+        if left_out(entry.path):
+            return "left_out"
         name = entry.text
         if any(fnmatch.fnmatchcase(name, pattern) or name.startswith(f"{pattern}/") for pattern in self.exclude):
             return "excluded"
@@ -63,6 +66,7 @@ class Mark:
     lead: bool = False
     counts: Counts = dataclasses.field(default_factory=Counts)
     renamed: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 class TreeSink:
@@ -82,6 +86,7 @@ class TreeSink:
         self._first: int | None = None
         self._lead = mark.lead
         self._counts = dataclasses.replace(mark.counts)
+        self._left_out: list[str] = []
         self._rest: _Rest | None = None
         self.path: bytes | None = None  # of the file that is open
         self.withdrawn: BoxliftError | None = None
@@ -112,6 +117,8 @@ class TreeSink:
         route = self._routes.of(entry)
         if route == "excluded" and not entry.is_directory:
             self._counts.excluded += 1
+        elif route == "left_out":
+            self._left_out.append(printable(entry.path))
         elif route == "tree" and entry.is_directory:
             self._attempt(lambda: self._writer.make_directory(entry))
             self._counts.directories += 1
@@ -146,7 +153,8 @@ class TreeSink:
         """What is placed, where everything before `offset` is."""
         counts = dataclasses.replace(self._counts)
         renamed = (*self._mark.renamed, *self._writer.renamed)
-        return Mark(offset, self._writer.position(), self._first, self._lead, counts, renamed)
+        passed = (*self._mark.left_out, *self._left_out)
+        return Mark(offset, self._writer.position(), self._first, self._lead, counts, renamed, passed)
 
     def _open(self, entry: Entry) -> None:
         self.path = self._writer.begin_file(entry)

@@ -176,7 +176,7 @@ def test_the_same_name_in_two_encodings(tmp_path: Path) -> None:
     live = os.fsencode(tmp_path / "site" / "www")
     assert Path(os.fsdecode(live + b"/" + "Прайс".encode())).read_bytes() == b"utf"
     assert Path(os.fsdecode(live + b"/" + "Прайс".encode("cp1251"))).read_bytes() == b"cp"
-    assert result["warnings"] == ["Прайс keeps its cp1251 name: another entry has the converted one."]
+    assert result["warnings"] == ["Прайс keeps the bytes of its name: the converted one is taken or too long."]
 
 
 def test_forbidden_bits_are_dropped(tmp_path: Path) -> None:
@@ -336,3 +336,26 @@ def test_an_unreadable_state_file_is_named(tmp_path: Path) -> None:
     Path(restore._state_path).write_text("{half")
     with pytest.raises(BoxliftError, match=rf"{restore._state_path} is not readable"):
         restore.run()
+
+
+def test_what_a_backup_brings_beside_the_portal(tmp_path: Path) -> None:
+    """Installers are not placed; what else needs a hand is placed, named and warned of."""
+    more = [
+        Entry(b"restore.php", data=b"<?php"),
+        Entry(b"bitrix/backup/clouds/7/a.jpg", data=b"jpg"),
+        Entry(b"bitrix/.settings.restore.php", data=b"<?php"),
+    ]
+    result = Restore(request_for(tmp_path, small(tmp_path / "one", *more)), None).run()
+    live = tmp_path / "site" / "www"
+    assert result["left_out"] == ["restore.php"]
+    assert not (live / "restore.php").exists()
+    assert (live / "bitrix/backup/clouds/7/a.jpg").exists()
+    assert result["specials"]["buckets"] == [{"name": "7", "files": 1, "bytes": 3}]
+    assert result["specials"]["leftovers"] == ["bitrix/.settings.restore.php"]
+    assert len(result["warnings"]) == 2
+
+
+def test_names_keep_their_bytes_where_asked(tmp_path: Path) -> None:
+    raw = "Прайс".encode("cp1251")
+    Restore(request_for(tmp_path, small(tmp_path / "one", Entry(raw, data=b"cp")), raw_names=True), None).run()
+    assert raw in os.listdir(os.fsencode(tmp_path / "site" / "www"))
