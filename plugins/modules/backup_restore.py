@@ -200,6 +200,12 @@ repairs:
       kind: bit
       detail: BT
       count: 300
+findings:
+  description: What was proven of the backup and what was not, as M(boxlift.portal.backup_verify) returns it.
+  returned: success
+  type: list
+  elements: dict
+  sample: []
 left_out:
   description: Installers in the backup (C(restore.php), C(bitrixsetup.php)), which are never placed.
   returned: success
@@ -425,6 +431,7 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
         exclude=tuple(params["exclude"]),
         keep_previous=params["keep_previous"],
         raw_names=params["names"] == "raw",
+        expected=tuple(params["expected"]) if params["expected"] is not None else None,
     )
     staged = StagedDatabase(Login.from_params(database), database["name"]) if database else None
     restore = Restore(request, staged, fetched, progress)

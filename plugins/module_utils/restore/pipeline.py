@@ -31,6 +31,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds impor
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, scan_file
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.stream import backup_cipher
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.sums import check_expected, expected_sums
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import Entry, State
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.chain import Chain
@@ -78,12 +79,16 @@ class Staging:
 
 
 class Pipeline:
-    """One run of filling the staging area; `marks` of an earlier run are what it goes on from."""
+    """One run of filling the staging area; `marks` of an earlier run are what it goes on from.
+
+    `expected` are sums of the parts that were taken at the source, as sha256sum prints them.
+    """
 
     def __init__(
         self,
         source: Source,
         password: str | None,
+        expected: t.Sequence[str] | None,
         staging: Staging,
         jobs: int,
         marks: dict[str, t.Any],
@@ -91,6 +96,7 @@ class Pipeline:
     ) -> None:
         self._source = source
         self._password = password
+        self._expected = expected
         self._staging = staging
         self._jobs = jobs
         self._progress = progress
@@ -375,7 +381,10 @@ class Pipeline:
     def _assemble(self) -> Report:
         parts = find_parts(self._source.first)
         scans = {index: t.cast(PartScan, state.scan) for index, state in sorted(self._parts.items())}
-        return Assembly(parts, self._cipher, scans, self._header_fault).report()
+        report = Assembly(parts, self._cipher, scans, self._header_fault).report()
+        if self._expected is not None:
+            check_expected(report, expected_sums(self._expected, parts.base))
+        return report
 
     def _finish_tasks(self) -> None:
         """Until nothing is left that can be done now."""

@@ -59,6 +59,7 @@ class Request:
     exclude: tuple[str, ...] = ()
     keep_previous: bool = True
     raw_names: bool = False
+    expected: tuple[str, ...] | None = None
 
     def key(self) -> dict[str, t.Any]:
         """What an interrupted run must have in common with this one to be gone on with."""
@@ -167,6 +168,7 @@ class Restore:
             "repairs": imported.get("repairs", []),
             "timeline": pipeline.timeline(),
             "import_timeline": imported.get("timeline", []),
+            "findings": [finding.as_dict() for finding in report.findings],
             "left_out": pipeline.left_out(),
             "specials": found.as_dict(),
             "warnings": [
@@ -194,7 +196,8 @@ class Restore:
         routes = Routes(self._database is not None, request.exclude)
         staging = Staging(tree, self._logs, routes, self._database)
         jobs = request.jobs or os.cpu_count() or 1
-        pipeline = Pipeline(source, request.password, staging, jobs, state.get("marks", {}), self._progress)
+        marks = state.get("marks", {})
+        pipeline = Pipeline(source, request.password, request.expected, staging, jobs, marks, self._progress)
         try:
             return pipeline, pipeline.run(lambda: self._save(pipeline, state), CHECKPOINT_SECONDS)
         finally:

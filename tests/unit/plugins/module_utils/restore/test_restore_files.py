@@ -359,3 +359,20 @@ def test_names_keep_their_bytes_where_asked(tmp_path: Path) -> None:
     raw = "Прайс".encode("cp1251")
     Restore(request_for(tmp_path, small(tmp_path / "one", Entry(raw, data=b"cp")), raw_names=True), None).run()
     assert raw in os.listdir(os.fsencode(tmp_path / "site" / "www"))
+
+
+def test_sums_that_were_taken_at_the_source(tmp_path: Path) -> None:
+    """They close the gap that an archive without checksums has."""
+    (tmp_path / "one").mkdir()
+    entries = [Entry(b"a.txt", data=b"a" * 5000), Entry(b"b.txt", data=b"b" * 5000)]
+    parts = write_archive(entries, tmp_path / "one", "base", kind="tar", part_limit=4096)
+    sums = tuple(f"{hashlib.sha256(part.read_bytes()).hexdigest()}  {part.name}" for part in parts)
+    content = bytearray(parts[1].read_bytes())
+    content[3000] ^= 1
+    parts[1].write_bytes(content)
+    with pytest.raises(BoxliftError, match=rf"{parts[1].name} is corrupt \(its sha256 is not the one"):
+        Restore(request_for(tmp_path, parts[0], expected=sums), None).run()
+    content[3000] ^= 1
+    parts[1].write_bytes(content)
+    result = Restore(request_for(tmp_path, parts[0], expected=sums), None).run()
+    assert {row["id"]: row["status"] for row in result["findings"]}["backup.checksums"] == "pass"
