@@ -11,7 +11,7 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.assembly import Assembly
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import PartFiles, kind_of
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import PartFiles, kind_of, split_name
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report, Volume
 from ansible_collections.boxlift.portal.plugins.module_utils.download.account import Account
 from ansible_collections.boxlift.portal.plugins.module_utils.download.client import Client
@@ -148,7 +148,7 @@ class Fetch:
             "path": self.path,
             "bytes_fetched": account.fetched,
             "bytes_refetched": account.refetched,
-            "repairs": account.repairs,
+            "repairs": sorted(account.repairs, key=lambda repair: split_name(repair["name"])[1]),
             "timeline": [
                 {
                     "name": work.schedule.part(volume.index).file.name,

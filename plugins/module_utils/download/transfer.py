@@ -85,27 +85,30 @@ class Transfer:
         self._whole: set[int] = set()  # parts that come as a whole, each by one thread
         self.stopped = threading.Event()
 
-    def segment(self, part: Partial, number: int, worker: int) -> bool:
-        """Fetch one segment, from a source without ranges the whole part. False where no source has the part.
+    def segments(self, part: Partial, number: int, count: int, worker: int) -> bool:
+        """Fetch `count` segments from `number` on, from a source without ranges the whole part. False: none has it.
 
         Nothing is done where another thread fetches the whole part already. Raises Rebuilt.
         """
         at, mine = part.bounds(number)[0], False
+        end = number + count - 1
 
         def attempt(source: Source) -> bool:
-            nonlocal at, mine
+            nonlocal at, mine, number
             if not mine:
                 try:
-                    with self._asked(part, source, at, part.bounds(number)[1]) as body:
+                    with self._asked(part, source, at, part.bounds(end)[1]) as body:
                         if body.ranged and body.total != UNKNOWN:
                             self._meet(part, source, body)
                             self._events.opened(part)
                             for chunk in self._chunks(part, body):
                                 part.write(at, chunk)
                                 at += len(chunk)
-                            if at <= part.bounds(number)[1]:
+                                while number <= end and at > part.bounds(number)[1]:
+                                    part.finish(number)
+                                    number += 1
+                            if number <= end:
                                 raise Interrupted("the answer was shorter than asked for", moved=True)
-                            part.finish(number)
                             return True
                         mine = self._claim(part)
                         if mine and not body.ranged:

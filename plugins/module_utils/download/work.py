@@ -26,6 +26,9 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 SPARE_ROUNDS = 3
 RESTARTS = 3
 SAMPLE = 64 * 1024
+# A request should last about so long, where the line is fast.
+STRETCH_SECONDS = 2.0
+LONGEST_STRETCH = 8
 _MARKER = 37
 
 
@@ -54,7 +57,7 @@ class Work:
         self._counting = threading.Lock()
         self._end: int | None = None  # the first number that the source has no part for
         self.transfer = Transfer(sources, self._kind, pace, sleep, self)
-        self.schedule = Schedule(self._make)
+        self.schedule = Schedule(self._make, max(1, request.connections))
         self._threads = [
             threading.Thread(target=self._at_work, args=(("fetch", "repair"), number), daemon=True)
             for number in range(max(1, request.connections))
@@ -124,9 +127,10 @@ class Work:
 
     def _fetch(self, job: Job, worker: int) -> None:
         part = job.part
-        part.start("fetched", self._account.now())
+        began = self._account.now()
+        part.start("fetched", began)
         try:
-            found = self.transfer.segment(part.file, job.number, worker)
+            found = self.transfer.segments(part.file, job.number, job.span, worker)
         except Rebuilt as change:
             self._begin_anew(part, change)
             self.schedule.done(job)
@@ -135,9 +139,12 @@ class Work:
             self._end_at(part)
             self.schedule.done(job)
             return
-        part.stop("fetched", self._account.now())
+        ended = self._account.now()
+        part.stop("fetched", ended)
+        fast = job.span * STRETCH_SECONDS / max(ended - began, 0.001)
+        self.schedule.stretch = min(LONGEST_STRETCH, max(1, int(fast)))
         if part.refetched is not None:
-            first, last = part.file.bounds(job.number)
+            first, last = part.file.bounds(job.number)[0], part.file.bounds(job.number + job.span - 1)[1]
             self._account.again(part.refetched, last + 1 - first, 1)
         if part.index == 0 and job.number == 0:
             self._hint(part)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import kind_of
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, scan_file
+from ansible_collections.boxlift.portal.plugins.module_utils.download import work
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from lab.cloud.faults import Fault
 from lab.cloud.server import HTML_PAGE
@@ -20,6 +21,13 @@ from lab.cloud.server import HTML_PAGE
 from .conftest import SEGMENT, Lab, of_part
 
 
+@pytest.fixture
+def single(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One range for each request, however fast the line is."""
+    monkeypatch.setattr(work, "LONGEST_STRETCH", 1)
+
+
+@pytest.mark.usefixtures("single")
 def test_all_connections_are_at_work_on_one_part_and_stay_open(lab: Lab) -> None:
     lab.write("large", noise_size=900_000, part_limit=300_000)
     with lab.cloud(rate=200_000) as cloud:
@@ -33,6 +41,18 @@ def test_all_connections_are_at_work_on_one_part_and_stay_open(lab: Lab) -> None
     assert result["bytes_fetched"] == lab.size
 
 
+def test_a_fast_line_gets_longer_requests(lab: Lab) -> None:
+    lab.write("large", noise_size=1_800_000, part_limit=900_000)
+    with lab.cloud() as cloud:
+        lab.prepare(f"{cloud.url}{lab.parts[0].name}", connections=2).run()
+    lab.assert_here()
+    asked = [str(request.range)[6:].split("-") for request in of_part(cloud.served, lab.parts[1].name)]
+    sizes = {(int(last) + 1 - int(first)) // SEGMENT for first, last in asked}
+    assert max(sizes) == work.LONGEST_STRETCH
+    assert len(asked) < 900_000 // SEGMENT / 3
+
+
+@pytest.mark.usefixtures("single")
 def test_the_lowest_part_and_offset_come_first(lab: Lab) -> None:
     with lab.cloud() as cloud:
         lab.prepare(f"{cloud.url}{lab.parts[0].name}", connections=1).run()
@@ -132,6 +152,7 @@ def test_a_page_instead_of_every_part(lab: Lab) -> None:
         lab.fetch((2, Fault("html", times=-1)))
 
 
+@pytest.mark.usefixtures("single")
 def test_a_page_in_the_middle_of_a_part(lab: Lab) -> None:
     """It is no reason to think that the source has no ranges, or another backup."""
     lab.write("one", noise_size=300_000, part_limit=150_000)
