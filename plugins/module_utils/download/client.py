@@ -201,7 +201,7 @@ class _Stream(t.Iterator[bytes]):
         self._answer = answer
         self._left = length
         self._most = max(SMALLEST_READ, step)
-        self._size = min(self._most, 16 * SMALLEST_READ)
+        self._size = SMALLEST_READ
         self._drop = drop
         self._open = True
 

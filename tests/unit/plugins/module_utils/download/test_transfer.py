@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import kind_of
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, scan_file
-from ansible_collections.boxlift.portal.plugins.module_utils.download import work
+from ansible_collections.boxlift.portal.plugins.module_utils.download import client, work
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from lab.cloud.faults import Fault
 from lab.cloud.server import HTML_PAGE
@@ -140,6 +140,28 @@ def test_a_slow_connection_is_not(lab: Lab) -> None:
     assert time.monotonic() - began > size / 1000
     assert result["bytes_fetched"] == lab.size
     assert len(cloud.served) == len(lab.parts) + (len(lab.parts) > 1)
+
+
+def test_pieces_follow_the_speed_of_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small where the line is slow, so that what has come is told, written and can be given up soon."""
+    now, takes = 0.0, iter([0.01] * 8 + [1.0] * 3 + [0.2] * 2)
+
+    class Answer:
+        def read(self, size: int) -> bytes:
+            nonlocal now
+            now += next(takes)
+            return bytes(size)
+
+        def isclosed(self) -> bool:
+            return False
+
+    dropped: list[bool] = []
+    monkeypatch.setattr(client.time, "monotonic", lambda: now)
+    stream = client._Stream(t.cast(t.Any, Answer()), 10**9, client.READ_SIZE, lambda: dropped.append(True))
+    sizes = [len(next(stream)) for _piece in range(13)]
+    assert [size // 1024 for size in sizes] == [4, 8, 16, 32, 64, 128, 256, 256, 256, 128, 64, 32, 32]
+    stream.close()
+    assert dropped == [True]
 
 
 def test_content_encoding_is_refused(lab: Lab) -> None:
