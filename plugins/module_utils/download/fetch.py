@@ -15,13 +15,14 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds impor
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report, Volume
 from ansible_collections.boxlift.portal.plugins.module_utils.download.account import Account
 from ansible_collections.boxlift.portal.plugins.module_utils.download.client import Client
+from ansible_collections.boxlift.portal.plugins.module_utils.download.failures import damaged_at_source
 from ansible_collections.boxlift.portal.plugins.module_utils.download.pace import Pace
 from ansible_collections.boxlift.portal.plugins.module_utils.download.placing import Placing
 from ansible_collections.boxlift.portal.plugins.module_utils.download.prove import Prove, Prover, processors
 from ansible_collections.boxlift.portal.plugins.module_utils.download.request import Request
 from ansible_collections.boxlift.portal.plugins.module_utils.download.sources import Sources
 from ansible_collections.boxlift.portal.plugins.module_utils.download.state import FetchState
-from ansible_collections.boxlift.portal.plugins.module_utils.download.work import Work, damaged_at_source
+from ansible_collections.boxlift.portal.plugins.module_utils.download.work import Work
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.state import Lock

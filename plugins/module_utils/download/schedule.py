@@ -31,7 +31,8 @@ class Part:
     busy: int = 0
     stale: str = ""  # why it must be begun anew, once nobody is at work on it
     in_place: bool = False
-    fault: PartFault | None = None
+    # What was wrong with it when it was proven last; of meaning where it is damaged.
+    fault: PartFault = dataclasses.field(default_factory=lambda: PartFault("corrupt", "is damaged", 0))
     moments: dict[str, list[float]] = dataclasses.field(default_factory=dict)
     refetched: dict[str, t.Any] | None = None  # the repair for which it is fetched as a whole
     rounds: int = 0  # how often it was found damaged
@@ -144,8 +145,7 @@ class Schedule:
         with self._changed:
             part = job.part
             part.busy -= 1
-            if state:
-                part.state, part.fault = state, fault
+            part.state, part.fault = state or part.state, fault or part.fault
             if part.state == "probed" and part.file.total != UNKNOWN:
                 self._open(part, but=job.number)
             if part.state in ("probed", "open") and not part.busy:
@@ -171,7 +171,7 @@ class Schedule:
 
     def update(self, part: Part, state: str, fault: PartFault | None = None) -> None:
         with self._changed:
-            part.state, part.fault = state, fault
+            part.state, part.fault = state, fault or part.fault
             self._changed.notify_all()
 
     def idle(self) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import kind_of
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, scan_file
-from ansible_collections.boxlift.portal.plugins.module_utils.download import client, work
+from ansible_collections.boxlift.portal.plugins.module_utils.download import chunks, work
+from ansible_collections.boxlift.portal.plugins.module_utils.download.answer import READ_SIZE
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from lab.cloud.faults import Fault
 from lab.cloud.server import HTML_PAGE
@@ -156,8 +157,8 @@ def test_pieces_follow_the_speed_of_the_line(monkeypatch: pytest.MonkeyPatch) ->
             return False
 
     dropped: list[bool] = []
-    monkeypatch.setattr(client.time, "monotonic", lambda: now)
-    stream = client._Stream(t.cast(t.Any, Answer()), 10**9, client.READ_SIZE, lambda: dropped.append(True))
+    monkeypatch.setattr(chunks.time, "monotonic", lambda: now)
+    stream = chunks.AnswerStream(t.cast(t.Any, Answer()), 10**9, READ_SIZE, lambda: dropped.append(True))
     sizes = [len(next(stream)) for _piece in range(13)]
     assert [size // 1024 for size in sizes] == [4, 8, 16, 32, 64, 128, 256, 256, 256, 128, 64, 32, 32]
     stream.close()
