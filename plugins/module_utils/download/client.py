@@ -23,12 +23,12 @@ from ansible_collections.boxlift.portal.plugins.module_utils.download.answer imp
     Refused,
     Unusable,
 )
+from ansible_collections.boxlift.portal.plugins.module_utils.download.chunks import AnswerStream, said
 from ansible_collections.boxlift.portal.plugins.module_utils.download.proxy import connection_to
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 
 __all__ = ("READ_SIZE", "UNKNOWN", "Body", "Client", "Interrupted", "Refused", "Unusable", "tls_context")
 
-SMALLEST_READ = 4096
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 10
 _DRAINED = 64 * 1024  # an error page up to this size is read, so that the connection can be used again
@@ -105,24 +105,23 @@ class Client:
     def _ask(
         self, split: urllib.parse.SplitResult, headers: dict[str, str]
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
-        for again in (True, False):
-            connection, target, extra = self._connection(split)
-            reused = connection.sock is not None
-            try:
-                connection.request("GET", target, headers={**headers, **extra})
-                return connection, connection.getresponse()
-            except ssl.SSLCertVerificationError as error:
-                self._drop(connection)
-                raise BoxliftError(
-                    f"The certificate of {split.hostname} is not trusted: {error.verify_message}.",
-                    "Give the authority that signed it in ca_path.",
-                ) from error
-            except (OSError, http.client.HTTPException) as error:
-                self._drop(connection)
+        connection, target, extra = self._connection(split)
+        reused = connection.sock is not None
+        try:
+            connection.request("GET", target, headers={**headers, **extra})
+            return connection, connection.getresponse()
+        except ssl.SSLCertVerificationError as error:
+            self._drop(connection)
+            raise BoxliftError(
+                f"The certificate of {split.hostname} is not trusted: {error.verify_message}.",
+                "Give the authority that signed it in ca_path.",
+            ) from error
+        except (OSError, http.client.HTTPException) as error:
+            self._drop(connection)
+            if reused and not isinstance(error, TimeoutError):
                 # A server may have closed a connection that lay idle; that says nothing about the line.
-                if not (again and reused and not isinstance(error, TimeoutError)):
-                    raise Interrupted(_said(error)) from error
-        raise AssertionError("unreachable")
+                return self._ask(split, headers)
+            raise Interrupted(said(error)) from error
 
     def _connection(self, split: urllib.parse.SplitResult) -> tuple[http.client.HTTPConnection, str, dict[str, str]]:
         mine: dict[tuple[str, str], tuple[http.client.HTTPConnection, str, dict[str, str]]]
@@ -188,65 +187,8 @@ class Client:
         if sized and total == UNKNOWN:
             self._drop(connection)
             raise Unusable("the server does not say how long it is")
-        stream = _Stream(answer, length, step, lambda: self._drop(connection))
+        stream = AnswerStream(answer, length, step, lambda: self._drop(connection))
         return Body(offset, total, validator, stream, answer.status == 206)
-
-
-class _Stream(t.Iterator[bytes]):
-    """An answer's body. The pieces are small where the line is slow, so that nothing waits long for a full one."""
-
-    def __init__(
-        self, answer: http.client.HTTPResponse, length: int | None, step: int, drop: t.Callable[[], None]
-    ) -> None:
-        self._answer = answer
-        self._left = length
-        self._most = max(SMALLEST_READ, step)
-        self._size = min(self._most, 16 * SMALLEST_READ)
-        self._drop = drop
-        self._open = True
-
-    def __next__(self) -> bytes:
-        if self._left == 0 or not self._open:
-            self._end()
-            raise StopIteration
-        began = time.monotonic()
-        try:
-            block = self._answer.read(self._size if self._left is None else min(self._size, self._left))
-        except (OSError, http.client.HTTPException) as error:
-            self.close()
-            raise Interrupted(_said(error)) from error
-        if not block and self._left is not None:
-            left = self._left
-            self.close()
-            raise Interrupted(f"the connection ended {left} bytes early")
-        if not block:
-            self._end()
-            raise StopIteration
-        took = time.monotonic() - began
-        if took < 0.05:
-            self._size = min(self._most, self._size * 2)
-        elif took > 0.5:
-            self._size = max(SMALLEST_READ, self._size // 2)
-        if self._left is not None:
-            self._left -= len(block)
-        return block
-
-    def _end(self) -> None:
-        """The body is used up; the connection is free for the next request if all of it came."""
-        if self._open and not self._answer.isclosed():
-            self._drop()
-        self._open = False
-
-    def close(self) -> None:
-        if self._open and (self._left != 0 or not self._answer.isclosed()):
-            self._drop()
-        self._open = False
-
-
-def _said(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "nothing came for too long (timed out)"
-    return str(error) or type(error).__name__
 
 
 def _retry_after(value: str | None) -> float | None:

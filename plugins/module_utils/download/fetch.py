@@ -11,18 +11,19 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.assembly import Assembly
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import PartFiles, kind_of
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import PartFiles, kind_of, split_name
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report, Volume
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import scan_part
 from ansible_collections.boxlift.portal.plugins.module_utils.download.account import Account
 from ansible_collections.boxlift.portal.plugins.module_utils.download.client import Client
+from ansible_collections.boxlift.portal.plugins.module_utils.download.failures import damaged_at_source
 from ansible_collections.boxlift.portal.plugins.module_utils.download.pace import Pace
 from ansible_collections.boxlift.portal.plugins.module_utils.download.placing import Placing
 from ansible_collections.boxlift.portal.plugins.module_utils.download.prove import Prove, Prover, processors
 from ansible_collections.boxlift.portal.plugins.module_utils.download.request import Request
 from ansible_collections.boxlift.portal.plugins.module_utils.download.sources import Sources
 from ansible_collections.boxlift.portal.plugins.module_utils.download.state import FetchState
-from ansible_collections.boxlift.portal.plugins.module_utils.download.work import Work, damaged_at_source
+from ansible_collections.boxlift.portal.plugins.module_utils.download.work import Work
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.state import Lock
@@ -154,7 +155,7 @@ class Fetch:
             "path": self.path,
             "bytes_fetched": account.fetched,
             "bytes_refetched": account.refetched,
-            "repairs": account.repairs,
+            "repairs": sorted(account.repairs, key=lambda repair: split_name(repair["name"])[1]),
             "timeline": [
                 {
                     "name": work.schedule.part(volume.index).file.name,

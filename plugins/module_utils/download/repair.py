@@ -9,12 +9,22 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.flip import flipped
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.inflate import READ_SIZE
+from ansible_collections.boxlift.portal.plugins.module_utils.download.account import Account
+from ansible_collections.boxlift.portal.plugins.module_utils.download.asking import Rebuilt
+from ansible_collections.boxlift.portal.plugins.module_utils.download.failures import (
+    always_damaged,
+    damaged_at_source,
+    rebuilt,
+)
 from ansible_collections.boxlift.portal.plugins.module_utils.download.partial import Partial
+from ansible_collections.boxlift.portal.plugins.module_utils.download.request import Request
+from ansible_collections.boxlift.portal.plugins.module_utils.download.schedule import Part
 from ansible_collections.boxlift.portal.plugins.module_utils.download.sources import Sources
 from ansible_collections.boxlift.portal.plugins.module_utils.download.transfer import Transfer
 
 # Damage shows at most one block of the inflater behind the offset that the fault names.
 _SLACK = READ_SIZE + 4096
+SPARE_ROUNDS = 3
 
 
 class Mended(t.NamedTuple):
@@ -23,6 +33,44 @@ class Mended(t.NamedTuple):
     differs: bool
     bytes: int
     ranges: int
+
+
+class Repairs:
+    """Safe to use from several threads, each for another part."""
+
+    def __init__(self, request: Request, sources: Sources, transfer: Transfer, account: Account) -> None:
+        self._request = request
+        self._sources = sources
+        self._transfer = transfer
+        self._account = account
+
+    def repair(self, part: Part) -> str:
+        """The part's new state: whole, to be proven again, or new where its copy was of no use. Raises BoxliftError."""
+        fault = part.fault
+        self._check_rounds(part)
+        repair = self._account.repair(part, fault.status, fault.reason)
+        try:
+            mended = mend(part.file, fault, self._sources, self._transfer, self._request.segment)
+        except Rebuilt as change:
+            if change.version == "other":
+                raise rebuilt(part.file.name, str(change), self._request.dest) from change
+            # The copy was cut: it is fetched anew, as a whole.
+            part.file.discard()
+            part.refetched = repair
+            return "new"
+        self._account.again(repair, mended.bytes, mended.ranges)
+        if not mended.differs and not part.doubted:
+            raise damaged_at_source(part.file.name, fault.status, fault.reason)
+        if not mended.differs:
+            self._account.repairs.remove(repair)  # the blame may be another part's
+        part.doubted = False
+        return "whole"
+
+    def _check_rounds(self, part: Part) -> None:
+        """Every range may be damaged, one after the other; beyond that, what comes is damaged each time anew."""
+        part.rounds += 1
+        if part.rounds > len(part.file.numbers()) + SPARE_ROUNDS:
+            raise always_damaged(part.file.name, part.rounds, part.fault.status, part.fault.reason)
 
 
 def mend(part: Partial, fault: PartFault, sources: Sources, transfer: Transfer, size: int) -> Mended:

@@ -31,7 +31,8 @@ class Part:
     busy: int = 0
     stale: str = ""  # why it must be begun anew, once nobody is at work on it
     in_place: bool = False
-    fault: PartFault | None = None
+    # What was wrong with it when it was proven last; of meaning where it is damaged.
+    fault: PartFault = dataclasses.field(default_factory=lambda: PartFault("corrupt", "is damaged", 0))
     moments: dict[str, list[float]] = dataclasses.field(default_factory=dict)
     refetched: dict[str, t.Any] | None = None  # the repair for which it is fetched as a whole
     rounds: int = 0  # how often it was found damaged
@@ -49,22 +50,26 @@ class Part:
 
 
 class Job(t.NamedTuple):
-    """A segment to fetch, a part to prove or a part to repair."""
+    """Segments to fetch, `span` of them from `number` on, or a part to prove or to repair."""
 
     kind: str
     part: Part
     number: int = 0
+    span: int = 1
 
 
 class Schedule:
     """Handed between threads. `count` is how many parts there are, None while that is not known."""
 
-    def __init__(self, make: t.Callable[[int], Part]) -> None:
+    def __init__(self, make: t.Callable[[int], Part], connections: int) -> None:
         self._make = make
+        self._connections = connections
         self._changed = threading.Condition()
         self.parts: dict[int, Part] = {0: make(0)}
         self.count: int | None = 1
         self.count_sure = False
+        # How many segments one request is for: between two requests a connection stands idle for a round trip.
+        self.stretch = 1
         self.failure: BaseException | None = None
         self._over = False
 
@@ -104,8 +109,17 @@ class Schedule:
                 part.state = "probed"
                 return Job("fetch", part, 0)
             if part.state == "open" and part.left and not part.stale:
-                return Job("fetch", part, part.left.pop(0))
+                return self._stretch(part)
         return None
+
+    def _stretch(self, part: Part) -> Job:
+        """Neighbours together, as far as there is enough for all connections."""
+        first, count = part.left[0], 1
+        most = min(self.stretch, len(part.left) // self._connections)
+        while count < most and part.left[count] == first + count:
+            count += 1
+        del part.left[:count]
+        return Job("fetch", part, first, count)
 
     def _proof(self) -> Job | None:
         """Part 0 alone comes first: it opens the cipher and tells how many parts there are."""
@@ -131,8 +145,7 @@ class Schedule:
         with self._changed:
             part = job.part
             part.busy -= 1
-            if state:
-                part.state, part.fault = state, fault
+            part.state, part.fault = state or part.state, fault or part.fault
             if part.state == "probed" and part.file.total != UNKNOWN:
                 self._open(part, but=job.number)
             if part.state in ("probed", "open") and not part.busy:
@@ -158,7 +171,7 @@ class Schedule:
 
     def update(self, part: Part, state: str, fault: PartFault | None = None) -> None:
         with self._changed:
-            part.state, part.fault = state, fault
+            part.state, part.fault = state, fault or part.fault
             self._changed.notify_all()
 
     def idle(self) -> None:

@@ -17,31 +17,11 @@ from ansible_collections.boxlift.portal.plugins.module_utils.download.answer imp
     Refused,
     Unusable,
 )
+from ansible_collections.boxlift.portal.plugins.module_utils.download.asking import Asking, Rebuilt, Stopped
 from ansible_collections.boxlift.portal.plugins.module_utils.download.pace import Pace
 from ansible_collections.boxlift.portal.plugins.module_utils.download.partial import Partial
 from ansible_collections.boxlift.portal.plugins.module_utils.download.sources import Source, Sources
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-
-TRIES = 8
-LONGEST_WAIT = 900.0
-EXPIRED = (401, 403, 410)
-_T = t.TypeVar("_T")
-Pick = t.Callable[[t.Sequence[Source]], t.Optional[Source]]
-
-
-class Stopped(Exception):
-    """Another thread has failed; this one gives up its work."""
-
-
-class Rebuilt(Exception):
-    """The source has another file under the part's name than the one that was begun.
-
-    `version` (ETag or Last-Modified) is the `same`, so that a bad proxy is likely, or `other`, or `unknown`.
-    """
-
-    def __init__(self, reason: str, version: str = "unknown") -> None:
-        super().__init__(reason)
-        self.version = version
 
 
 class Compared(t.NamedTuple):
@@ -73,39 +53,41 @@ class Transfer:
         sources: Sources,
         kind: Kind,
         pace: Pace,
-        sleep: t.Callable[[float], None],
+        asking: Asking,
         events: Events,
     ) -> None:
         self._sources = sources
         self._kind = kind
         self._pace = pace
-        self._sleep = sleep
+        self._asking = asking
         self._events = events
         self._lock = threading.Lock()
         self._whole: set[int] = set()  # parts that come as a whole, each by one thread
-        self.stopped = threading.Event()
 
-    def segment(self, part: Partial, number: int, worker: int) -> bool:
-        """Fetch one segment, from a source without ranges the whole part. False where no source has the part.
+    def segments(self, part: Partial, number: int, count: int, worker: int) -> bool:
+        """Fetch `count` segments from `number` on, from a source without ranges the whole part. False: none has it.
 
         Nothing is done where another thread fetches the whole part already. Raises Rebuilt.
         """
         at, mine = part.bounds(number)[0], False
+        end = number + count - 1
 
         def attempt(source: Source) -> bool:
-            nonlocal at, mine
+            nonlocal at, mine, number
             if not mine:
                 try:
-                    with self._asked(part, source, at, part.bounds(number)[1]) as body:
+                    with self._asked(part, source, at, part.bounds(end)[1]) as body:
                         if body.ranged and body.total != UNKNOWN:
                             self._meet(part, source, body)
                             self._events.opened(part)
                             for chunk in self._chunks(part, body):
                                 part.write(at, chunk)
                                 at += len(chunk)
-                            if at <= part.bounds(number)[1]:
+                                while number <= end and at > part.bounds(number)[1]:
+                                    part.finish(number)
+                                    number += 1
+                            if number <= end:
                                 raise Interrupted("the answer was shorter than asked for", moved=True)
-                            part.finish(number)
                             return True
                         mine = self._claim(part)
                         if mine and not body.ranged:
@@ -125,7 +107,7 @@ class Transfer:
             return True
 
         try:
-            return self.ask(part, lambda without: self._sources.pick(worker, without), attempt) is not None
+            return self._asking.ask(part, lambda without: self._sources.pick(worker, without), attempt) is not None
         finally:
             self._release(part, mine)
 
@@ -155,7 +137,7 @@ class Transfer:
                     raise Interrupted("the answer was shorter than asked for", moved=True)
                 return Compared(differs, got, not body.ranged)
 
-        return self.ask(part, lambda without: None if source.left or source in without else source, attempt)
+        return self._asking.ask(part, lambda without: None if source.left or source in without else source, attempt)
 
     def beginning(self, part: Partial, size: int) -> bytes | None:
         """The first bytes of what the source has now, none if its version tells that it is what we have.
@@ -176,47 +158,7 @@ class Transfer:
                         break
             return content[:size]
 
-        return self.ask(part, lambda without: self._sources.pick(0, without), attempt)
-
-    def ask(self, part: Partial, pick: Pick, attempt: t.Callable[[Source], _T]) -> _T | None:
-        """The result of `attempt`, made until it succeeds. None: no source that may be picked has the part."""
-        failures = 0
-        without: list[Source] = []
-        while True:
-            if self.stopped.is_set():
-                raise Stopped
-            source = pick(without)
-            if source is None:
-                return None
-            wait: float | None = None
-            try:
-                result = attempt(source)
-                for other in without:
-                    self._sources.leave(other, f"it has no {part.name}")
-                return result
-            except (Interrupted, Unusable) as error:
-                last = str(error)
-                # A line that keeps breaking but moves on is not a failure.
-                failures = 0 if isinstance(error, Interrupted) and error.moved else failures + 1
-            except Refused as error:
-                if error.status == 404:
-                    without.append(source)
-                    continue
-                if error.status in EXPIRED:
-                    if not self._sources.leave(source, str(error)):
-                        raise _expired(part.name, error) from error
-                    failures = 0
-                    continue
-                if error.status == 416 and part.total > 0:
-                    raise Rebuilt("it is shorter than before") from error
-                last, wait = str(error), error.wait
-                failures += 1
-            if failures < TRIES:
-                self._pause(failures, wait)
-            elif self._sources.leave(source, last):
-                failures = 0
-            else:
-                raise _unreachable(part.name, last)
+        return self._asking.ask(part, lambda without: self._sources.pick(0, without), attempt)
 
     @contextlib.contextmanager
     def _asked(self, part: Partial, source: Source, first: int = 0, last: int | None = None) -> t.Iterator[Body]:
@@ -281,7 +223,7 @@ class Transfer:
         moved = False
         try:
             for chunk in body.chunks:
-                if self.stopped.is_set():
+                if self._asking.stopped.is_set():
                     raise Stopped
                 self._pace.take(len(chunk))
                 self._events.received(len(chunk))
@@ -303,27 +245,3 @@ class Transfer:
         if mine:
             with self._lock:
                 self._whole.discard(part.index)
-
-    def _pause(self, failures: int, wait: float | None) -> None:
-        left = min(30.0, 2.0**failures if failures else 0.2) if wait is None else min(wait, LONGEST_WAIT)
-        while left > 0:
-            if self.stopped.is_set():
-                raise Stopped
-            self._sleep(min(1.0, left))
-            left -= 1.0
-
-
-def _expired(name: str, error: Refused) -> BoxliftError:
-    return BoxliftError(
-        f"The source no longer gives out {name} ({error}): the link has expired.",
-        "Get a new link to the same backup and run again with it; what is here already is kept.",
-        part=name,
-    )
-
-
-def _unreachable(name: str, last: str) -> BoxliftError:
-    return BoxliftError(
-        f"{name} could not be fetched: {last}.",
-        "Check the line and the source, then run again: it goes on where it stopped.",
-        part=name,
-    )

@@ -12,20 +12,24 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault impor
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.inflate import read_marker
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import find_parts, kind_of, part_name
 from ansible_collections.boxlift.portal.plugins.module_utils.download.account import Account
+from ansible_collections.boxlift.portal.plugins.module_utils.download.asking import Asking, Rebuilt, Stopped
+from ansible_collections.boxlift.portal.plugins.module_utils.download.failures import no_such, rebuilt
 from ansible_collections.boxlift.portal.plugins.module_utils.download.pace import Pace
 from ansible_collections.boxlift.portal.plugins.module_utils.download.partial import Partial
 from ansible_collections.boxlift.portal.plugins.module_utils.download.placing import Placing
-from ansible_collections.boxlift.portal.plugins.module_utils.download.repair import mend
+from ansible_collections.boxlift.portal.plugins.module_utils.download.repair import Repairs
 from ansible_collections.boxlift.portal.plugins.module_utils.download.request import Request
 from ansible_collections.boxlift.portal.plugins.module_utils.download.schedule import Job, Part, Schedule
 from ansible_collections.boxlift.portal.plugins.module_utils.download.sources import Sources
 from ansible_collections.boxlift.portal.plugins.module_utils.download.state import FetchState
-from ansible_collections.boxlift.portal.plugins.module_utils.download.transfer import Rebuilt, Stopped, Transfer
+from ansible_collections.boxlift.portal.plugins.module_utils.download.transfer import Transfer
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 
-SPARE_ROUNDS = 3
 RESTARTS = 3
 SAMPLE = 64 * 1024
+# A request should last about so long, where the line is fast.
+STRETCH_SECONDS = 2.0
+LONGEST_STRETCH = 8
 _MARKER = 37
 
 
@@ -53,8 +57,10 @@ class Work:
         self._restarts = 0
         self._counting = threading.Lock()
         self._end: int | None = None  # the first number that the source has no part for
-        self.transfer = Transfer(sources, self._kind, pace, sleep, self)
-        self.schedule = Schedule(self._make)
+        self._asking = Asking(sources, sleep)
+        self.transfer = Transfer(sources, self._kind, pace, self._asking, self)
+        self._repairs = Repairs(request, sources, self.transfer, account)
+        self.schedule = Schedule(self._make, max(1, request.connections))
         self._threads = [
             threading.Thread(target=self._at_work, args=(("fetch", "repair"), number), daemon=True)
             for number in range(max(1, request.connections))
@@ -67,7 +73,7 @@ class Work:
         return self
 
     def __exit__(self, *_failure: object) -> None:
-        self.transfer.stopped.set()
+        self._asking.stopped.set()
         self.schedule.end()
         self._sources.close()
         for thread in self._threads:
@@ -111,22 +117,23 @@ class Work:
                 if job.kind == "fetch":
                     self._fetch(job, worker)
                 elif job.kind == "repair":
-                    self._repair(job)
+                    self.schedule.done(job, self._repairs.repair(job.part))
                 else:
                     self._prove_part(job)
         except Stopped:
             return
         except BaseException as error:
-            self.transfer.stopped.set()
+            self._asking.stopped.set()
             self.schedule.fail(error)
 
     # Fetching
 
     def _fetch(self, job: Job, worker: int) -> None:
         part = job.part
-        part.start("fetched", self._account.now())
+        began = self._account.now()
+        part.start("fetched", began)
         try:
-            found = self.transfer.segment(part.file, job.number, worker)
+            found = self.transfer.segments(part.file, job.number, job.span, worker)
         except Rebuilt as change:
             self._begin_anew(part, change)
             self.schedule.done(job)
@@ -135,9 +142,12 @@ class Work:
             self._end_at(part)
             self.schedule.done(job)
             return
-        part.stop("fetched", self._account.now())
+        ended = self._account.now()
+        part.stop("fetched", ended)
+        fast = job.span * STRETCH_SECONDS / max(ended - began, 0.001)
+        self.schedule.stretch = min(LONGEST_STRETCH, max(1, int(fast)))
         if part.refetched is not None:
-            first, last = part.file.bounds(job.number)
+            first, last = part.file.bounds(job.number)[0], part.file.bounds(job.number + job.span - 1)[1]
             self._account.again(part.refetched, last + 1 - first, 1)
         if part.index == 0 and job.number == 0:
             self._hint(part)
@@ -160,7 +170,7 @@ class Work:
             part.file.name for part in self.schedule.parts.values() if part.state == "absent" and part.index < count
         ]
         if absent:
-            raise _no_such(absent[0], count)
+            raise no_such(absent[0], count)
         for index, path in find_parts(self.schedule.part(0).path).present.items():
             if index >= count:
                 raise BoxliftError(
@@ -181,14 +191,14 @@ class Work:
                 self._end = part.index
                 self.schedule.set_count(part.index, sure=self.schedule.part(0).state == "placed")
             elif self.schedule.count_sure and part.index < self.schedule.count:
-                raise _no_such(part.file.name, self.schedule.count)
+                raise no_such(part.file.name, self.schedule.count)
 
     def _begin_anew(self, part: Part, change: Rebuilt) -> None:
         """Of two exports nothing is mixed. Where only this part is here, or only its length is odd, it begins again."""
         self._restarts += 1
         alone = part.index == 0 and not self._state.parts
         if self._restarts > RESTARTS or not (alone or change.version == "same"):
-            raise _rebuilt(part.file.name, str(change), self._request.dest)
+            raise rebuilt(part.file.name, str(change), self._request.dest)
         self._account.repair(part, "foreign", f"the source changed it while it was fetched: {change}")
         part.stale = str(change)
 
@@ -198,13 +208,13 @@ class Work:
         try:
             there = self.transfer.beginning(part.file, SAMPLE)
         except Rebuilt as change:
-            raise _rebuilt(self._base, str(change), self._request.dest) from change
+            raise rebuilt(self._base, str(change), self._request.dest) from change
         if there is None:
             self._end_at(part)
         elif there:
             with open(part.path, "rb") as first:
                 if first.read(len(there)) != there:
-                    raise _rebuilt(self._base, "it begins otherwise", self._request.dest)
+                    raise rebuilt(self._base, "it begins otherwise", self._request.dest)
 
     # Proof
 
@@ -223,47 +233,12 @@ class Work:
                 count = (found.marker.last_index or 0) + 1 if found.marker else self._end
                 self._count(count, sure=count is not None)
 
-    # Repair
-
     def doubt(self, index: int, fault: PartFault) -> None:
         """A part that is intact by itself does not fit the others."""
         part = self.schedule.part(index)
         self.placing.take_back(part)
         part.doubted = True
         self.schedule.update(part, "damaged", fault)
-
-    def _repair(self, job: Job) -> None:
-        part, fault = job.part, job.part.fault
-        assert fault is not None
-        self._check_rounds(part, fault)
-        repair = self._account.repair(part, fault.status, fault.reason)
-        try:
-            mended = mend(part.file, fault, self._sources, self.transfer, self._request.segment)
-        except Rebuilt as change:
-            if change.version == "other":
-                raise _rebuilt(part.file.name, str(change), self._request.dest) from change
-            # The copy was cut: it is fetched anew, as a whole.
-            part.file.discard()
-            part.refetched = repair
-            self.schedule.done(job, "new")
-            return
-        self._account.again(repair, mended.bytes, mended.ranges)
-        if not mended.differs and not part.doubted:
-            raise damaged_at_source(part.file.name, fault.status, fault.reason)
-        if not mended.differs:
-            self._account.repairs.remove(repair)  # the blame may be another part's
-        self.schedule.done(job, "whole")
-
-    def _check_rounds(self, part: Part, fault: PartFault) -> None:
-        """Every range may be damaged, one after the other; beyond that, what comes is damaged each time anew."""
-        part.rounds += 1
-        if part.rounds > len(part.file.numbers()) + SPARE_ROUNDS:
-            raise BoxliftError(
-                f"{part.file.name} arrived damaged {part.rounds} times, each time differently; last: {fault.status} "
-                f"({fault.reason}).",
-                "The line or a proxy changes the data: fetch over another line.",
-                part=part.file.name,
-            )
 
     def _check_room(self) -> None:
         first = self.schedule.part(0).file.total
@@ -289,27 +264,3 @@ class Work:
 
     def page(self, part: Partial) -> None:
         self._account.repair(self.schedule.part(part.index), "foreign", "an HTML page instead of a part of the backup")
-
-
-def damaged_at_source(name: str, status: str, reason: str) -> BoxliftError:
-    return BoxliftError(
-        f"{name} is damaged at its source: two downloads agree and are {status} ({reason}).",
-        "Downloading again cannot help. Ask the source for this part, or order a new backup.",
-        part=name,
-    )
-
-
-def _rebuilt(name: str, reason: str, dest: str) -> BoxliftError:
-    return BoxliftError(
-        f"The source has another backup under the name {name} now than {dest}: {reason}. Nothing of the two was mixed.",
-        "Give an empty directory in dest, or remove these parts if the earlier backup is no longer wanted.",
-        part=name,
-    )
-
-
-def _no_such(name: str, count: int) -> BoxliftError:
-    return BoxliftError(
-        f"The source has no {name} (404), and the backup has {count} parts.",
-        "Ask the source for the missing part, or order a new backup.",
-        part=name,
-    )

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 import typing as t
 from pathlib import Path
 
@@ -47,6 +49,37 @@ def test_fetch(tmp_path: Path, tls: t.Any, run_module: RunModule) -> None:
         assert "canary" not in str(state)
         assert not run_module(backup_fetch, check=True, **options)["changed"]
         assert not run_module(backup_fetch, **options)["changed"]
+
+
+def test_a_disk_a_mirror_and_a_schedule(tmp_path: Path, tls: t.Any, run_module: RunModule) -> None:
+    folder, disk = tmp_path / "cloud", tmp_path / "disk"
+    folder.mkdir()
+    parts = write_archive([Entry(b"a.bin", data=bytes(30000))], folder, "base", kind="tar", part_limit=8192)
+    shutil.copytree(folder, disk)
+    sums = {part.name: hashlib.sha256(part.read_bytes()).hexdigest() for part in parts}
+    bad = disk / parts[1].name
+    bad.write_bytes(b"x" + bad.read_bytes()[1:])
+    options = {
+        "url": str(disk / parts[0].name),
+        "dest": str(tmp_path / "dest"),
+        "expected": sums,
+        "bandwidth_limit": 1,
+        "bandwidth_schedule": [
+            {"from": "00:00", "to": "12:00", "limit": 0},
+            {"from": "12:00", "to": "00:00", "limit": 0},
+        ],
+        "ca_path": str(tls.authority),
+    }
+    with CloudServer(folder, certificate=tls.certificate, key=tls.key) as cloud:
+        result = run_module(backup_fetch, **options, mirrors=[f"{cloud.url}{parts[0].name}?signature=canary"])
+    assert not result["failed"], result
+    assert [(repair["name"], repair["ranges"]) for repair in result["repairs"]] == [(parts[1].name, 2)]
+    assert [volume["sha256"] for volume in result["volumes"]] == list(sums.values())
+    assert [row["name"] for row in result["timeline"]] == list(sums)
+    assert "canary" not in str(result)
+    options["bandwidth_schedule"] = [{"from": "0", "to": "12:00", "limit": 0}]
+    refused = run_module(backup_fetch, **options)
+    assert refused["msg"].startswith("bandwidth_schedule: '0' is not a time of day.")
 
 
 def test_a_missing_authority_file(tmp_path: Path, run_module: RunModule) -> None:

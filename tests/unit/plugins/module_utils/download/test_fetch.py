@@ -8,6 +8,7 @@ import json
 import os
 import ssl
 import threading
+import time
 import typing as t
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from lab.cloud.faults import Fault
 
-from .conftest import Lab, of_part
+from .conftest import SEGMENT, Lab, of_part
 
 
 @pytest.mark.parametrize("kind", ("tar", "tar.gz", "enc", "enc.gz"))
@@ -154,6 +155,8 @@ def test_every_part_is_proven_once_and_the_first_before_all_others(lab: Lab) -> 
     def prove(index: int, path: str) -> PartScan:
         if index:
             assert (lab.dest / lab.parts[0].name).exists()
+        else:
+            time.sleep(0.5)  # the others are here by then
         assert Path(path).name == f".{lab.parts[index].name}.partial"
         assert Path(path).read_bytes() == lab.parts[index].read_bytes()
         with lock:
@@ -201,6 +204,22 @@ def test_a_part_that_changed_since_it_was_fetched(tmp_path: Path, tls: t.Any) ->
     result, _cloud = lab.fetch()
     assert result["repairs"][0]["reason"] == "its sha256 is another than when it was fetched"
     lab.assert_here()
+
+
+def test_killed_between_the_renaming_of_a_part_and_the_note_of_it(lab: Lab) -> None:
+    """The journal still calls it partial; it is proven again, and not fetched."""
+    with pytest.raises(BoxliftError):
+        lab.fetch((3, Fault("error", times=-1)), connections=1)
+    name, state = lab.parts[1].name, lab.dest / f".{lab.parts[0].name}.fetched.json"
+    content = json.loads(state.read_text())
+    size = content["parts"].pop(name)["size"]
+    state.write_text(json.dumps(content))
+    note = {"total": size, "validators": {}, "segment": SEGMENT, "done": list(range(-(-size // SEGMENT)))}
+    (lab.dest / f".{name}.partial.json").write_text(json.dumps(note))
+    with lab.cloud() as cloud:
+        lab.prepare(f"{cloud.url}{lab.parts[0].name}").run()
+    lab.assert_here()
+    assert of_part(cloud.served, name) == []
 
 
 def test_progress_is_told(lab: Lab, tmp_path: Path) -> None:

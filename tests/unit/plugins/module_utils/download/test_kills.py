@@ -14,6 +14,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.verify import verify
+from ansible_collections.boxlift.portal.plugins.module_utils.download.work import SAMPLE
 from lab.cloud.server import CloudServer, Served
 
 from .conftest import SEGMENT, Lab
@@ -53,8 +54,9 @@ def ranges(served: list[Served]) -> list[tuple[str, int]]:
     asked = []
     for request in served:
         first, _dash, last = str(request.range).partition("=")[2].partition("-")
-        if int(last) - int(first) < SEGMENT:
-            asked.append((request.path.rpartition("/")[2], int(first) // SEGMENT))
+        if int(last) != SAMPLE - 1:
+            name = request.path.rpartition("/")[2]
+            asked += [(name, number) for number in range(int(first) // SEGMENT, int(last) // SEGMENT + 1)]
     return asked
 
 

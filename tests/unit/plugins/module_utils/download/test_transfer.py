@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import kind_of
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, scan_file
+from ansible_collections.boxlift.portal.plugins.module_utils.download import chunks, work
+from ansible_collections.boxlift.portal.plugins.module_utils.download.answer import READ_SIZE
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from lab.cloud.faults import Fault
 from lab.cloud.server import HTML_PAGE
@@ -20,6 +22,13 @@ from lab.cloud.server import HTML_PAGE
 from .conftest import SEGMENT, Lab, of_part
 
 
+@pytest.fixture
+def single(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One range for each request, however fast the line is."""
+    monkeypatch.setattr(work, "LONGEST_STRETCH", 1)
+
+
+@pytest.mark.usefixtures("single")
 def test_all_connections_are_at_work_on_one_part_and_stay_open(lab: Lab) -> None:
     lab.write("large", noise_size=900_000, part_limit=300_000)
     with lab.cloud(rate=200_000) as cloud:
@@ -33,6 +42,18 @@ def test_all_connections_are_at_work_on_one_part_and_stay_open(lab: Lab) -> None
     assert result["bytes_fetched"] == lab.size
 
 
+def test_a_fast_line_gets_longer_requests(lab: Lab) -> None:
+    lab.write("large", noise_size=1_800_000, part_limit=900_000)
+    with lab.cloud() as cloud:
+        lab.prepare(f"{cloud.url}{lab.parts[0].name}", connections=2).run()
+    lab.assert_here()
+    asked = [str(request.range)[6:].split("-") for request in of_part(cloud.served, lab.parts[1].name)]
+    sizes = {(int(last) + 1 - int(first)) // SEGMENT for first, last in asked}
+    assert max(sizes) == work.LONGEST_STRETCH
+    assert len(asked) < 900_000 // SEGMENT / 3
+
+
+@pytest.mark.usefixtures("single")
 def test_the_lowest_part_and_offset_come_first(lab: Lab) -> None:
     with lab.cloud() as cloud:
         lab.prepare(f"{cloud.url}{lab.parts[0].name}", connections=1).run()
@@ -122,6 +143,28 @@ def test_a_slow_connection_is_not(lab: Lab) -> None:
     assert len(cloud.served) == len(lab.parts) + (len(lab.parts) > 1)
 
 
+def test_pieces_follow_the_speed_of_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small where the line is slow, so that what has come is told, written and can be given up soon."""
+    now, takes = 0.0, iter([0.01] * 8 + [1.0] * 3 + [0.2] * 2)
+
+    class Answer:
+        def read(self, size: int) -> bytes:
+            nonlocal now
+            now += next(takes)
+            return bytes(size)
+
+        def isclosed(self) -> bool:
+            return False
+
+    dropped: list[bool] = []
+    monkeypatch.setattr(chunks.time, "monotonic", lambda: now)
+    stream = chunks.AnswerStream(t.cast(t.Any, Answer()), 10**9, READ_SIZE, lambda: dropped.append(True))
+    sizes = [len(next(stream)) for _piece in range(13)]
+    assert [size // 1024 for size in sizes] == [4, 8, 16, 32, 64, 128, 256, 256, 256, 128, 64, 32, 32]
+    stream.close()
+    assert dropped == [True]
+
+
 def test_content_encoding_is_refused(lab: Lab) -> None:
     with pytest.raises(BoxliftError, match=r"base\.enc\.gz\.1 could not be fetched: .*Content-Encoding gzip"):
         lab.fetch((1, Fault("encoded", times=-1)))
@@ -132,6 +175,7 @@ def test_a_page_instead_of_every_part(lab: Lab) -> None:
         lab.fetch((2, Fault("html", times=-1)))
 
 
+@pytest.mark.usefixtures("single")
 def test_a_page_in_the_middle_of_a_part(lab: Lab) -> None:
     """It is no reason to think that the source has no ranges, or another backup."""
     lab.write("one", noise_size=300_000, part_limit=150_000)
