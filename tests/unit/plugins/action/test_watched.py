@@ -51,9 +51,14 @@ def test_on_a_terminal_there_is_a_line_every_few_seconds(backup_site: Path) -> N
 
 
 def test_check_mode_runs_plainly_and_writes_no_progress(backup_site: Path) -> None:
-    assert told(run(backup_site, playbook(), "--check")) == []
+    jobs = backup_site / "jobs"
+    assert told(run(backup_site, playbook(), "--check", ANSIBLE_ASYNC_DIR=str(jobs))) == []
     assert returned(backup_site)["intact"] is True
     assert not (backup_site / "run").exists()
+    assert not jobs.exists()
+
+    run(backup_site, playbook(), ANSIBLE_ASYNC_DIR=str(jobs))
+    assert list(jobs.iterdir()) == [], "the job's result is left behind"
 
 
 def test_the_tasks_own_async_is_left_to_ansible(backup_site: Path) -> None:
