@@ -13,6 +13,7 @@ options:
       - File on the target that says how far the run has come, as one JSON object that is replaced about once a second.
       - Without it the task chooses C(/run/boxlift/<module>.json) where it runs as root, else a file in C(boxlift) below
         the connection's C(remote_tmp). M(boxlift.portal.progress_info) reads both.
+      - Its directory is made with mode 0700 where it is missing; one that everybody can write to is refused.
     type: path
 notes:
   - The work is done apart from the connection. While it lasts, the task prints how far it has come, how fast, and how

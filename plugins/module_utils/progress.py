@@ -48,7 +48,13 @@ class Progress:
         }
         if path is not None:
             try:
-                os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
+                directory = os.path.dirname(path) or "."
+                os.makedirs(directory, mode=0o700, exist_ok=True)
+                if os.stat(directory).st_mode & 0o002:
+                    raise BoxliftError(
+                        f"The progress file {path} would lie in a directory that everybody can write to.",
+                        "Name one in a directory of its own as progress.",
+                    )
                 self._replace(path)
             except OSError as error:
                 raise BoxliftError(

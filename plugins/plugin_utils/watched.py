@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
 import shlex
 import sys
@@ -134,7 +135,9 @@ class WatchedAction(ActionBase):
         directory, name = os.path.split(job.progress)
         prepare = ""
         if note is not None:
-            prepare = f"printf %s {shlex.quote(json.dumps(note))} > {shlex.quote(job.progress + '.job')}\n"
+            file = shlex.quote(job.progress + ".job")
+            # Never through a link that somebody else has put there.
+            prepare = f"rm -f {file}; set -C; printf %s {shlex.quote(json.dumps(note))} > {file}; set +C\n"
         seen = self._ask(look.command(shlex.quote(directory), shlex.quote(name), prepare=prepare, job=job.result))
         seen.runs = [run for run in seen.runs if run.process not in self._former]
         return seen
@@ -158,7 +161,9 @@ class WatchedAction(ActionBase):
         return {key: value for key, value in result.items() if key not in ("ansible_job_id", "finished", "started")}
 
     def _clear(self, job: Job) -> None:
-        files = " ".join(shlex.quote(path) for path in (job.result, job.progress + ".job", *self._litter))
+        directory = os.path.dirname(job.result)
+        litter = [path for path in self._litter if re.fullmatch(re.escape(directory) + r"/j\d+\.\d+", path)]
+        files = " ".join(shlex.quote(path) for path in (job.result, job.progress + ".job", *litter))
         try:
             self._low_level_execute_command(f"rm -f {files}")
         except AnsibleError as error:

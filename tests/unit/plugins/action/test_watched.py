@@ -51,9 +51,14 @@ def test_on_a_terminal_there_is_a_line_every_few_seconds(backup_site: Path) -> N
 
 
 def test_check_mode_runs_plainly_and_writes_no_progress(backup_site: Path) -> None:
-    assert told(run(backup_site, playbook(), "--check")) == []
+    jobs = backup_site / "jobs"
+    assert told(run(backup_site, playbook(), "--check", ANSIBLE_ASYNC_DIR=str(jobs))) == []
     assert returned(backup_site)["intact"] is True
     assert not (backup_site / "run").exists()
+    assert not jobs.exists()
+
+    run(backup_site, playbook(), ANSIBLE_ASYNC_DIR=str(jobs))
+    assert list(jobs.iterdir()) == [], "the job's result is left behind"
 
 
 def test_the_tasks_own_async_is_left_to_ansible(backup_site: Path) -> None:
@@ -121,6 +126,31 @@ def test_the_work_outlives_its_playbook_and_the_same_task_watches_it_again(backu
     )
     assert returned(backup_site)["intact"] is True
     assert json.loads((backup_site / "run/verify.json").read_text(encoding="utf-8"))["pid"] == job.pid
+
+
+def test_what_a_stopped_run_has_left_is_cleared_and_nothing_else(backup_site: Path) -> None:
+    jobs, precious = backup_site / "jobs", backup_site / "precious"
+    run(backup_site, playbook(), ANSIBLE_ASYNC_DIR=str(jobs))
+    (jobs / "j1.2").write_text("{}", encoding="utf-8")
+    precious.write_text("not ours", encoding="utf-8")
+    for left in (jobs / "j1.2", precious):
+        note = {"job": "j1.2", "result": str(left), "salt": "00", "arguments": ""}
+        (backup_site / "run/verify.json.job").write_text(json.dumps(note), encoding="utf-8")
+        run(backup_site, playbook(), ANSIBLE_ASYNC_DIR=str(jobs))
+    assert list(jobs.iterdir()) == []
+    assert precious.exists()
+
+
+def test_the_note_is_not_written_through_a_link(backup_site: Path) -> None:
+    precious = backup_site / "precious"
+    precious.write_text("not ours", encoding="utf-8")
+    (backup_site / "run").mkdir(mode=0o700)
+    (backup_site / "run/verify.json.job").symlink_to(precious)
+    with stopped(backup_site, playbook()) as job:
+        wait_for(lambda: not (backup_site / "run/verify.json.job").is_symlink())
+        os.kill(job.pid, signal.SIGCONT)
+        job.watcher.communicate(timeout=60)
+    assert precious.read_text(encoding="utf-8") == "not ours"
 
 
 def test_another_task_does_not_take_the_work_for_its_own(backup_site: Path) -> None:

@@ -108,6 +108,14 @@ def test_a_place_that_cannot_be_written_is_said_before_the_work_begins(tmp_path:
         Progress("backup_verify", str(tmp_path / "file" / "f.json"))
 
 
+def test_a_directory_that_everybody_can_write_to_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o1777)
+    with pytest.raises(BoxliftError, match="everybody can write to"):
+        Progress("backup_verify", str(tmp_path / "open" / "f.json"))
+    assert list((tmp_path / "open").iterdir()) == []
+
+
 def test_a_disk_that_fills_up_later_does_not_end_the_work(tmp_path: Path, clock: Clock) -> None:
     folder = tmp_path / "run"
     progress = Progress("backup_verify", str(folder / "f.json"), clock)
