@@ -17,7 +17,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import 
 
 Progress = t.Callable[[int], None]
 _WRAP = 2**32  # the field in which a part states its size
-_MOST_INFLATED = 1032  # bytes that a byte of DEFLATE can stand for
+# DEFLATE can shrink 1032 bytes to one; a part larger than its field can say is not believed to do so throughout.
+_MOST_INFLATED = 64
 
 
 class PartStream:

@@ -31,6 +31,14 @@ def test_a_part_that_holds_more_than_it_states_is_not_inflated_to_its_end(tmp_pa
     assert volume.size == first.stat().st_size
 
 
+def test_a_large_bomb_is_not_taken_for_a_part_beyond_the_width_of_its_field(tmp_path: Path) -> None:
+    first = write_bomb(tmp_path, 32 * 1024 * MIB, stated=MIB)
+    assert first.stat().st_size > 30 * MIB
+    [volume] = verify(str(first)).volumes
+    assert volume.status == "corrupt"
+    assert volume.data_size <= 2 * MIB
+
+
 def test_nor_is_a_part_that_its_writer_left_unclosed(tmp_path: Path) -> None:
     template = int.from_bytes(UNCLOSED, "little")  # read as a number: 771 MiB
     first = write_bomb(tmp_path, 2048 * MIB, stated=template)
@@ -42,6 +50,7 @@ def test_nor_is_a_part_that_its_writer_left_unclosed(tmp_path: Path) -> None:
 def test_a_part_beyond_the_width_of_its_field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Above 4 GiB the field wraps (here: above 64 MiB): a part large enough to hold that much is believed."""
     monkeypatch.setattr(stream_module, "_WRAP", 64 * MIB)
+    monkeypatch.setattr(stream_module, "_MOST_INFLATED", 1032)  # zeros
     whole = 3 * 64 * MIB + MIB + 512
     first = write_bomb(tmp_path, whole - 512, stated=MIB + 512)
     [volume] = verify(str(first)).volumes
