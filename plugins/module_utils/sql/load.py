@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 import typing as t
@@ -12,7 +13,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 from ansible_collections.boxlift.portal.plugins.module_utils.sql import staging
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import Login, connect, rows
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump import check_closing_line, feed_files
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.importer import Importer
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.importer import Importer, default_jobs
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.notes import read_note, write_note
 
 # What a kill may cost, in seconds; a table that takes longer begins again.
@@ -40,6 +41,7 @@ def load_dump(
     files: t.Sequence[str],
     *,
     keep_previous: bool = True,
+    jobs: int | None = None,
     clock: t.Callable[[], float] = time.monotonic,
 ) -> Load:
     """Import into the staging database, then let it become the live one."""
@@ -48,7 +50,7 @@ def load_dump(
     conn = connect(login)
     try:
         _take_lock(conn, live)
-        imported, resumed = _stage(conn, login, names, files, clock)
+        imported, resumed = _stage(conn, login, names, files, jobs or default_jobs(), clock)
         switch = staging.switch_in(conn, names.staging, names.live, names.previous)
         if not keep_previous:
             staging.drop(conn, names.previous)
@@ -69,7 +71,7 @@ def _take_lock(conn: t.Any, live: str) -> None:
 
 
 def _stage(
-    conn: t.Any, login: Login, names: staging.Names, files: t.Sequence[str], clock: t.Callable[[], float]
+    conn: t.Any, login: Login, names: staging.Names, files: t.Sequence[str], jobs: int, clock: t.Callable[[], float]
 ) -> tuple[dict[str, t.Any], bool]:
     """Everything into the staging database; what a killed run has done is not done again."""
     mark = fingerprint(files)
@@ -80,7 +82,7 @@ def _stage(
         note = {"files": mark, "state": None, "result": None}
         write_note(conn, names.staging, _IMPORT, note)
     if note["result"] is None:
-        note["result"] = _import(conn, login, names.staging, files, note, clock)
+        note["result"] = _import(conn, login, names.staging, files, note, jobs, clock)
         write_note(conn, names.staging, _IMPORT, note)
     return note["result"], resumed
 
@@ -91,11 +93,11 @@ def _import(
     database: str,
     files: t.Sequence[str],
     note: dict[str, t.Any],
+    jobs: int,
     clock: t.Callable[[], float],
 ) -> dict[str, t.Any]:
-    loader = connect(login, database)
+    importer = Importer(lambda: connect(login, database), jobs=jobs, state=note["state"])
     try:
-        importer = Importer(loader, state=note["state"])
         saved_at = clock()
 
         def save() -> None:
@@ -106,6 +108,6 @@ def _import(
 
         feed_files(importer, files, importer.safe_position, save)
         result = importer.finish()
-        return {name: getattr(result, name) for name in ("tables", "rows", "views", "repairs", "warnings")}
+        return dataclasses.asdict(result)
     finally:
-        loader.close()
+        importer.close()
