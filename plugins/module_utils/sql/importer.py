@@ -196,6 +196,14 @@ class Importer:
             return
         if unit is None or unit.table is None:
             raise ValueError(f"rows for {command.table} without its table")  # the reader lets none pass
+        text = statement.text
+        if unit.row_repair is not None or statement.shape is None:
+            text = self._rewritten(unit, statement, command)
+        self._hand_out(unit, [self._query(text, statement, unit.table["rows"])])
+        unit.table["rows"] += command.rows
+
+    def _rewritten(self, unit: Unit, statement: Statement, command: sql.Insert) -> bytes:
+        """An INSERT that is not what the vendor writes, or whose rows need a repair."""
         body = statement.text[command.body :]
         if unit.row_repair is not None:
             try:
@@ -205,9 +213,7 @@ class Importer:
                     str(error), file=statement.file, offset=statement.offset, line=statement.line, text=statement.text
                 ) from error
             unit.repairs.update(made)
-        head = f"INSERT INTO {quote_name(command.table)} VALUES\n".encode()
-        self._hand_out(unit, [self._query(head + body, statement, unit.table["rows"])])
-        unit.table["rows"] += command.rows
+        return f"INSERT INTO {quote_name(command.table)} VALUES\n".encode() + body
 
     def _query(self, text: bytes, statement: Statement, rows_before: int = 0) -> Query:
         """For a loader, which needs no more of the statement than its place and beginning."""

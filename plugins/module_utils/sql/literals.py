@@ -55,14 +55,14 @@ def shape(text: bytes) -> Shape | None:
     if header is None or text.count(b"'") > _MOST_QUOTES:
         return None
     # With the escapes gone every quote begins or ends a string, so each second piece is the inside of one.
-    pieces = text[header.end() :].replace(b"\\\\", _ESCAPED).replace(b"\\'", _ESCAPED).split(b"'")
-    masked = b"'".join(pieces[::2])
+    pieces = text.replace(b"\\\\", _ESCAPED).replace(b"\\'", _ESCAPED).split(b"'")
+    masked = b"'".join(pieces[::2])[header.end() :]
     if len(pieces) % 2 == 0 or not (masked.startswith(b"(") and masked.endswith(b")")):
         return None
     if masked.count(b"(") > _MOST_ROWS:
         return None
     if b"x" not in masked:  # a number stays a number whatever its digits are and however many, 0x12 does not
-        masked = masked.translate(_DIGITS)
+        masked = masked.translate(_DIGITS).replace(b"0000", b"0")
         while b"00" in masked:
             masked = masked.replace(b"00", b"0")
     found = masked[1:-1].split(b"),\n(")
