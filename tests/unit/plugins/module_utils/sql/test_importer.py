@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import threading
 import time
 import typing as t
 
@@ -435,3 +436,110 @@ def test_files_are_fed_one_after_the_other(mariadb: t.Any) -> None:
         importer.feed("d.sql.1", samples.SECOND)
     with pytest.raises(ValueError, match="d.sql has not ended"):
         importer.finish()
+
+
+BIG = b"CREATE TABLE `big` (`a` int, PRIMARY KEY (`a`));\n" + b"".join(
+    b"INSERT INTO `big` VALUES\n(%d),\n(%d);\n" % (number, number + 1) for number in range(0, 40, 2)
+)
+SMALL = b"".join(b"CREATE TABLE `small%d` (`a` int);\nINSERT INTO `small%d` VALUES\n(1);\n" % (n, n) for n in range(5))
+
+
+def test_rows_of_one_table_go_over_all_connections_at_the_same_time(mariadb: t.Any) -> None:
+    database = mariadb.fresh_database("staging")
+    meeting = threading.Barrier(3)
+    met: list[int] = []
+
+    def connect() -> t.Any:
+        conn = mariadb.connect(database)
+        query = conn.query
+
+        def query_in_company(text: t.Any, *more: t.Any, **named: t.Any) -> t.Any:
+            if isinstance(text, bytes) and any(b"(%d)" % row in text for row in (20, 22, 24)):
+                met.append(meeting.wait(10))  # breaks, and fails the import, unless three are here
+            return query(text, *more, **named)
+
+        conn.query = query_in_company
+        return conn
+
+    with contextlib.closing(Importer(connect, jobs=3)) as importer:
+        feed(importer, {"d.sql": BIG + FINISHED})
+        result = importer.finish()
+    assert sorted(met) == [0, 1, 2] and result.rows == 40
+    assert [entry["table"] for entry in result.timeline] == ["big"]
+    assert 0 <= result.timeline[0]["begin"] <= result.timeline[0]["end"] and result.timeline[0]["rows"] == 40
+
+
+def test_what_was_done_before_an_earlier_table_is_not_done_again(mariadb: t.Any, digest: Digest) -> None:
+    """A large table is at work when the small ones behind it are done; then the import is killed."""
+    files = {"d.sql": BIG + SMALL + FINISHED}
+    expected = content(load(mariadb, files)[0], digest)
+    database = mariadb.fresh_database("staging")
+    ran: list[bytes] = []
+    gate = threading.Event()
+
+    def connect(held: bool) -> t.Any:
+        conn = mariadb.connect(database)
+        query = conn.query
+
+        def noted_query(text: t.Any, *more: t.Any, **named: t.Any) -> t.Any:
+            if isinstance(text, bytes):
+                if held and b"(38)" in text:
+                    gate.wait(10)
+                    raise Killed
+                ran.append(text)
+            return query(text, *more, **named)
+
+        conn.query = noted_query
+        return conn
+
+    killed = Importer(lambda: connect(held=True), jobs=2)
+    killed.feed("d.sql", files["d.sql"])
+    # The newest stays open: its end is not known before the next begins.
+    wait_for(lambda: len(killed.state()["ahead"]) == 4)
+    assert killed.safe_position == ("d.sql", 0)
+    state = json.loads(json.dumps(killed.state()))
+    gate.set()
+    with contextlib.closing(killed), pytest.raises(Killed):
+        killed.end_of_file()
+        killed.finish()
+    ran.clear()
+    with contextlib.closing(Importer(lambda: connect(held=False), jobs=2, state=state)) as importer:
+        feed(importer, files)
+        result = importer.finish()
+    again = [text for text in ran if b"`small" in text and not text.startswith(b"SELECT")]
+    assert [text for text in again if b"`small4`" not in text] == [] and len(again) == 3
+    assert [table["name"] for table in result.tables] == ["big", *(f"small{number}" for number in range(5))]
+    assert content(mariadb.connect(database), digest) == expected
+
+
+def test_an_error_of_a_loader_comes_out_of_the_next_feed(mariadb: t.Any) -> None:
+    importer = importer_into(mariadb, mariadb.fresh_database("staging"))
+    importer.feed("d.sql", b"CREATE TABLE `t` (`a` int);\nINSERT INTO `t` VALUES\n(1, 2);\n")
+    with contextlib.closing(importer), pytest.raises(StatementFailed, match="byte 28 .line 2. for t.*error 1136"):
+        until = time.monotonic() + 10
+        while time.monotonic() < until:
+            importer.feed("d.sql", b"INSERT INTO `t` VALUES\n(1);\n")
+            time.sleep(0.01)
+
+
+def test_other_loaders_in_the_way_make_a_statement_run_once_more(mariadb: t.Any) -> None:
+    """Two loaders of one table may lock each other out; the server then undoes one of the statements."""
+    database = mariadb.fresh_database("staging")
+    refused: list[bytes] = []
+
+    def connect() -> t.Any:
+        conn = mariadb.connect(database)
+        query = conn.query
+
+        def query_in_a_crowd(text: t.Any, *more: t.Any, **named: t.Any) -> t.Any:
+            if isinstance(text, bytes) and b"(10)" in text and not refused:
+                refused.append(text)
+                raise pymysql.err.OperationalError(1213, "Deadlock found when trying to get lock")
+            return query(text, *more, **named)
+
+        conn.query = query_in_a_crowd
+        return conn
+
+    with contextlib.closing(Importer(connect, jobs=2)) as importer:
+        feed(importer, {"d.sql": BIG + FINISHED})
+        assert importer.finish().rows == 40 and len(refused) == 1
