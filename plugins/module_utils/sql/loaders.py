@@ -26,23 +26,27 @@ class Loaders:
         for session in sessions:
             self._free.put(session)
         self._pool = concurrent.futures.ThreadPoolExecutor(len(sessions), thread_name_prefix="loader")
-        self._running: dict[concurrent.futures.Future[None], int] = {}
-        self._bytes = 0
+        self._change = threading.Condition()
+        self._tasks = 0  # that wait or are at work
+        self._bytes = 0  # that they hold
         self._error: BaseException | None = None
 
     def put(
         self, task: Task, size: int = 0, after: threading.Event | None = None, opens: threading.Event | None = None
     ) -> None:
         """Run the task in its turn, `after` an earlier one that `opens` it. Waits while too much waits already."""
-        self._collect(room=size)
-        self._running[self._pool.submit(self._run, task, after, opens)] = size
-        self._bytes += size
+        with self._change:
+            self._change.wait_for(lambda: self._error or not self._tasks or self._bytes + size <= MOST_BYTES)
+            self._raise()
+            self._tasks += 1
+            self._bytes += size
+        self._pool.submit(self._run, task, size, after, opens)
 
     def drain(self) -> None:
         """Wait until everything is done."""
-        while self._running:
-            self._collect(room=MOST_BYTES)
-        self._collect()
+        with self._change:
+            self._change.wait_for(lambda: self._error or not self._tasks)
+            self._raise()
 
     @contextlib.contextmanager
     def session(self) -> t.Iterator[Session]:
@@ -59,28 +63,24 @@ class Loaders:
         while self._sessions:
             self._sessions.pop().close()
 
-    def _run(self, task: Task, after: threading.Event | None, opens: threading.Event | None) -> None:
-        with self.session() as session:
-            try:
+    def _run(self, task: Task, size: int, after: threading.Event | None, opens: threading.Event | None) -> None:
+        try:
+            with self.session() as session:
                 if after is not None:
                     after.wait()  # tasks begin in their order: the one that opens this one is at work already
                 if self._error is None:
                     task(session)
-            except BaseException as error:
-                # Before others are let in; the earliest is the one to tell.
-                self._error = self._error or error
-                raise
-            finally:
-                if opens is not None:
-                    opens.set()
+        except BaseException as error:
+            # Before others are let in; the earliest is the one to tell.
+            self._error = self._error or error
+        finally:
+            if opens is not None:
+                opens.set()
+            with self._change:
+                self._tasks -= 1
+                self._bytes -= size
+                self._change.notify_all()
 
-    def _collect(self, room: int = 0) -> None:
-        """Forget what is done, waiting until `room` bytes more may be taken in."""
-        while True:
-            for future in [future for future in self._running if future.done()]:
-                self._bytes -= self._running.pop(future)
-            if self._error is not None:
-                raise self._error
-            if not self._running or self._bytes + room <= MOST_BYTES:
-                return
-            concurrent.futures.wait(self._running, return_when=concurrent.futures.FIRST_COMPLETED)
+    def _raise(self) -> None:
+        if self._error is not None:
+            raise self._error
