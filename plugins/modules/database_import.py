@@ -36,6 +36,11 @@ options:
       - The account must be allowed to create and drop databases. Beside O(database.name) the module uses the
         databases of the same name with C(_staging) and C(_previous) behind it, and drops them as it needs.
     required: true
+  jobs:
+    description:
+      - How many connections load at the same time; rows of one table go over all of them.
+      - The number of this host's processors if not given, at most 4.
+    type: int
   keep_previous:
     description: Keep what was live before in the database with C(_previous) behind its name, for a rollback.
     type: bool
@@ -258,6 +263,11 @@ class RowsSoFar:
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
+    if params["jobs"] is not None and params["jobs"] < 1:
+        raise BoxliftError(
+            f"jobs is {params['jobs']}, and nothing can be loaded over less than one connection.",
+            "Set jobs to 1 or more, or leave it out.",
+        )
     login, live = Login.from_params(params["database"]), params["database"]["name"]
     files = dump_files(params["dump"])
     before = live_tables(login, live) if module._diff else []
@@ -267,7 +277,12 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         with Progress("database_import", params["progress"]) as progress:
             progress.tell(phase="import", total=sum(os.path.getsize(file) for file in files))
             load = load_dump(
-                login, live, files, keep_previous=params["keep_previous"], on_progress=RowsSoFar(progress).add
+                login,
+                live,
+                files,
+                keep_previous=params["keep_previous"],
+                jobs=params["jobs"],
+                on_progress=RowsSoFar(progress).add,
             )
         imported = load.imported
         for view, reason in load.switch.views_lost.items():
@@ -287,6 +302,7 @@ def main() -> None:
         argument_spec={
             "dump": {"type": "list", "elements": "path", "required": True},
             "database": database,
+            "jobs": {"type": "int"},
             "keep_previous": {"type": "bool", "default": True},
             "progress": {"type": "path"},
         },

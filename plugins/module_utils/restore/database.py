@@ -9,14 +9,18 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.sql import staging
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import Login, connect
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.importer import Importer
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.importer import Importer, default_jobs
+
+if t.TYPE_CHECKING:
+    from pymysql.connections import Connection
 
 
 class StagedDatabase:
     """Connects when it is first needed, so that a run with nothing to do needs no server."""
 
-    def __init__(self, login: Login, name: str) -> None:
+    def __init__(self, login: Login, name: str, jobs: int | None = None) -> None:
         self._login = login
+        self._jobs = jobs or default_jobs()
         self._names = staging.Names.of(name)
         self._importer: Importer | None = None
 
@@ -29,7 +33,10 @@ class StagedDatabase:
         if state is None:
             with connect(self._login) as conn:
                 staging.create_empty(conn, self._names.staging)
-        self._importer = Importer(connect(self._login, self._names.staging), state=state)
+        self._importer = Importer(self._connect, jobs=self._jobs, state=state)
+
+    def _connect(self) -> Connection[t.Any]:
+        return connect(self._login, self._names.staging)
 
     def feed(self, name: str, content: bytes) -> None:
         self._at_work.feed(name, content)

@@ -88,8 +88,7 @@ def classify(statement: Statement, *, after_connect: bool = False, databases: t.
 
 def _insert(statement: Statement) -> Insert | None:
     if statement.shape is not None:
-        shape = statement.shape
-        return Insert(shape.table, shape.body, literals.count_masked(shape.masked))
+        return Insert(statement.shape.table, statement.shape.body, statement.shape.rows)
     header = literals.header(statement.text)
     if header is None:
         return None

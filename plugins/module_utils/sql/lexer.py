@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
 
 # INSERT statements are read by literals.py; everything else in a dump is small.
 MAX_LENGTH = 1024 * 1024
@@ -37,8 +36,7 @@ class LexError(Exception):
     """Text that is no token; the caller says which statement it is."""
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(t.NamedTuple):
     """One token: its kind (a group of the expression above), its place in the statement, and its bytes."""
 
     kind: str

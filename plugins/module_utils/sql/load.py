@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 import typing as t
@@ -12,7 +13,11 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 from ansible_collections.boxlift.portal.plugins.module_utils.sql import staging
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import Login, connect, rows
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump import check_closing_line, feed_files
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.importer import Importer, OnProgress
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.importer import (
+    Importer,
+    OnProgress,
+    default_jobs,
+)
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.notes import read_note, write_note
 
 # What a kill may cost, in seconds; a table that takes longer begins again.
@@ -40,6 +45,7 @@ def load_dump(
     files: t.Sequence[str],
     *,
     keep_previous: bool = True,
+    jobs: int | None = None,
     clock: t.Callable[[], float] = time.monotonic,
     on_progress: OnProgress | None = None,
 ) -> Load:
@@ -52,7 +58,7 @@ def load_dump(
     conn = connect(login)
     try:
         _take_lock(conn, live)
-        imported, resumed = _stage(conn, login, names, files, clock, on_progress)
+        imported, resumed = _stage(conn, login, names, files, jobs or default_jobs(), clock, on_progress)
         switch = staging.switch_in(conn, names.staging, names.live, names.previous)
         if not keep_previous:
             staging.drop(conn, names.previous)
@@ -77,6 +83,7 @@ def _stage(
     login: Login,
     names: staging.Names,
     files: t.Sequence[str],
+    jobs: int,
     clock: t.Callable[[], float],
     on_progress: OnProgress | None,
 ) -> tuple[dict[str, t.Any], bool]:
@@ -89,7 +96,7 @@ def _stage(
         note = {"files": mark, "state": None, "result": None}
         write_note(conn, names.staging, _IMPORT, note)
     if note["result"] is None:
-        note["result"] = _import(conn, login, names.staging, files, note, clock, on_progress)
+        note["result"] = _import(conn, login, names.staging, files, note, jobs, clock, on_progress)
         write_note(conn, names.staging, _IMPORT, note)
     return note["result"], resumed
 
@@ -100,18 +107,18 @@ def _import(
     database: str,
     files: t.Sequence[str],
     note: dict[str, t.Any],
+    jobs: int,
     clock: t.Callable[[], float],
     on_progress: OnProgress | None,
 ) -> dict[str, t.Any]:
-    loader = connect(login, database)
+    before = 0
+
+    def tell(table: str, table_rows: int, size: int) -> None:
+        if on_progress is not None:
+            on_progress(table, table_rows, before + size)
+
+    importer = Importer(lambda: connect(login, database), jobs=jobs, on_progress=tell, state=note["state"])
     try:
-        before = 0
-
-        def tell(table: str, table_rows: int, size: int) -> None:
-            if on_progress is not None:
-                on_progress(table, table_rows, before + size)
-
-        importer = Importer(loader, on_progress=tell, state=note["state"])
         position = importer.safe_position
         if position is not None:
             passed = files[: list(files).index(position[0])]
@@ -126,6 +133,6 @@ def _import(
 
         feed_files(importer, files, importer.safe_position, save)
         result = importer.finish()
-        return {name: getattr(result, name) for name in ("tables", "rows", "views", "repairs", "warnings")}
+        return dataclasses.asdict(result)
     finally:
-        loader.close()
+        importer.close()

@@ -31,7 +31,6 @@ _SETTINGS = {
     "sql_mode": f"'{SQL_MODE}'",
     "character_set_results": "utf8mb4",
     "foreign_key_checks": "0",
-    "unique_checks": "0",
     "innodb_strict_mode": "0",
     "sql_quote_show_create": "1",
     # Every warning is counted, not only the first 64 of a statement.
@@ -58,7 +57,7 @@ _REMEDIES = {
     2013: "The connection was lost: look at the server's error log and run again.",
 }
 _RIGHTS = frozenset({1044, 1142, 1227, 1410})
-_BULK_INSERT_FAILED = 1180
+_DEADLOCK = 1213
 _AT_ROW = re.compile(r"at row (\d+)")
 
 
@@ -72,69 +71,76 @@ class Server:
     max_packet: int
 
 
+@dataclass(frozen=True)
+class Query:
+    """What to run: its bytes and how they are to be read; where in the dump it stands, behind how many rows."""
+
+    sql: bytes
+    charset: str
+    statement: Statement
+    rows_before: int = 0
+    tell: bool = True  # whether the server's warnings say anything
+
+
 class Session:
     """A connection prepared for loading, in the database that it is connected to."""
 
-    def __init__(self, conn: Connection[t.Any]) -> None:
+    def __init__(self, conn: Connection[t.Any], server: Server) -> None:
         self._conn = conn
+        self._server = server
+        self._charset = ""
         for name, value in _SETTINGS.items():
             execute(conn, f"SET SESSION {name} = {value}")
-        found = rows(conn, "SELECT @@sql_mode AS mode, DATABASE() AS db, @@max_allowed_packet AS packet")[0]
-        if found["mode"] != SQL_MODE:
-            raise BoxliftError(
-                f"The server keeps sql_mode {found['mode']!r} instead of {SQL_MODE}.", "Use another server."
-            )
-        if found["db"] is None:
-            raise BoxliftError("The connection has no database to load into.", "Connect with the staging database.")
-        self.server = Server(
-            database=found["db"],
-            databases=frozenset(row["Database"] for row in rows(conn, "SHOW DATABASES")),
-            known=_known(conn),
-            max_packet=int(found["packet"]),
-        )
-        self.set_charset("utf8mb4")
+        mode = rows(conn, "SELECT @@sql_mode AS mode")[0]["mode"]
+        if mode != SQL_MODE:
+            raise BoxliftError(f"The server keeps sql_mode {mode!r} instead of {SQL_MODE}.", "Use another server.")
 
-    def set_charset(self, charset: str) -> None:
-        """How the bytes of the next statements are to be read; answers stay in UTF-8."""
-        name = known_charset(charset, self.server.known.charsets)
-        execute(self._conn, f"SET SESSION character_set_client = {name}, character_set_connection = {name}")
+    def close(self) -> None:
+        self._conn.close()
 
-    def run(self, sql: bytes, statement: Statement, table: str, rows_before: int = 0) -> list[tuple[int, str]]:
-        """Run one statement; the server's warnings as number and text. `statement` is where it stands in the dump."""
-        if len(sql) + 1 > self.server.max_packet:
-            megabytes = (len(sql) >> 20) + 1
+    def run(self, query: Query, table: str) -> list[tuple[int, str]]:
+        """Run one statement; the server's warnings as number and text."""
+        size, most = len(query.sql), self._server.max_packet
+        if size + 1 > most:
             raise self._failed(
-                statement,
+                query,
                 table,
                 1153,
-                f"the statement has {len(sql)} bytes, the server takes {self.server.max_packet}",
-                f"Set max_allowed_packet={megabytes}M or more on the server and run again.",
+                f"the statement has {size} bytes, the server takes {most}",
+                f"Set max_allowed_packet={(size >> 20) + 1}M or more on the server and run again.",
             )
         try:
-            self._query(sql)
+            self._set_charset(query.charset)
+            self._query(query.sql)
+            if not query.tell:
+                return []
             return [(int(code), str(text)) for _level, code, text in self._conn.show_warnings() or ()]
         except DatabaseError as error:
             code, text = error_code(error), error_text(error)
             row = _AT_ROW.search(text)
-            raise self._failed(
-                statement, table, code, text, _remedy(code), rows_before + int(row.group(1)) if row else None
-            ) from error
+            place = query.rows_before + int(row.group(1)) if row else None
+            raise self._failed(query, table, code, text, _remedy(code), place) from error
+
+    def _set_charset(self, charset: str) -> None:
+        """How the bytes of the next statements are to be read; answers stay in UTF-8."""
+        if charset != self._charset:
+            name = known_charset(charset, self._server.known.charsets)
+            execute(self._conn, f"SET SESSION character_set_client = {name}, character_set_connection = {name}")
+            self._charset = charset
 
     def _query(self, sql: bytes) -> None:
         try:
             self._conn.query(sql)
         except DatabaseError as error:
-            if error_code(error) != _BULK_INSERT_FAILED:
+            if error_code(error) != _DEADLOCK:
                 raise
-            # The server took the rows of an empty table in bulk and then found two with one key. It has taken all of
-            # them back and does not say which; asked once more without the short cut it does.
-            execute(self._conn, "SET SESSION unique_checks = 1")
+            # Another loader of the same table was in the way. Nothing of the statement is left, so it can be run again.
             self._conn.query(sql)
-            execute(self._conn, "SET SESSION unique_checks = 0")
 
     def _failed(
-        self, statement: Statement, table: str, code: int, text: str, remedy: str, row: int | None = None
+        self, query: Query, table: str, code: int, text: str, remedy: str, row: int | None = None
     ) -> StatementFailed:
+        statement = query.statement
         return StatementFailed(
             file=statement.file,
             offset=statement.offset,
@@ -156,6 +162,19 @@ def _remedy(code: int) -> str:
     if code in _RIGHTS:
         return "Log in with an account that may create tables and views in the staging database."
     return _REMEDIES.get(code, "Look the error number up in the server's manual; nothing live was touched.")
+
+
+def read_server(conn: Connection[t.Any]) -> Server:
+    """What the server tells of itself; the connection is one to the staging database."""
+    found = rows(conn, "SELECT DATABASE() AS db, @@max_allowed_packet AS packet")[0]
+    if found["db"] is None:
+        raise BoxliftError("The connection has no database to load into.", "Connect with the staging database.")
+    return Server(
+        database=found["db"],
+        databases=frozenset(row["Database"] for row in rows(conn, "SHOW DATABASES")),
+        known=_known(conn),
+        max_packet=int(found["packet"]),
+    )
 
 
 def _known(conn: Connection[t.Any]) -> Known:

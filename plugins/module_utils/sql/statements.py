@@ -125,9 +125,10 @@ class Splitter:
         if self._buffer.startswith(_INSERT):
             end = self._buffer.find(b";\n", self._scan)
             if end >= 0:
-                shape = literals.shape(bytes(self._buffer[:end]))
+                text = self._text(end)
+                shape = literals.shape(text)
                 if shape is not None:
-                    return self._cut(end, shape)
+                    return self._cut(text, shape)
             elif not final:
                 self._scan = max(self._scan, len(self._buffer) - 1)
                 return None
@@ -160,7 +161,7 @@ class Splitter:
                     return None
                 char = found.group()
                 if char == b";" and not self._executable:
-                    return self._cut(self._scan, None)
+                    return self._cut(self._text(self._scan), None)
                 self._code(char)
 
     def _code(self, char: bytes) -> None:
@@ -180,9 +181,13 @@ class Splitter:
             self._scan += 1
         self._scan += 1
 
-    def _cut(self, end: int, shape: literals.Shape | None) -> Statement:
-        statement = Statement(self.file, self.offset, self.line, bytes(self._buffer[:end]), shape)
-        self._drop(end + 1)
+    def _text(self, end: int) -> bytes:
+        with memoryview(self._buffer) as view:
+            return bytes(view[:end])
+
+    def _cut(self, text: bytes, shape: literals.Shape | None) -> Statement:
+        statement = Statement(self.file, self.offset, self.line, text, shape)
+        self._drop(len(text) + 1)
         self._begin()
         self.closing = b""
         return statement

@@ -62,7 +62,7 @@ def test_a_disk_a_mirror_and_a_schedule(tmp_path: Path, tls: t.Any, run_module: 
     options = {
         "url": str(disk / parts[0].name),
         "dest": str(tmp_path / "dest"),
-        "expected": sums,
+        "expected": [f"{value}  {name}" for name, value in sums.items()],
         "bandwidth_limit": 1,
         "bandwidth_schedule": [
             {"from": "00:00", "to": "12:00", "limit": 0},

@@ -97,6 +97,14 @@ def test_a_password_never_comes_back(mariadb: t.Any, module: t.Any, dump: str) -
     assert result["failed"] and "s3cret-word" not in json.dumps(result)
 
 
+def test_over_one_connection_and_over_many(mariadb: t.Any, module: t.Any, dump: str) -> None:
+    for jobs in (1, 3):
+        result = module(dump=dump, database=option(mariadb, mariadb.fresh_name("portal")), jobs=jobs)
+        assert {table["name"]: table["rows"] for table in result["tables"]} == samples.ROWS
+    result = module(dump=dump, database=option(mariadb, "portal"), jobs=0)
+    assert result["failed"] and result["msg"].startswith("jobs is 0") and result["remedy"]
+
+
 @pytest.mark.parametrize("missing", ["dump", "database"])
 def test_what_must_be_given(module: t.Any, dump: str, missing: str) -> None:
     params = {"dump": dump, "database": {"name": "portal"}}

@@ -2,7 +2,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
+import threading
+import time
 import typing as t
 
 import pymysql
@@ -37,11 +41,27 @@ def feed(importer: Importer, files: dict[str, bytes], chunk: int = 4096) -> None
         importer.end_of_file()
 
 
+def importer_into(mariadb: t.Any, database: str, **options: t.Any) -> Importer:
+    return Importer(lambda: mariadb.connect(database), **{"jobs": 2, **options})
+
+
+def wait_for(condition: t.Callable[[], bool]) -> None:
+    """Loaders are done a little later than feed()."""
+    until = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < until, "it does not come"
+        time.sleep(0.01)
+
+
+def done_tables(importer: Importer) -> list[str]:
+    return [record["table"]["name"] for record in importer.state()["done"] if record["table"]]
+
+
 def load(mariadb: t.Any, files: dict[str, bytes], database: str | None = None) -> tuple[t.Any, ImportResult]:
-    conn = mariadb.connect(database or mariadb.fresh_database("staging"))
-    importer = Importer(conn)
-    feed(importer, files)
-    return conn, importer.finish()
+    database = database or mariadb.fresh_database("staging")
+    with contextlib.closing(importer_into(mariadb, database)) as importer:
+        feed(importer, files)
+        return mariadb.connect(database), importer.finish()
 
 
 def load_text(mariadb: t.Any, text: bytes) -> tuple[t.Any, ImportResult]:
@@ -145,10 +165,11 @@ def test_an_import_in_another_character_set_goes_on_in_it(mariadb: t.Any) -> Non
     head = b"SET NAMES 'cp1251';\nCREATE TABLE `t` (`a` varchar(20)) DEFAULT CHARSET=utf8mb4;\n"
     rest = "INSERT INTO `t` VALUES\n('Ёжик');\n".encode("cp1251") + FINISHED
     database = mariadb.fresh_database("staging")
-    killed = Importer(mariadb.connect(database))
+    killed = importer_into(mariadb, database)
     killed.feed("d.sql", head)
+    killed.close()
     conn = mariadb.connect(database)
-    importer = Importer(conn, state=json.loads(json.dumps(killed.state())))
+    importer = importer_into(mariadb, database, state=json.loads(json.dumps(killed.state())))
     assert importer.safe_position == ("d.sql", head.index(b"CREATE"))
     feed(importer, {"d.sql": head + rest})
     importer.finish()
@@ -188,16 +209,17 @@ def test_odd_settings_of_the_server_change_nothing(mariadb: t.Any, digest: Diges
         conn, "SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,TRADITIONAL,ORACLE', sql_quote_show_create = 0"
     )
     execute(conn, "SET NAMES gbk")
-    importer = Importer(conn)
-    feed(importer, samples.FILES)
-    importer.finish()
+    with contextlib.closing(Importer(lambda: conn)) as importer:
+        feed(importer, samples.FILES)
+        importer.finish()
     assert content(conn, digest) == expected
 
 
 def test_progress_is_told_after_every_statement(mariadb: t.Any) -> None:
     seen: list[tuple[str, int, int]] = []
-    importer = Importer(mariadb.connect(mariadb.fresh_database("staging")), on_progress=lambda *told: seen.append(told))
-    feed(importer, samples.FILES)
+    database = mariadb.fresh_database("staging")
+    with contextlib.closing(importer_into(mariadb, database, on_progress=lambda *told: seen.append(told))) as importer:
+        feed(importer, samples.FILES)
     assert ("b_tricky", 8, seen[4][2]) == seen[4]
     assert [table for table, _rows, _bytes in seen][-1] == "v_tricky"
     assert [told[2] for told in seen] == sorted(told[2] for told in seen)
@@ -217,7 +239,7 @@ def test_a_killed_import_goes_on_to_the_same_end(mariadb: t.Any, digest: Digest,
         # A caller saves a state now and then: the newest must do, and so must an older one.
         state = states[len(states) // 2 if after else -1] if states else None
         conn = mariadb.connect(database)
-        importer = Importer(conn, state=json.loads(json.dumps(state)))
+        importer = importer_into(mariadb, database, state=json.loads(json.dumps(state)))
         feed(importer, samples.FILES)
         again = importer.finish()
         assert content(conn, digest) == expected, number
@@ -230,44 +252,54 @@ def test_a_killed_import_goes_on_to_the_same_end(mariadb: t.Any, digest: Digest,
 
 def _run_killed(mariadb: t.Any, database: str, number: int, after: bool) -> list[t.Any] | None:
     """States seen before the kill; None if the import came to its end."""
-    conn = mariadb.connect(database)
     states: list[t.Any] = []
-    importer = Importer(conn, on_progress=lambda *_told: states.append(importer.state()))
-    query, count = conn.query, 0
+    count = itertools.count(1)
 
-    def killed_query(*args: t.Any, **kwargs: t.Any) -> t.Any:
-        nonlocal count
-        count += 1
-        if count > number and not after:
-            raise Killed
-        done = query(*args, **kwargs)
-        if count > number:
-            raise Killed
-        return done
+    def connect() -> t.Any:
+        conn = mariadb.connect(database)
+        query = conn.query
 
-    conn.query = killed_query
+        def killed_query(*args: t.Any, **kwargs: t.Any) -> t.Any:
+            killed = next(count) > number
+            if killed and not after:
+                raise Killed
+            done = query(*args, **kwargs)
+            if killed:
+                raise Killed
+            return done
+
+        conn.query = killed_query
+        return conn
+
+    importer = None
     try:
+        importer = Importer(
+            connect, jobs=2, on_progress=lambda *_told: states.append(t.cast(Importer, importer).state())
+        )
         feed(importer, samples.FILES)
         importer.finish()
     except Killed:
         return states
     finally:
-        conn.close()
+        if importer is not None:
+            importer.close()
     return None
 
 
 def test_an_import_that_goes_on_is_fed_from_its_table_s_beginning(mariadb: t.Any) -> None:
-    importer = Importer(mariadb.connect(mariadb.fresh_database("staging")))
+    importer = importer_into(mariadb, mariadb.fresh_database("staging"))
     assert importer.safe_position is None
     importer.feed("d.sql", samples.FIRST)
+    wait_for(lambda: len(done_tables(importer)) == 2)
     position = samples.FIRST.index(b"DROP TABLE IF EXISTS `b_bits`")
     assert importer.safe_position == ("d.sql", position)
     importer.end_of_file()
     importer.feed("d.sql.1", samples.SECOND[:200])
     assert importer.safe_position == ("d.sql", position)
     state = importer.state()
-    assert [table["name"] for table in state["tables"]] == ["b_tricky", "b_stat_day"]
-    resumed = Importer(mariadb.connect(mariadb.fresh_database("staging")), state=state)
+    assert done_tables(importer) == ["b_tricky", "b_stat_day"]
+    importer.close()
+    resumed = importer_into(mariadb, mariadb.fresh_database("staging"), state=state)
     with pytest.raises(ValueError, match="goes on in d.sql, not in d.sql.1"):
         resumed.feed("d.sql.1", samples.SECOND)
 
@@ -368,9 +400,9 @@ def test_a_statement_larger_than_the_server_takes_is_named_before_it_is_sent(mar
 
 def test_rows_that_vanish_are_noticed(mariadb: t.Any) -> None:
     database = mariadb.fresh_database("staging")
-    conn = mariadb.connect(database)
-    importer = Importer(conn)
+    importer = importer_into(mariadb, database)
     feed(importer, samples.FILES)
+    wait_for(lambda: "b_tricky" in done_tables(importer))
     execute(mariadb.connect(database), "DELETE FROM b_tricky WHERE ID = 3")
     with pytest.raises(RowsMissing, match="b_tricky has 7 of 8"):
         importer.finish()
@@ -394,13 +426,120 @@ def test_a_view_that_cannot_be_made_is_named(mariadb: t.Any) -> None:
 
 def test_a_connection_without_database_is_refused(mariadb: t.Any) -> None:
     with pytest.raises(BoxliftError, match="no database to load into"):
-        Importer(mariadb.connect())
+        Importer(mariadb.connect)
 
 
 def test_files_are_fed_one_after_the_other(mariadb: t.Any) -> None:
-    importer = Importer(mariadb.connect(mariadb.fresh_database("staging")))
+    importer = importer_into(mariadb, mariadb.fresh_database("staging"))
     importer.feed("d.sql", samples.FIRST)
     with pytest.raises(ValueError, match="d.sql has not ended, but d.sql.1 begins"):
         importer.feed("d.sql.1", samples.SECOND)
     with pytest.raises(ValueError, match="d.sql has not ended"):
         importer.finish()
+
+
+BIG = b"CREATE TABLE `big` (`a` int, PRIMARY KEY (`a`));\n" + b"".join(
+    b"INSERT INTO `big` VALUES\n(%d),\n(%d);\n" % (number, number + 1) for number in range(0, 40, 2)
+)
+SMALL = b"".join(b"CREATE TABLE `small%d` (`a` int);\nINSERT INTO `small%d` VALUES\n(1);\n" % (n, n) for n in range(5))
+
+
+def test_rows_of_one_table_go_over_all_connections_at_the_same_time(mariadb: t.Any) -> None:
+    database = mariadb.fresh_database("staging")
+    meeting = threading.Barrier(3)
+    met: list[int] = []
+
+    def connect() -> t.Any:
+        conn = mariadb.connect(database)
+        query = conn.query
+
+        def query_in_company(text: t.Any, *more: t.Any, **named: t.Any) -> t.Any:
+            if isinstance(text, bytes) and any(b"(%d)" % row in text for row in (20, 22, 24)):
+                met.append(meeting.wait(10))  # breaks, and fails the import, unless three are here
+            return query(text, *more, **named)
+
+        conn.query = query_in_company
+        return conn
+
+    with contextlib.closing(Importer(connect, jobs=3)) as importer:
+        feed(importer, {"d.sql": BIG + FINISHED})
+        result = importer.finish()
+    assert sorted(met) == [0, 1, 2] and result.rows == 40
+    assert [entry["table"] for entry in result.timeline] == ["big"]
+    assert 0 <= result.timeline[0]["begin"] <= result.timeline[0]["end"] and result.timeline[0]["rows"] == 40
+
+
+def test_what_was_done_before_an_earlier_table_is_not_done_again(mariadb: t.Any, digest: Digest) -> None:
+    """A large table is at work when the small ones behind it are done; then the import is killed."""
+    files = {"d.sql": BIG + SMALL + FINISHED}
+    expected = content(load(mariadb, files)[0], digest)
+    database = mariadb.fresh_database("staging")
+    ran: list[bytes] = []
+    gate = threading.Event()
+
+    def connect(held: bool) -> t.Any:
+        conn = mariadb.connect(database)
+        query = conn.query
+
+        def noted_query(text: t.Any, *more: t.Any, **named: t.Any) -> t.Any:
+            if isinstance(text, bytes):
+                if held and b"(38)" in text:
+                    gate.wait(10)
+                    raise Killed
+                ran.append(text)
+            return query(text, *more, **named)
+
+        conn.query = noted_query
+        return conn
+
+    killed = Importer(lambda: connect(held=True), jobs=2)
+    killed.feed("d.sql", files["d.sql"])
+    # The newest stays open: its end is not known before the next begins.
+    wait_for(lambda: len(killed.state()["ahead"]) == 4)
+    assert killed.safe_position == ("d.sql", 0)
+    state = json.loads(json.dumps(killed.state()))
+    gate.set()
+    with contextlib.closing(killed), pytest.raises(Killed):
+        killed.end_of_file()
+        killed.finish()
+    ran.clear()
+    with contextlib.closing(Importer(lambda: connect(held=False), jobs=2, state=state)) as importer:
+        feed(importer, files)
+        result = importer.finish()
+    again = [text for text in ran if b"`small" in text and not text.startswith(b"SELECT")]
+    assert [text for text in again if b"`small4`" not in text] == [] and len(again) == 3
+    assert [table["name"] for table in result.tables] == ["big", *(f"small{number}" for number in range(5))]
+    assert content(mariadb.connect(database), digest) == expected
+
+
+def test_an_error_of_a_loader_comes_out_of_the_next_feed(mariadb: t.Any) -> None:
+    importer = importer_into(mariadb, mariadb.fresh_database("staging"))
+    importer.feed("d.sql", b"CREATE TABLE `t` (`a` int);\nINSERT INTO `t` VALUES\n(1, 2);\n")
+    with contextlib.closing(importer), pytest.raises(StatementFailed, match="byte 28 .line 2. for t.*error 1136"):
+        until = time.monotonic() + 10
+        while time.monotonic() < until:
+            importer.feed("d.sql", b"INSERT INTO `t` VALUES\n(1);\n")
+            time.sleep(0.01)
+
+
+def test_other_loaders_in_the_way_make_a_statement_run_once_more(mariadb: t.Any) -> None:
+    """Two loaders of one table may lock each other out; the server then undoes one of the statements."""
+    database = mariadb.fresh_database("staging")
+    refused: list[bytes] = []
+
+    def connect() -> t.Any:
+        conn = mariadb.connect(database)
+        query = conn.query
+
+        def query_in_a_crowd(text: t.Any, *more: t.Any, **named: t.Any) -> t.Any:
+            if isinstance(text, bytes) and b"(10)" in text and not refused:
+                refused.append(text)
+                raise pymysql.err.OperationalError(1213, "Deadlock found when trying to get lock")
+            return query(text, *more, **named)
+
+        conn.query = query_in_a_crowd
+        return conn
+
+    with contextlib.closing(Importer(connect, jobs=2)) as importer:
+        feed(importer, {"d.sql": BIG + FINISHED})
+        assert importer.finish().rows == 40 and len(refused) == 1
