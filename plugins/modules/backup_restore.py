@@ -238,7 +238,7 @@ specials:
     sites: []
     cloud_files: null
 import_timeline:
-  description: When each table was loaded, as beginning and end in seconds since the import began.
+  description: When each table was loaded, as beginning and end in seconds since the restore began.
   returned: success
   type: list
   elements: dict

@@ -48,11 +48,11 @@ class StagedDatabase:
         """Rows counted, views made; what the importer says about it."""
         return dataclasses.asdict(self._at_work.finish())
 
-    def position(self) -> tuple[str, int] | None:
-        return self._at_work.safe_position
-
     def state(self) -> dict[str, t.Any]:
         return self._at_work.state()
+
+    def close(self) -> None:
+        self._at_work.close()
 
     def switch_in(self, keep_previous: bool) -> None:
         with connect(self._login) as conn:

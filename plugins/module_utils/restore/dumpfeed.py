@@ -33,9 +33,11 @@ class Database(t.Protocol):
 
     def complete(self) -> dict[str, t.Any]: ...
 
-    def position(self) -> tuple[str, int] | None: ...
+    def state(self) -> dict[str, t.Any]:
+        """What it can go on from; `position` is the dump's file, the byte in it, and the line."""
 
-    def state(self) -> dict[str, t.Any]: ...
+    def close(self) -> None:
+        """End the connections; what is not done is left undone."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +83,7 @@ class DumpFeed:
         self._changed = threading.Condition()
         self._closed = self._stopped = False
         self._noted = 0.0
+        self.began: float | None = None  # when loading began, in the clock's seconds
         self.mark = mark
 
     def add(self, part: Part, start: State, scan: PartScan) -> None:
@@ -108,6 +111,13 @@ class DumpFeed:
         """What the importer says at the end, None where there was no dump. Raises BoxliftError, or Stopped."""
         if self.mark.imported is not None:
             return self.mark.imported
+        try:
+            return self._run()
+        finally:
+            if self._prepared:
+                self._database.close()
+
+    def _run(self) -> dict[str, t.Any] | None:
         if self.mark.state is not None:
             self._prepare()
         walker: Walker | None = None
@@ -157,15 +167,17 @@ class DumpFeed:
 
     def _take_note(self) -> None:
         if self._offsets and time.monotonic() - self._noted >= NOTE_SECONDS:
+            state = self._database.state()
             # Before its first table is complete the dump is read again from its beginning.
-            file, skip = self._database.position() or (next(iter(self._offsets)), 0)
-            self.mark = DumpMark(self._offsets[file], file, skip, self._database.state())
+            file, skip = (state["position"] or (next(iter(self._offsets)), 0))[:2]
+            self.mark = DumpMark(self._offsets[file], file, skip, state)
             self._noted = time.monotonic()
 
     def _prepare(self) -> None:
         if not self._prepared:
             self._database.prepare(self.mark.state)
             self._prepared = True
+            self.began = time.time()
             self._noted = time.monotonic()
 
     def begin(self, entry: Entry) -> None:

@@ -192,6 +192,16 @@ class Pipeline:
             for index, state in sorted(self._parts.items())
         ]
 
+    def import_timeline(self) -> list[dict[str, t.Any]]:
+        """When each table was loaded, in the same seconds; of a table that a killed run has loaded nothing is known."""
+        if self._feed is None or self._feed.began is None or self.imported is None:
+            return []
+        later = self._feed.began - self._began
+        return [
+            {**row, "begin": round(row["begin"] + later, 2), "end": round(row["end"] + later, 2)}
+            for row in self.imported["timeline"]
+        ]
+
     # What comes in.
 
     def _offer(self, index: int, path: str) -> _Future[PartScan]:

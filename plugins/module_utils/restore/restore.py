@@ -167,7 +167,7 @@ class Restore:
             "rows": imported.get("rows", 0),
             "repairs": imported.get("repairs", []),
             "timeline": pipeline.timeline(),
-            "import_timeline": imported.get("timeline", []),
+            "import_timeline": pipeline.import_timeline(),
             "findings": [finding.as_dict() for finding in report.findings],
             "left_out": pipeline.left_out(),
             "specials": found.as_dict(),
