@@ -76,7 +76,7 @@ class Continuity:
         if fault:
             self._name_break(index, fault, guessed, state)
             return None, b"", False
-        self._add(walk.tally)
+        self.tally.add(walk.tally)
         return walk.state, walk.tally.open_tail, whole
 
     def _fault(self, index: int, walk: Walk) -> TarFault | None:
@@ -103,19 +103,12 @@ class Continuity:
             return rest, tail
         if state.entry and state.need:
             self._end_straddler(state, content_tail(tail, walk.lead, min(len(walk.lead), padding)))
-        self._add(walk.tally)
+        self.tally.add(walk.tally)
         return walk.state, walk.tally.open_tail
 
     def _end_straddler(self, state: State, tail: bytes) -> None:
         if state.entry and is_dump(state.entry.path):
-            self.tally.dumps.append(DumpFile(state.entry.path, state.entry.size, tail))
-
-    def _add(self, tally: Tally) -> None:
-        self.tally.files += tally.files
-        self.tally.directories += tally.directories
-        self.tally.content += tally.content
-        self.tally.unsafe_entries += tally.unsafe_entries
-        self.tally.dumps += tally.dumps
+            self.tally.add_dump(DumpFile(state.entry.path, state.entry.size, tail))
 
     def _closed(self, state: State) -> bool:
         """True where the stream ends between two entries; otherwise the end of the backup is named as missing."""

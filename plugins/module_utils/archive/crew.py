@@ -142,11 +142,11 @@ def _serve(wire: _Wire, work: Work, parent: int) -> None:
     while True:
         try:
             task = wire.receive()
-        except EOFError:
+        except (EOFError, ConnectionResetError):
             return
         try:
             answer = ("result", work(task, note))
-        except (Orphaned, BrokenPipeError):
+        except (Orphaned, BrokenPipeError, ConnectionResetError):
             return
         except Exception as error:
             error.__traceback__ = None

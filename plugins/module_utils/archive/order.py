@@ -25,26 +25,34 @@ class Link(t.NamedTuple):
 def right_order(links: dict[int, Link]) -> list[int] | None:
     """The parts' present numbers in the one order in which they chain to the end; None where none or several do."""
     found: list[list[int]] = []
-    steps = 0
-
-    def extend(order: list[int], need: int) -> None:
-        nonlocal steps
-        steps += 1
-        if steps > MOST_STEPS or len(found) > 1:
-            return
-        if len(order) == len(links):
-            if need == 0:
-                found.append(list(order))
-            return
-        for index, link in links.items():
-            if index in order:
-                continue
-            if link.first == need and not link.is_start:
-                extend([*order, index], link.need)
-            elif link.first is None and need >= link.size:
-                extend([*order, index], need - link.size)
-
+    by_first: dict[int, list[int]] = {}
+    contents = [index for index, link in links.items() if link.first is None]
     for index, link in links.items():
-        if link.is_start:
-            extend([index], link.need)
+        if link.first is not None and not link.is_start:
+            by_first.setdefault(link.first, []).append(index)
+    order: dict[int, None] = {}  # a set that knows how its members came
+
+    def continuations(need: int) -> t.Iterator[tuple[int, int]]:
+        for index in by_first.get(need, ()):
+            yield index, links[index].need
+        for index in contents:
+            if need >= links[index].size:
+                yield index, need - links[index].size
+
+    # A stack of its own: there may be more parts than Python allows calls within calls.
+    ways = [iter([(index, link.need) for index, link in links.items() if link.is_start])]
+    steps = 0
+    while ways and steps <= MOST_STEPS and len(found) < 2:
+        way = next(ways[-1], None)
+        if way is None:
+            ways.pop()
+            if order:
+                order.popitem()
+        elif way[0] not in order:
+            steps += 1
+            index, need = way
+            order[index] = None
+            if len(order) == len(links) and need == 0:
+                found.append(list(order))
+            ways.append(continuations(need))
     return found[0] if len(found) == 1 and steps <= MOST_STEPS else None

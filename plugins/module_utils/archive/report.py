@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import Cipher
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import Kind, PartFiles
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, Tally, dump_index
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import MOST_NAMED, PartScan, Tally, dump_index
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import State, printable
 from ansible_collections.boxlift.portal.plugins.module_utils.finding import Finding
 
@@ -22,9 +22,6 @@ REMEDIES = {
     "out_of_order": "Fetch this part again under its own name.",
     "unclosed": "The backup was still being written or its writer was killed: order a new backup.",
 }
-
-# What is wrong may be wrong a million times over, as in an archive that means harm.
-MOST_NAMED = 20
 
 
 @dataclasses.dataclass
@@ -199,8 +196,11 @@ def content_findings(tally: Tally, walked: bool) -> list[Finding]:
             "files and directories with names below the document root",
             "Do not restore this backup before its origin is clear; its maker can leave the entry out.",
         )
-        for path, reason in tally.unsafe_entries[:MOST_NAMED]
+        for path, reason in tally.unsafe_entries
     ]
+    if tally.refused > len(tally.unsafe_entries):
+        more = f"{tally.refused - len(tally.unsafe_entries)} more entries are refused."
+        findings.append(backup_finding("backup.entry", "fail", more))
     if not tally.files:
         findings.append(
             backup_finding(

@@ -32,6 +32,9 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import 
 
 DUMP_NAME = re.compile(rb"^bitrix/backup/(?P<base>[^/]+)\.sql(?:\.(?P<index>[0-9]+))?$")
 AFTER_CONNECT = b"_after_connect.sql"
+# What is wrong may be wrong a million times over, as in an archive that means harm.
+MOST_NAMED = 20
+MOST_DUMPS = 10_000  # the largest dump known has hundreds of volumes
 TAIL = 160
 _KEPT = TAIL + BLOCK  # enough to find a content's last bytes behind its padding
 
@@ -62,7 +65,8 @@ class Tally:
     directories: int = 0
     content: int = 0
     dump_entries: int = 0
-    unsafe_entries: list[tuple[bytes, str]] = dataclasses.field(default_factory=list)
+    refused: int = 0
+    unsafe_entries: list[tuple[bytes, str]] = dataclasses.field(default_factory=list)  # the first of the refused ones
     dumps: list[DumpFile] = dataclasses.field(default_factory=list)
     open_tail: bytes = b""
     _dump: bool = False
@@ -75,7 +79,7 @@ class Tally:
             self.content += entry.size
         reason = refusal(entry.path)
         if reason:
-            self.unsafe_entries.append((entry.path, reason))
+            self._refuse([(entry.path, reason)], 1)
         self.dump_entries += DUMP_NAME.match(entry.path) is not None
         self._dump = is_dump(entry.path)
         self.open_tail = b""
@@ -86,11 +90,30 @@ class Tally:
 
     def end(self, entry: Entry) -> None:
         if self._dump:
-            self.dumps.append(DumpFile(entry.path, entry.size, self.open_tail))
+            self.add_dump(DumpFile(entry.path, entry.size, self.open_tail))
+
+    def add(self, other: Tally) -> None:
+        """Count what another part holds. What is kept does not grow with an archive that means harm."""
+        self.files += other.files
+        self.directories += other.directories
+        self.content += other.content
+        self._refuse(other.unsafe_entries, other.refused)
+        for dump in other.dumps:
+            self.add_dump(dump)
+
+    def add_dump(self, dump: DumpFile) -> None:
+        if len(self.dumps) < MOST_DUMPS:
+            self.dumps.append(dump)
+        else:
+            self._refuse([(dump.path, f"it is the dump's volume number {MOST_DUMPS + 1} or a later one")], 1)
+
+    def _refuse(self, entries: list[tuple[bytes, str]], count: int) -> None:
+        self.refused += count
+        self.unsafe_entries += entries[: MOST_NAMED - len(self.unsafe_entries)]
 
     def unsafe(self, path: bytes, reason: str) -> None:
         self.files += 1
-        self.unsafe_entries.append((path, reason))
+        self._refuse([(path, reason)], 1)
 
     def resume(self, state: State, tail: bytes) -> None:
         """Take over an entry that began in an earlier part."""

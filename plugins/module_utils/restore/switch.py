@@ -62,5 +62,7 @@ def switch_in(trees: Trees) -> None:
 
 def remove_tree(path: str) -> None:
     """Remove a tree beside the live one, if it is there. Does not follow links."""
-    if os.path.isdir(path):
+    if os.path.islink(path):
+        os.unlink(path)
+    elif os.path.isdir(path):
         shutil.rmtree(path)

@@ -133,7 +133,15 @@ def test_killed_again_and_again(site: Site, run_module: t.Any) -> None:
     """`kill -9` at random moments, from the first request to the switch: the outcome is that of a quiet run."""
     quiet, name = site.mariadb.fresh_name("portal"), site.mariadb.fresh_name("portal")
     size = sum(part.stat().st_size for part in site.parts)
-    defaults = {"owner": None, "group": None, "password": None, "jobs": 2, "exclude": [], "keep_previous": True}
+    defaults = {
+        "owner": None,
+        "group": None,
+        "password": None,
+        "jobs": 2,
+        "exclude": [],
+        "keep_previous": True,
+        "names": "utf8",
+    }
     defaults |= {"parts": None, "progress": None, "connections": 3, "mirrors": [], "expected": None, "headers": {}}
     defaults |= {"bandwidth_limit": None, "bandwidth_schedule": [], "timeout": 20, "validate_certs": True}
     with site.cloud(rate=size // 3) as cloud:

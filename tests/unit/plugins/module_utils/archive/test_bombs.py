@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from ansible_collections.boxlift.portal.plugins.module_utils.archive import scan as scan_module
 from ansible_collections.boxlift.portal.plugins.module_utils.archive import stream as stream_module
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import content_findings
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import DumpFile, Tally
@@ -15,7 +16,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 from ansible_collections.boxlift.portal.plugins.module_utils.restore import restore as restore_module
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.restore import Request, Restore
 from lab.archive_writer import UNCLOSED, Entry, write_archive
-from lab.hostile import gzip_member, write_bomb
+from lab.hostile import gzip_member, write_bomb, write_names
 
 MIB = 2**20
 
@@ -104,3 +105,17 @@ def test_dump_volumes_without_end_are_not_listed(tmp_path: Path) -> None:
     assert finding.status == "fail"
     assert finding.observed.startswith("The dump's volumes are numbered 1, 2, 3,")
     assert finding.observed.endswith(", 20 and so on (4999 volumes).")
+
+
+def test_refused_names_are_counted_and_not_kept(tmp_path: Path) -> None:
+    report = verify(str(write_names(tmp_path, (b"../%d" % number for number in range(3000)))))
+    assert (report.tally.refused, len(report.tally.unsafe_entries)) == (3000, 20)
+    assert "2980 more entries are refused." in [finding.observed for finding in report.findings]
+
+
+def test_dump_volumes_are_kept_up_to_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan_module, "MOST_DUMPS", 10)
+    names = (b"bitrix/backup/base.sql.%d" % number for number in range(30))
+    report = verify(str(write_names(tmp_path, names)))
+    assert (report.tally.refused, len(report.tally.dumps)) == (20, 10)
+    assert "is refused: it is the dump's volume number 11 or a later one" in report.summary()
