@@ -135,4 +135,4 @@ def test_a_link_in_the_place_of_the_staging_tree(site: Site) -> None:
     (site.place / "site" / ".www.staging").symlink_to(site.place / "outside")
     site.restore(write_hostile(site.place / "backup", file(b"keep")))
     assert (site.place / "outside" / "keep").read_text() == "keep"
-    assert [path.name for path in site.live.iterdir()] == ["keep"]
+    assert (site.live / "keep").exists()
