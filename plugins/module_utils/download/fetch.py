@@ -54,6 +54,11 @@ class Fetch:
         self._base = self._sources.base
         self._kind = kind_of(self._base)
         self._expected = request.sums(self._base)
+        if any(source.local and _same_folder(source.host, request.dest) for source in self._sources.live()):
+            raise BoxliftError(
+                f"The parts to be copied lie in {request.dest} (dest) already.",
+                "Prove them there with backup_verify, or give another directory in dest.",
+            )
         self._request = request
         self._pace = pace
         self._prove = prove
@@ -168,3 +173,7 @@ class Fetch:
             "warnings": self._sources.warnings(),
             **proven,
         }
+
+
+def _same_folder(one: str, other: str) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)

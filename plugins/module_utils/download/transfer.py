@@ -149,10 +149,13 @@ class Transfer:
             content = b""
             with self._asked(part, source, 0, size - 1) as body:
                 known = part.validators.get(source.host)
-                self._meet(part, source, body)
-                if known and body.validator:
-                    return b""
                 for chunk in body.chunks:
+                    if not content:
+                        if not body.ranged:
+                            self._refuse_page(part, body, chunk)
+                        self._meet(part, source, body)
+                        if known and body.validator:
+                            return b""
                     content += chunk
                     if len(content) >= size:
                         break

@@ -194,10 +194,14 @@ class Work:
                 raise no_such(part.file.name, self.schedule.count)
 
     def _begin_anew(self, part: Part, change: Rebuilt) -> None:
-        """Of two exports nothing is mixed. Where only this part is here, or only its length is odd, it begins again."""
+        """Of two exports nothing is mixed: where a version shows that this is another one, it ends here.
+
+        Where nothing else is here yet, or only the length is odd, which a bad proxy can bring about, the part begins
+        again; whether the first part is still the same is asked at the end.
+        """
         self._restarts += 1
         alone = part.index == 0 and not self._state.parts
-        if self._restarts > RESTARTS or not (alone or change.version == "same"):
+        if self._restarts > RESTARTS or not (alone or change.version != "other"):
             raise rebuilt(part.file.name, str(change), self._request.dest)
         self._account.repair(part, "foreign", f"the source changed it while it was fetched: {change}")
         part.stale = str(change)

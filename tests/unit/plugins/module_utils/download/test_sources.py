@@ -138,6 +138,12 @@ def test_a_part_that_the_disk_does_not_have_comes_from_the_mirror(lab: Lab, mirr
     assert f"{lab.folder} was left for the other sources" in result["warnings"][0]
 
 
+def test_parts_are_not_copied_onto_themselves(lab: Lab) -> None:
+    lab.dest.symlink_to(lab.folder)
+    with pytest.raises(BoxliftError, match=r"lie in .*dest .dest. already"):
+        lab.fetch(url=str(lab.parts[0]))
+
+
 def test_files_are_read_as_servers_are(tmp_path: Path) -> None:
     path = tmp_path / "part"
     path.write_bytes(bytes(range(100)))

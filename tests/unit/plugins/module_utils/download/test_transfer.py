@@ -246,6 +246,22 @@ def test_an_answer_that_was_cut_by_a_proxy(lab: Lab) -> None:
     assert result["repairs"][0]["name"] == lab.parts[1].name
 
 
+def test_an_answer_that_was_cut_by_a_proxy_and_has_no_version(lab: Lab) -> None:
+    lab.write("one", noise_size=300_000, part_limit=150_000)
+    result, _cloud = lab.fetch((1, Fault("truncate", at=3 * SEGMENT)), (1, Fault("unversioned", times=-1)))
+    lab.assert_here()
+    assert "bytes now and had" in result["repairs"][0]["reason"]
+
+
+def test_a_page_when_the_backup_is_looked_at_again(lab: Lab) -> None:
+    with pytest.raises(BoxliftError):
+        lab.fetch((2, Fault("error", times=-1)))
+    result, cloud = lab.fetch((0, Fault("html")))
+    lab.assert_here()
+    assert cloud.served[0].faults == ["html"]
+    assert [repair["name"] for repair in result["repairs"]] == [lab.parts[0].name]
+
+
 def test_redirects(lab: Lab, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(lab.folder, elsewhere)
