@@ -30,8 +30,9 @@ class StagedDatabase:
 
     def prepare(self, state: dict[str, t.Any] | None) -> None:
         """An empty staging database, or the one that an interrupted run has filled as far as `state` says."""
-        if state is None:
-            with connect(self._login) as conn:
+        with connect(self._login) as conn:
+            staging.end_connections(conn, self._names.staging)
+            if state is None:
                 staging.create_empty(conn, self._names.staging)
         self._importer = Importer(self._connect, jobs=self._jobs, state=state)
 

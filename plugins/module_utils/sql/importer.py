@@ -18,7 +18,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql import allowlis
 from ansible_collections.boxlift.portal.plugins.module_utils.sql import literals, repairs
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.charsets import known_collation
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import quote_name
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.fault import DumpError, RowsMissing, StatementRefused
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.counts import compare_counts
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.fault import DumpError, StatementRefused
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.ledger import Ledger, State, Unit
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.loaders import Loaders
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.reader import DumpReader, Position
@@ -113,7 +114,7 @@ class Importer:
         views = [record["view"] for record in records if record["view"]]
         if not tables:
             raise DumpError("The dump holds no table.", "Order a backup that includes the database.")
-        self._count(tables)
+        compare_counts(self._loaders, tables)
         with self._loaders.session() as session:
             create_views(session, views)
         self.close()
@@ -236,24 +237,6 @@ class Importer:
         self._ledger.started(unit)
         warnings = [warning for query in queries for warning in session.run(query, unit.name)]
         self._ledger.completed(unit, warnings)
-
-    def _count(self, tables: list[dict[str, t.Any]]) -> None:
-        """Whether the rows are really there; over all connections, since counting reads every table."""
-        found: dict[str, int] = {}
-
-        def count(name: str, session: Session) -> None:
-            found[name] = session.count(name)
-
-        for table in sorted(tables, key=lambda table: -int(table["rows"])):
-            self._loaders.put(functools.partial(count, table["name"]))
-        self._loaders.drain()
-        differences = [
-            {"table": table["name"], "expected": table["rows"], "found": found[table["name"]]}
-            for table in tables
-            if found[table["name"]] != table["rows"]
-        ]
-        if differences:
-            raise RowsMissing(differences)
 
     def _keep_view(self, statement: Statement, command: sql.CreateView) -> None:
         """Views wait until every table is there; the server wants all that a view names."""

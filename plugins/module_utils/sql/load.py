@@ -89,6 +89,7 @@ def _stage(
 ) -> tuple[dict[str, t.Any], bool]:
     """Everything into the staging database; what a killed run has done is not done again."""
     mark = fingerprint(files)
+    staging.end_connections(conn, names.staging)
     note = read_note(conn, names.staging, _IMPORT)
     resumed = note is not None and note["files"] == mark
     if not resumed:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import queue
+import sys
 import threading
 import typing as t
 
@@ -15,6 +16,9 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.session import 
 Task = t.Callable[[Session], None]
 # Statements that wait or are at work hold no more memory than this; a single larger one goes alone.
 MOST_BYTES = 12 * 1024 * 1024
+# The reader computes all the time, and a loader whose server is done must not stand behind it: the interpreter's
+# own 5 ms, several times for each statement, would leave the server idle.
+_SWITCH_SECONDS = 0.0003
 
 
 class Loaders:
@@ -22,6 +26,8 @@ class Loaders:
 
     def __init__(self, sessions: t.Sequence[Session]) -> None:
         self._sessions = list(sessions)
+        self._switch_before = sys.getswitchinterval()
+        sys.setswitchinterval(_SWITCH_SECONDS)
         self._free: queue.SimpleQueue[Session] = queue.SimpleQueue()
         for session in sessions:
             self._free.put(session)
@@ -60,6 +66,7 @@ class Loaders:
     def close(self) -> None:
         """End the connections; a statement at work is waited for."""
         self._pool.shutdown(cancel_futures=True)
+        sys.setswitchinterval(self._switch_before)
         while self._sessions:
             self._sessions.pop().close()
 

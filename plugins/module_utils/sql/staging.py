@@ -9,6 +9,7 @@ finished by calling it again.
 
 from __future__ import annotations
 
+import time
 import typing as t
 from dataclasses import dataclass
 
@@ -31,6 +32,7 @@ if t.TYPE_CHECKING:
 # How long a switch waits for sessions that still use the live tables.
 LOCK_WAIT_SECONDS = 60
 _SWITCH = "switch"
+_NO_SUCH_THREAD = 1094
 
 
 class SwitchResult(t.NamedTuple):
@@ -76,6 +78,32 @@ def create_empty(
 
 def drop(conn: Connection[t.Any], database: str) -> None:
     execute(conn, f"DROP DATABASE IF EXISTS {quote_name(database)}")
+
+
+def end_connections(conn: Connection[t.Any], database: str) -> None:
+    """Those of an importer that was killed: the server goes on with what they had handed in until it notices."""
+    until = time.monotonic() + LOCK_WAIT_SECONDS
+    while True:
+        left = rows(
+            conn,
+            "SELECT ID AS id FROM information_schema.PROCESSLIST "
+            "WHERE DB = %s AND USER = SUBSTRING_INDEX(USER(), '@', 1) AND ID <> CONNECTION_ID()",
+            (database,),
+        )
+        if not left:
+            return
+        if time.monotonic() > until:
+            raise BoxliftError(
+                f"Connection {left[0]['id']} of an earlier import still works in {database}.",
+                "Wait until the server has ended it, and run again.",
+            )
+        for row in left:
+            try:
+                execute(conn, f"KILL {int(row['id'])}")
+            except DatabaseError as error:
+                if error_code(error) != _NO_SUCH_THREAD:
+                    raise
+        time.sleep(0.02)
 
 
 def tables(conn: Connection[t.Any], database: str) -> list[str]:

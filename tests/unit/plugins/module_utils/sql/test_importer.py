@@ -469,6 +469,26 @@ def test_rows_of_one_table_go_over_all_connections_at_the_same_time(mariadb: t.A
     assert 0 <= result.timeline[0]["begin"] <= result.timeline[0]["end"] and result.timeline[0]["rows"] == 40
 
 
+def test_rows_wait_for_their_table(mariadb: t.Any) -> None:
+    database = mariadb.fresh_database("staging")
+
+    def connect() -> t.Any:
+        conn = mariadb.connect(database)
+        query = conn.query
+
+        def slow_to_make(text: t.Any, *more: t.Any, **named: t.Any) -> t.Any:
+            if isinstance(text, bytes) and text.startswith(b"CREATE TABLE"):
+                time.sleep(0.5)
+            return query(text, *more, **named)
+
+        conn.query = slow_to_make
+        return conn
+
+    with contextlib.closing(Importer(connect, jobs=3)) as importer:
+        feed(importer, {"d.sql": BIG + FINISHED})
+        assert importer.finish().rows == 40
+
+
 def test_what_was_done_before_an_earlier_table_is_not_done_again(mariadb: t.Any, digest: Digest) -> None:
     """A large table is at work when the small ones behind it are done; then the import is killed."""
     files = {"d.sql": BIG + SMALL + FINISHED}

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import threading
 import typing as t
 
 import pymysql
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.sql import staging
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import execute, rows
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DatabaseError, execute, rows
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.notes import read_note, write_note
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.staging import Names, switch_back, switch_in
 
@@ -306,3 +307,25 @@ def test_notes_are_kept_in_the_staging_database_and_never_switched_in(conn: t.An
     assert "boxlift_notes" not in staging.tables(conn, names.staging)
     switch_in(conn, names.staging, names.live, names.previous)
     assert rows(conn, f"SHOW TABLES FROM `{names.live}` LIKE 'boxlift%%'", ()) == []
+
+
+def test_what_a_killed_import_has_left_at_work_is_ended(mariadb: t.Any) -> None:
+    """Its statement would otherwise run in the tables that the next run has made anew."""
+    database = mariadb.fresh_database("staging")
+    left, idle, other = mariadb.connect(database), mariadb.connect(database), mariadb.connect()
+    ended: list[Exception] = []
+
+    def work() -> None:
+        try:
+            rows(left, "SELECT SLEEP(60)")
+        except DatabaseError as error:
+            ended.append(error)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    staging.end_connections(mariadb.connect(database), database)
+    worker.join(10)
+    assert len(ended) == 1
+    with pytest.raises(DatabaseError):
+        rows(idle, "SELECT 1")
+    assert rows(other, "SELECT 1 AS n") == [{"n": 1}]

@@ -173,3 +173,25 @@ def test_both_ways_of_reading_rows_agree(values: list[list[bytes]]) -> None:
     assert shape is not None and shape.rows == len(values)
     assert [[text[start:end] for start, end in row] for row in literals.rows(text, shape.body)] == values
     assert split([text + b";\n"])[0].text == text
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        b"(1)'x",
+        b"(5x12)",
+        b"(10x1)",
+        b"(1)\\'",
+        b"(\\\\1)",
+        b"(1), (2),",
+        b"(1)(2)",
+        b"(--1)",
+        b"('a' 'b')",
+        b"(1,)",
+        b"(a)",
+        b"",
+    ]
+    + [b"(" * (1 << 18) + b")", b"('" + b"''" * (1 << 18) + b"')"],
+)
+def test_what_the_quick_way_does_not_vouch_for(rows: bytes) -> None:
+    assert literals.shape(b"INSERT INTO `t` VALUES\n" + rows) is None
