@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import getpass
-import importlib
 import os
 import random
 import shutil
@@ -19,12 +18,10 @@ import time
 import typing as t
 from pathlib import Path
 
+from bench.row import Row
 from lab.dump_writer import FLUSH_CHARS, Table
 from lab.portal import data
 from lab.portal.data.world import World
-
-if t.TYPE_CHECKING:
-    from bench.bench import Row
 
 DUMP_BYTES = 300 * 1024 * 1024
 SMALL_TABLES = 600
@@ -218,7 +215,6 @@ def _settle(socket: Path) -> None:
 
 
 def lines(work: Path, pairs: int) -> t.Iterator[Row]:
-    make_row = importlib.import_module("bench").Row  # bench.py imports this file
     work.mkdir(parents=True, exist_ok=True)
     dump, mydump = work / "portal.sql", work / "mydump"
     make_dump(dump)
@@ -241,7 +237,7 @@ def lines(work: Path, pairs: int) -> t.Iterator[Row]:
             "mariadb < dump.sql": (["mariadb", login, PEER], dump),
             f"myloader --threads {JOBS}": (myloader, None),
         }
-        found = {peer: make_row(f"import of {dump.stat().st_size >> 20} MiB of SQL", peer, [], []) for peer in peers}
+        found = {peer: Row(f"import of {dump.stat().st_size >> 20} MiB of SQL", peer, [], []) for peer in peers}
         for _pair in range(pairs):
             for peer, (command, stdin) in peers.items():
                 found[peer].ours.append(seconds(socket, OURS, [sys.executable, "-c", ours]))

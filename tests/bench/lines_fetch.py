@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The fetch against aria2c over TLS, and the repair of damaged parts against a run without damage and against curl.
 
-`lines` yields rows for bench.py. By itself, with PYTHONPATH=.cache/collections:tests: lines_fetch.py WORK PAIRS
 Needs aria2c, curl, nginx and pigz. The lines' rates are set by the server, as in real life; one row has no limit.
 """
 
@@ -15,7 +14,6 @@ import shlex
 import shutil
 import socket
 import ssl
-import statistics
 import subprocess
 import sys
 import time
@@ -23,6 +21,7 @@ import typing as t
 import urllib.request
 from pathlib import Path
 
+from bench.row import Row
 from lab.archive_writer import Entry, write_archive
 from lab.authority import Authority
 
@@ -58,19 +57,6 @@ parts = find_parts(sys.argv[1])
 cipher = backup_cipher(parts, sys.argv[2])
 pickle.dump({{index: scan_part(parts, cipher, index) for index in parts.present}}, open(sys.argv[3], "wb"))
 """
-
-
-class Row(t.NamedTuple):
-    """As bench.Row: seconds of every run, ours and the peer's."""
-
-    what: str
-    peer: str
-    ours: list[float]
-    peers: list[float]
-
-    @property
-    def ratio(self) -> float:
-        return statistics.median(self.ours) / statistics.median(self.peers)
 
 
 class Bench:
@@ -229,9 +215,3 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
-
-
-if __name__ == "__main__":
-    for row in lines(Path(sys.argv[1]), int(sys.argv[2])):
-        ours, peers = (" ".join(f"{seconds:.2f}" for seconds in runs) for runs in (row.ours, row.peers))
-        print(f"{row.what} | {row.peer} | {ours} | {peers} | {row.ratio:.2f}", flush=True)

@@ -4,5 +4,8 @@
 # Measure against the field's tools and write tests/bench/results.md. Needs about 2 GB of memory for a tmpfs.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-command -v pigz >/dev/null || { echo "bench: pigz is missing: apt-get install pigz" >&2; exit 1; }
-exec env PYTHONPATH=.cache/collections:tests .venv/bin/python tests/bench/bench.py "$@"
+for tool in pigz:pigz aria2c:aria2 curl:curl nginx:nginx mariadb:mariadb-server mydumper:mydumper; do
+  PATH=$PATH:/usr/sbin command -v "${tool%:*}" >/dev/null ||
+    { echo "bench: ${tool%:*} is missing: apt-get install ${tool#*:}" >&2; exit 1; }
+done
+exec env PYTHONPATH=.cache/collections:tests .venv/bin/python -m bench.bench "$@"

@@ -1,0 +1,109 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Verification and restore of files against the classical pipelines, with the fast libraries and without them."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+import typing as t
+from pathlib import Path
+
+from bench.row import Figure, Row
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PASSWORD = "bench"
+LIBRARY = "ansible_collections.boxlift.portal.plugins.module_utils"
+# As on a host where neither python3-isal nor python3-cryptography is installed.
+PLAIN_PYTHON = "import sys; sys.modules['isal'] = sys.modules['cryptography'] = None; "
+
+
+def make_backup(work: Path, size: str, kind: str) -> Path:
+    folder = work / kind
+    command = [sys.executable, str(CHECKOUT / "tests" / "lab" / "make_backup.py"), "--out", str(folder), "--size", size]
+    command += ["--kind", kind, "--part-size", str(40 * 1024 * 1024)]
+    if kind.startswith("enc"):
+        work.mkdir(parents=True, exist_ok=True)
+        (work / "password").write_text(f"{PASSWORD}\n")
+        command += ["--password-file", str(work / "password")]
+    subprocess.run(command, check=True)
+    return folder
+
+
+def parts_of(backup: Path) -> list[Path]:
+    first = min((path for path in backup.iterdir() if path.name != "manifest.json"), key=lambda path: len(path.name))
+    return [first, *sorted(backup.glob(f"{first.name}.*"), key=lambda path: int(path.name.rsplit(".", 1)[1]))]
+
+
+def lines(work: Path, backup: Path, kind: str, pairs: int) -> t.Iterator[Row | Figure]:
+    encrypted = kind.startswith("enc")
+    parts = parts_of(backup)
+    first = parts[0]
+    cat = "cat " + " ".join(shlex.quote(str(part)) for part in parts)
+    key = subprocess.run(["md5sum"], input=PASSWORD.encode(), capture_output=True, check=True).stdout.split()[0]
+    plain = "pigz -dc"
+    if encrypted:
+        plain += f" | tail -c +513 | openssl enc -d -aes-256-ecb -K {key.hex()} -nosalt -nopad"
+    target = work / "tree"
+    password = repr(PASSWORD if encrypted else None)
+    verify = f"from {LIBRARY}.archive.verify import verify; assert verify({str(first)!r}, {password}).intact"
+    restore = (
+        f"from {LIBRARY}.restore.restore import Request, Restore; "
+        f"Restore(Request({str(first)!r}, {str(target / 'www')!r}, {str(target / 'state')!r}, {password}), None).run()"
+    )
+    inflate = f"{cat} | pigz -dc > /dev/null"
+    unpack = f"mkdir -p {target} && {cat} | {plain} | tar x -C {target}"
+    unpacked = "cat parts | pigz -dc | openssl enc -d | tar x" if encrypted else "cat parts | pigz -dc | tar x"
+    for before, how in (("", ""), (PLAIN_PYTHON, ", standard library alone")):
+        peer = "cat parts | pigz -dc > /dev/null"
+        yield pair(f"verify, .{kind}{how}", peer, before + verify, inflate, target, pairs)
+        yield pair(f"verify and extract, .{kind}{how}", unpacked, before + restore, unpack, target, pairs)
+    peak = memory([sys.executable, "-c", restore], target)
+    yield Figure(f"peak memory of all processes, verify and extract, .{kind}", [peak], "MB", "300")
+
+
+def pair(what: str, peer: str, ours: str, theirs: str, target: Path, pairs: int) -> Row:
+    row = Row(what, peer, [], [])
+    for _pair in range(pairs):
+        row.ours.append(seconds([sys.executable, "-c", ours], target))
+        row.peers.append(seconds(["bash", "-o", "pipefail", "-c", theirs], target))
+    return row
+
+
+def seconds(command: list[str], target: Path) -> float:
+    shutil.rmtree(target, ignore_errors=True)
+    began = time.perf_counter()
+    subprocess.run(command, check=True)
+    return time.perf_counter() - began
+
+
+def memory(command: list[str], target: Path) -> float:
+    """The most that the command and its children held at one time, in MB; what they share counts once (PSS)."""
+    shutil.rmtree(target, ignore_errors=True)
+    process = subprocess.Popen(command)
+    peak = 0
+    while process.poll() is None:
+        peak = max(peak, sum(map(_pss, _family(process.pid))))
+        time.sleep(0.02)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return peak / 1000
+
+
+def _family(process: int) -> list[int]:
+    try:
+        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    except FileNotFoundError:
+        return []
+    return [process, *(member for child in children for member in _family(int(child)))]
+
+
+def _pss(process: int) -> int:
+    try:
+        rows = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0  # it has just ended
+    return sum(int(row.split()[1]) for row in rows if row.startswith("Pss:"))

@@ -1,0 +1,30 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One line of the table."""
+
+from __future__ import annotations
+
+import statistics
+import typing as t
+
+
+class Row(t.NamedTuple):
+    """Seconds of every run, ours and the peer's."""
+
+    what: str
+    peer: str
+    ours: list[float]
+    peers: list[float]
+
+    @property
+    def ratio(self) -> float:
+        return statistics.median(self.ours) / statistics.median(self.peers)
+
+
+class Figure(t.NamedTuple):
+    """Something measured without a peer, and what it has to stay below."""
+
+    what: str
+    values: list[float]
+    unit: str
+    target: str
