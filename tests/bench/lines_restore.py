@@ -35,7 +35,8 @@ from {LIBRARY}.restore.source import FetchedParts
 from {LIBRARY}.sql.connection import Login
 url, target, authority, socket = sys.argv[1:]
 client = Client({{}}, 60, tls_context(authority, True))
-source = FetchedParts(lambda prove: Fetch(FetchRequest(url, target + "/parts", None, {CONNECTIONS}), client, Pace(None), prove=prove))
+wanted = FetchRequest(url, target + "/parts", None, {CONNECTIONS})
+source = FetchedParts(lambda prove: Fetch(wanted, client, Pace(None), prove=prove))
 request = Request(source.first, target + "/www", target + "/state", database_name="bench")
 result = Restore(request, StagedDatabase(Login(unix_socket=socket), "bench"), source).run()
 last = max(moments[1] for moments in source.fetched.values())
