@@ -23,6 +23,11 @@ options:
         damaged.
     type: list
     elements: str
+  manifest:
+    description:
+      - File for a manifest, written when this run has proven the backup, with the sums of every 4 MiB. It is what
+        M(boxlift.portal.backup_verify) compares every later copy with.
+    type: path
   connections:
     description: How many ranges are fetched at the same time, each over a connection of its own.
     type: int

@@ -222,6 +222,7 @@ progress:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.manifest import write_manifest
 from ansible_collections.boxlift.portal.plugins.module_utils.download.options import FETCH_OPTIONS, fetch_from
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
@@ -244,7 +245,11 @@ def main() -> None:
             fetch = fetch_from(params, params["url"], params["dest"], check_mode=True)
             module.exit_json(changed=not fetch.complete())
         with Progress("backup_fetch", params["progress"]) as progress:
-            result = fetch_from(params, params["url"], params["dest"], progress=progress).run()
+            fetch = fetch_from(params, params["url"], params["dest"], progress=progress)
+            result = fetch.run()
+            if params["manifest"] and fetch.report is not None and result["intact"]:
+                progress.tell(phase="manifest")
+                write_manifest(fetch.report, params["manifest"])
     except BoxliftError as error:
         module.fail_json(**error.as_result())
     for warning in result.pop("warnings"):

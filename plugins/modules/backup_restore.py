@@ -348,6 +348,7 @@ import pwd
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.manifest import write_manifest
 from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Fetch
 from ansible_collections.boxlift.portal.plugins.module_utils.download.options import FETCH_OPTIONS, fetch_from
 from ansible_collections.boxlift.portal.plugins.module_utils.download.prove import Prove
@@ -433,12 +434,18 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
         raw_names=params["names"] == "raw",
         expected=tuple(params["expected"]) if params["expected"] is not None else None,
     )
-    staged = StagedDatabase(Login.from_params(database), database["name"]) if database else None
+    staged = None
+    if database:
+        login, name = Login.from_params(database), database["name"]
+        staged = StagedDatabase(login, name, on_rows=lambda rows: progress.tell(rows=rows))
     restore = Restore(request, staged, fetched, progress)
     if check_mode:
         return {"changed": restore.would_change()}
     with progress:
         result = restore.run()
+        if params["manifest"] and restore.report is not None:
+            progress.tell(phase="manifest")
+            write_manifest(restore.report, params["manifest"], params["jobs"])
     came = fetched.result if fetched is not None else {}
     result["fetch"] = {name: came[name] for name in ("bytes_fetched", "bytes_refetched", "repairs")} if came else None
     result["warnings"] = [*came.get("warnings", []), *result["warnings"]]

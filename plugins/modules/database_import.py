@@ -167,6 +167,29 @@ server_warnings:
       description: How many of them.
       type: int
       sample: 2
+timeline:
+  description: When each table was loaded that this run has loaded, in seconds since the import began.
+  returned: success, outside of check mode
+  type: list
+  elements: dict
+  contains:
+    table:
+      description: The table.
+      type: str
+    begin:
+      description: When its first statement was sent.
+      type: float
+    end:
+      description: When its last row was in.
+      type: float
+    rows:
+      description: Its rows.
+      type: int
+  sample:
+    - table: b_user
+      begin: 0.412
+      end: 1.203
+      rows: 600
 previous_tables:
   description: How many tables of the former live database lie in the previous one now.
   returned: success, outside of check mode
@@ -220,6 +243,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.progress import Pro
 from ansible_collections.boxlift.portal.plugins.module_utils.sql import staging
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, Login, connect
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump import Survey, dump_files, feed_files
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.importer import RowsSoFar
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load import load_dump
 
 
@@ -247,20 +271,6 @@ def survey(files: list[str]) -> dict[str, t.Any]:
     return {"tables": found.tables, "rows": sum(table["rows"] for table in found.tables), "views": found.views}
 
 
-class RowsSoFar:
-    """The importer tells the rows of each table; people want to see those of all."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._tables: dict[str, int] = {}
-        self._rows = 0
-
-    def add(self, table: str, rows: int, done: int) -> None:
-        self._rows += rows - self._tables.get(table, 0)
-        self._tables[table] = rows
-        self._progress.tell(done=done, rows=self._rows)
-
-
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     if params["jobs"] is not None and params["jobs"] < 1:
@@ -276,13 +286,19 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     else:
         with Progress("database_import", params["progress"]) as progress:
             progress.tell(phase="import", total=sum(os.path.getsize(file) for file in files))
+            rows = RowsSoFar(lambda count: progress.tell(rows=count))
+
+            def tell(table: str, table_rows: int, done: int) -> None:
+                rows.add(table, table_rows, done)
+                progress.tell(done=done)
+
             load = load_dump(
                 login,
                 live,
                 files,
                 keep_previous=params["keep_previous"],
                 jobs=params["jobs"],
-                on_progress=RowsSoFar(progress).add,
+                on_progress=tell,
             )
         imported = load.imported
         for view, reason in load.switch.views_lost.items():
@@ -291,6 +307,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         result["server_warnings"] = imported["warnings"]
         result["previous_tables"] = load.switch.previous_tables if params["keep_previous"] else 0
         result["resumed"] = load.resumed
+        result["timeline"] = imported["timeline"]
     if module._diff:
         result["diff"] = diff(before, [table["name"] for table in result["tables"]])
     return {"changed": True, **result}

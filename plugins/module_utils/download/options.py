@@ -31,6 +31,7 @@ FETCH_OPTIONS: dict[str, t.Any] = {
             "limit": {"type": "int", "required": True},
         },
     },
+    "manifest": {"type": "path"},
     "headers": {"type": "dict", "default": {}, "no_log": True},
     "timeout": {"type": "float", "default": 60},
     "ca_path": {"type": "path"},

@@ -9,7 +9,7 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.sql import staging
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import Login, connect
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.importer import Importer, default_jobs
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.importer import Importer, RowsSoFar, default_jobs
 
 if t.TYPE_CHECKING:
     from pymysql.connections import Connection
@@ -18,8 +18,15 @@ if t.TYPE_CHECKING:
 class StagedDatabase:
     """Connects when it is first needed, so that a run with nothing to do needs no server."""
 
-    def __init__(self, login: Login, name: str, jobs: int | None = None) -> None:
+    def __init__(
+        self,
+        login: Login,
+        name: str,
+        jobs: int | None = None,
+        on_rows: t.Callable[[int], None] = lambda rows: None,
+    ) -> None:
         self._login = login
+        self._rows = RowsSoFar(on_rows)
         self._jobs = jobs or default_jobs()
         self._names = staging.Names.of(name)
         self._importer: Importer | None = None
@@ -34,7 +41,7 @@ class StagedDatabase:
             staging.end_connections(conn, self._names.staging)
             if state is None:
                 staging.create_empty(conn, self._names.staging)
-        self._importer = Importer(self._connect, jobs=self._jobs, state=state)
+        self._importer = Importer(self._connect, jobs=self._jobs, on_progress=self._rows.add, state=state)
 
     def _connect(self) -> Connection[t.Any]:
         return connect(self._login, self._names.staging)

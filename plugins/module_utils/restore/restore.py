@@ -95,6 +95,7 @@ class Restore:
         self._logs = os.path.join(request.state_dir, f"restore-{name}.logs")
         self._lock_path = os.path.join(request.state_dir, f"restore-{name}.lock")
         self._timings: dict[str, float] = {}
+        self.report: Report | None = None  # the proof, after a run that has made it
 
     def run(self) -> dict[str, t.Any]:
         """The result, with `changed`. Raises BoxliftError before the live portal is touched, whatever is wrong."""
@@ -155,6 +156,7 @@ class Restore:
                 "Repair or replace what is named, and run again.",
                 **report.as_dict(),
             )
+        self.report = report
         imported = pipeline.imported or {}
         found = survey(self._trees.staging)
         del state["marks"]

@@ -35,6 +35,21 @@ OnProgress = t.Callable[[str, int, int], None]
 _MOST_JOBS = 4
 
 
+class RowsSoFar:
+    """The importer tells the rows of each table; people want to see those of all."""
+
+    def __init__(self, on_rows: t.Callable[[int], None]) -> None:
+        self._on_rows = on_rows
+        self._tables: dict[str, int] = {}
+        self._rows = 0
+
+    def add(self, table: str, rows: int, _done: int) -> None:
+        """An `OnProgress`."""
+        self._rows += rows - self._tables.get(table, 0)
+        self._tables[table] = rows
+        self._on_rows(self._rows)
+
+
 def default_jobs() -> int:
     """Connections that pay: the server has as many processors, and its tables' last pages are few."""
     return min(os.cpu_count() or 1, _MOST_JOBS)

@@ -14,7 +14,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.boxlift.portal.plugins.modules import backup_restore
+from ansible_collections.boxlift.portal.plugins.modules import backup_restore, backup_verify
 from lab.archive_writer import Entry, write_archive
 from lab.cloud.faults import Fault
 from lab.cloud.server import CloudServer
@@ -68,8 +68,11 @@ def test_everything_is_put_to_use_while_it_comes(site: Site, run_module: t.Any) 
     with site.cloud(rate=size // 4) as cloud:
         params = site.params(cloud, "a", name)
         assert run_module(backup_restore, check=True, **params)["changed"]
-        result = run_module(backup_restore, **params)
+        manifest = site.place / "base.manifest.json"
+        result = run_module(backup_restore, manifest=str(manifest), **params)
         assert not result["failed"], result
+        parts = site.place / "a-state" / "parts" / site.parts[0].name
+        assert run_module(backup_verify, path=str(parts), manifest=str(manifest))["intact"]
         assert (result["files"], result["fetch"]["bytes_fetched"], result["fetch"]["repairs"]) == (601, size, [])
         last_byte = max(row["fetched"][1] for row in result["timeline"])
         early = [row for row in result["timeline"] if row["placed"][1] < last_byte]
@@ -142,7 +145,15 @@ def test_killed_again_and_again(site: Site, run_module: t.Any) -> None:
         "keep_previous": True,
         "names": "utf8",
     }
-    defaults |= {"parts": None, "progress": None, "connections": 3, "mirrors": [], "expected": None, "headers": {}}
+    defaults |= {
+        "parts": None,
+        "progress": None,
+        "manifest": None,
+        "connections": 3,
+        "mirrors": [],
+        "expected": None,
+        "headers": {},
+    }
     defaults |= {"bandwidth_limit": None, "bandwidth_schedule": [], "timeout": 20, "validate_certs": True}
     with site.cloud(rate=size // 3) as cloud:
         assert not run_module(backup_restore, **site.params(cloud, "quiet", quiet))["failed"]
