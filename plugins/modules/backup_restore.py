@@ -72,7 +72,9 @@ options:
       - The account needs the right to create and drop the databases named O(database.name) with V(_staging) and
         V(_previous) behind it.
   jobs:
-    description: How many parts are proven, and then placed, at the same time. The number of processors if not given.
+    description:
+      - How many parts are proven and placed at the same time, and over how many connections the dump is loaded.
+      - The number of processors if not given; for the connections at most four.
     type: int
   state_dir:
     description: Directory for checkpoints and locks. It is made with mode 0700 where it is missing.
@@ -437,7 +439,7 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     staged = None
     if database:
         login, name = Login.from_params(database), database["name"]
-        staged = StagedDatabase(login, name, on_rows=lambda rows: progress.tell(rows=rows))
+        staged = StagedDatabase(login, name, jobs=params["jobs"], on_rows=lambda rows: progress.tell(rows=rows))
     restore = Restore(request, staged, fetched, progress)
     if check_mode:
         return {"changed": restore.would_change()}

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import gzip
 import hashlib
@@ -74,50 +75,78 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
     return Tls(issued.certificate, issued.key, authority.certificate)
 
 
-@pytest.fixture(scope="session")
-def mariadb() -> t.Iterator[MariaDB]:
-    """Start a server in a directory of its own, without network; fail, never skip, where MariaDB is not installed."""
-    daemon = shutil.which("mariadbd", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
-    installer = shutil.which("mariadb-install-db")
-    if daemon is None or installer is None:
-        pytest.fail("The tests need a real MariaDB: apt-get install mariadb-server")
-    # Not pytest's own directory: the path of a socket must stay below 108 bytes.
-    base = pathlib.Path(tempfile.mkdtemp(prefix="boxlift-mariadb-", dir=_fast_directory()))
-    process: subprocess.Popen[bytes] | None = None
-    try:
-        small = ["--innodb-log-file-size=16M", "--innodb-buffer-pool-size=64M", f"--datadir={base}/data"]
+class Server(MariaDB):
+    """A server of its own, without network, in a directory that dies with the run; it can be killed and come back."""
+
+    def __init__(self) -> None:
+        daemon = shutil.which("mariadbd", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+        installer = shutil.which("mariadb-install-db")
+        if daemon is None or installer is None:
+            pytest.fail("The tests need a real MariaDB: apt-get install mariadb-server")
+        # Not pytest's own directory: the path of a socket must stay below 108 bytes.
+        self.base = pathlib.Path(tempfile.mkdtemp(prefix="boxlift-mariadb-", dir=_fast_directory()))
+        super().__init__(Login(unix_socket=str(self.base / "socket")))
+        small = ["--innodb-log-file-size=16M", "--innodb-buffer-pool-size=64M", f"--datadir={self.base}/data"]
         # Servers that share /tmp remove each other's temporary tables when they start.
-        (base / "tmp").mkdir()
-        small += [f"--tmpdir={base}/tmp", f"--user={getpass.getuser()}"]
+        (self.base / "tmp").mkdir()
+        small += [f"--tmpdir={self.base}/tmp", f"--user={getpass.getuser()}"]
         subprocess.run(
             [installer, "--no-defaults", *small, "--auth-root-authentication-method=normal", "--skip-test-db"],
             check=True,
             stdout=subprocess.DEVNULL,
         )
-        socket = base / "socket"
-        with (base / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [daemon, "--no-defaults", *small, f"--socket={socket}", "--skip-networking", f"--pid-file={base}/pid"]
-                # Speed instead of durability: the directory dies with the run.
-                + [
-                    "--innodb-flush-method=nosync",
-                    "--innodb-flush-log-at-trx-commit=0",
-                    "--innodb-doublewrite=0",
-                    "--sync-frm=0",
-                    "--skip-log-bin",
-                ]
-                + ["--max-connections=50", "--skip-name-resolve"],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        server = MariaDB(Login(unix_socket=str(socket)))
-        _wait(server, process, base / "log")
+        self._command = [
+            daemon,
+            "--no-defaults",
+            *small,
+            f"--socket={self.base}/socket",
+            "--skip-networking",
+            f"--pid-file={self.base}/pid",
+            # Speed instead of durability: the directory dies with the run.
+            "--innodb-flush-method=nosync",
+            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-doublewrite=0",
+            "--sync-frm=0",
+            "--skip-log-bin",
+            "--max-connections=50",
+            "--skip-name-resolve",
+        ]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with (self.base / "log").open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=subprocess.STDOUT)
+        _wait(self, self._process, self.base / "log")
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
+@contextlib.contextmanager
+def running_server() -> t.Iterator[Server]:
+    server = Server()
+    try:
+        server.start()
         yield server
     finally:
-        if process is not None:
-            process.kill()
-            process.wait()
-        shutil.rmtree(base)
+        server.kill()
+        shutil.rmtree(server.base)
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> t.Iterator[MariaDB]:
+    """One server for all tests; fail, never skip, where MariaDB is not installed."""
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def mortal_mariadb() -> t.Iterator[Server]:
+    """A server for one test, which may kill it."""
+    with running_server() as server:
+        yield server
 
 
 def _fast_directory() -> str | None:

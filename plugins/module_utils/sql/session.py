@@ -54,7 +54,7 @@ _REMEDIES = {
     1273: "This server lacks the collation, and no near one is known: use a server that has it.",
     1286: "Enable the storage engine on this server.",
     2006: "The server went away: look at its error log, start it and run again.",
-    2013: "The connection was lost: look at the server's error log and run again.",
+    2013: "The connection was lost: look at the server's error log, start it where it is down, and run again.",
 }
 _RIGHTS = frozenset({1044, 1142, 1227, 1410})
 _DEADLOCK = 1213

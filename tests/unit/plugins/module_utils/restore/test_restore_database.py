@@ -183,3 +183,33 @@ def test_killed_between_database_and_tree(tmp_path: Path, mariadb: t.Any, monkey
     assert result["resumed"]
     assert (Path(request.document_root) / "index.php").exists()
     assert len(digests(mariadb, database)) == 6
+
+
+@pytest.mark.parametrize("moment", (0.15, 0.5, 0.85))
+def test_the_server_dies_in_mid_import(tmp_path: Path, mortal_mariadb: t.Any, mariadb: t.Any, moment: float) -> None:
+    """A clear error; when the server is back, the next run completes, and holds what a quiet run holds."""
+    sql = dump(tables=30)
+    (tmp_path / "one").mkdir()
+    entries = [Entry(b"bitrix/backup/base.sql", data=sql), Entry(b"index.php", data=b"<?php")]
+    source = str(write_archive(entries, tmp_path / "one", "base", part_limit=100_000)[0])
+    quiet = mariadb.fresh_name("portal")
+    request = Request(source, str(tmp_path / "quiet" / "www"), str(tmp_path / "qs"), database_name=quiet)
+    Restore(request, StagedDatabase(mariadb.login, quiet)).run()
+    total = sum(table["rows"] for table in Restore(request, StagedDatabase(mariadb.login, quiet)).run()["tables"])
+    killed = False
+
+    def watch(rows_so_far: int) -> None:
+        nonlocal killed
+        if not killed and rows_so_far > total * moment:
+            killed = True
+            mortal_mariadb.kill()
+
+    request = Request(source, str(tmp_path / "site" / "www"), str(tmp_path / "state"), database_name="portal")
+    with pytest.raises(BoxliftError) as caught:
+        Restore(request, StagedDatabase(mortal_mariadb.login, "portal", on_rows=watch)).run()
+    assert killed
+    assert "look at the server's error log, start it" in caught.value.remedy, caught.value
+    assert not (tmp_path / "site" / "www").exists()
+    mortal_mariadb.start()
+    Restore(request, StagedDatabase(mortal_mariadb.login, "portal")).run()
+    assert digests(mortal_mariadb, "portal") == digests(mariadb, quiet)
