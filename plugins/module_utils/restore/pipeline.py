@@ -14,31 +14,23 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import os
-import queue
 import time
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.assembly import Assembly
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import Cipher, WrongPassword
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.crew import Crew, Told
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import (
-    PartFiles,
     find_parts,
-    kind_of,
-    part_name,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, scan_file
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.stream import backup_cipher
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.sums import check_expected, expected_sums
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import Entry, State
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.chain import Chain
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.board import Board
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.dumpfeed import Database, DumpFeed, DumpMark
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.intake import Intake
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.marks import PartState
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.placing import (
-    Part,
     PlaceLead,
     Proven,
     ProvePart,
@@ -59,13 +51,6 @@ _Future = concurrent.futures.Future
 
 class Replaced(Exception):
     """A part has another content than the one that was used: what was placed counts for nothing."""
-
-
-@dataclasses.dataclass(frozen=True)
-class _Offered:
-    index: int
-    path: str
-    answer: _Future[PartScan]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,26 +80,17 @@ class Pipeline:
         progress: Progress,
     ) -> None:
         self._source = source
-        self._password = password
         self._expected = expected
         self._staging = staging
         self._jobs = jobs
         self._progress = progress
-        self._began = marks.get("began", time.time())
-        self._parts = {int(index): PartState.from_saved(saved) for index, saved in marks.get("parts", {}).items()}
+        self.board = Board(staging.routes, marks)
+        self._intake = Intake(source, password)
         self._feed: DumpFeed | None = None
         if staging.database is not None:
             self._feed = DumpFeed(staging.database, DumpMark(**marks.get("dump", {})))
-        self._chain = Chain()
-        self._cipher: Cipher | None = None
-        self._header_fault: PartFault | None = None
-        self._directory = self._base = ""
-        self._files: dict[int, Part] = {}
-        self._offers: queue.SimpleQueue[_Offered] = queue.SimpleQueue()
-        self._answers: dict[int, _Future[PartScan]] = {}
         self._waiting: list[int] = []
         self._leads: set[int] = set()
-        self._failure: BaseException | None = None
         self._read = 0
         self._told = 0.0
 
@@ -127,7 +103,7 @@ class Pipeline:
         # The workers before the threads: forking a process with threads would copy their locks.
         with Crew(self._jobs, work) as self._crew, concurrent.futures.ThreadPoolExecutor(2) as pool:
             try:
-                source = pool.submit(self._source.run, self._offer)
+                source = pool.submit(self._source.run, self._intake.offer)
                 dump = pool.submit(self._feed.run) if self._feed is not None else None
                 self._prove_and_place(source, dump)
                 report = self._report()
@@ -146,10 +122,7 @@ class Pipeline:
 
     def marks(self) -> dict[str, t.Any]:
         """What a later run goes on from, fit for JSON."""
-        saved: dict[str, t.Any] = {
-            "began": self._began,
-            "parts": {index: state.saved() for index, state in self._parts.items()},
-        }
+        saved = self.board.saved()
         if self._feed is not None:
             saved["dump"] = dataclasses.asdict(self._feed.mark)
         return saved
@@ -159,44 +132,15 @@ class Pipeline:
         """What the importer said, once it is done."""
         return self._feed.mark.imported if self._feed else None
 
-    def counts(self) -> Counts:
-        total = Counts()
-        for state in self._parts.values():
-            total.add(state.completed)
-            if state.mark is not None:
-                total.add(state.mark.counts)
-        return total
-
-    def renamed(self) -> list[str]:
-        """Entries that keep their cp1251 names."""
-        return sorted(name for state in self._parts.values() if state.mark for name in state.mark.renamed)
-
-    def left_out(self) -> list[str]:
-        """Installers, which are not placed."""
-        return sorted(name for state in self._parts.values() if state.mark for name in state.mark.left_out)
-
     def timeline(self) -> list[dict[str, t.Any]]:
-        """When each part was fetched, proven and placed: beginning and end, in seconds since the restore began."""
-        fetched = {
-            index: [round(moment - self._began, 2) for moment in moments]
-            for index, moments in self._source.fetched.items()
-        }
-        return [
-            {
-                "name": self._files[index].name,
-                "index": index,
-                "fetched": fetched.get(index),
-                "proven": state.proven,
-                "placed": state.placed,
-            }
-            for index, state in sorted(self._parts.items())
-        ]
+        """When each part was fetched, proven and placed, in seconds since the restore began."""
+        return self.board.timeline(self._source.fetched)
 
     def import_timeline(self) -> list[dict[str, t.Any]]:
         """When each table was loaded, in the same seconds; of a table that a killed run has loaded nothing is known."""
         if self._feed is None or self._feed.began is None or self.imported is None:
             return []
-        later = self._feed.began - self._began
+        later = self._feed.began - self.board.began
         return [
             {**row, "begin": round(row["begin"] + later, 2), "end": round(row["end"] + later, 2)}
             for row in self.imported["timeline"]
@@ -204,52 +148,22 @@ class Pipeline:
 
     # What comes in.
 
-    def _offer(self, index: int, path: str) -> _Future[PartScan]:
-        """Called by the source, from whichever thread."""
-        answer: _Future[PartScan] = _Future()
-        self._offers.put(_Offered(index, path, answer))
-        if self._failure is not None:
-            self._refuse_offers()
-        return answer
-
     def _take_offers(self) -> None:
-        while not self._offers.empty():
-            offered = self._offers.get()
-            index = offered.index
-            self._answers[index] = offered.answer  # from here on it gets one, whatever happens
-            if not self._directory:
-                self._directory, self._base = os.path.split(os.path.abspath(self._source.first))
-            if index == 0 or not self._files:
-                self._open_cipher(index, offered.path)
-            name = part_name(self._base, index)
-            own = os.path.join(self._directory, name)
-            self._files[index] = Part(index, name, own, offered.path, kind_of(self._base), self._cipher)
-            known, now = self._parts.get(index), stamp(offered.path)
+        for part in self._intake.take():
+            index = part.index
+            self.board.files[index] = part
+            known, now = self.board.parts.get(index), stamp(part.arrived)
             if known is not None and known.stamp != now:
-                if known.used or index < self._chain.length:
-                    raise Replaced(name)
+                if known.used or index < self.board.chain.length:
+                    raise Replaced(part.name)
                 known = None
             if known is not None and known.scan is not None:
-                self._answer(index, known.scan)
+                self._intake.answer(index, known.scan)
                 self._read += now[0]
             else:
-                self._parts[index] = known or PartState(now)
+                self.board.parts[index] = known or PartState(now)
                 self._waiting.append(index)
         self._waiting.sort()
-
-    def _open_cipher(self, index: int, path: str) -> None:
-        """The first part proves the password; where it cannot, the report says why."""
-        kind = kind_of(self._base)
-        parts = PartFiles(self._directory, self._base, kind, {} if index else {0: path})
-        self._header_fault = None
-        try:
-            self._cipher = backup_cipher(parts, self._password)
-        except PartFault as fault:
-            self._header_fault = fault
-        except WrongPassword:
-            # Damage can look like that, too; the part is then fetched again.
-            if not scan_file(path, self._base, 0, kind).fault:
-                raise
 
     # What is to be done.
 
@@ -269,7 +183,7 @@ class Pipeline:
         source.result()
 
     def _give_tasks(self) -> None:
-        ready = [index for index in sorted(self._leads) if self._path(index) is not None]
+        ready = [index for index in sorted(self._leads) if self.board.path(index) is not None]
         while self._crew.idle and (ready or self._waiting):
             if ready:
                 index = ready.pop(0)
@@ -279,38 +193,40 @@ class Pipeline:
                 self._give_part(self._waiting.pop(0))
 
     def _give_part(self, index: int) -> None:
-        state, start = self._parts[index], self._chain.start(index)
-        state.proven = [self._now()] * 2
+        state, start = self.board.parts[index], self.board.chain.start(index)
+        state.proven = [self.board.now()] * 2
         if state.broken:
             # Read without placing, and from its own first header: as verification reads it.
-            self._crew.give(ProvePart(self._files[index]))
+            self._crew.give(ProvePart(self.board.files[index]))
             return
-        path = None if start is None else self._path(index)
-        if not _still_true(state.partial, index, start):
+        path = None if start is None else self.board.path(index)
+        if not self.board.still_true(state.partial, index, start):
             state.partial = Mark()
         staging = self._staging
         self._crew.give(
-            ProvePart(self._files[index], start, path, staging.tree, self._log(index), staging.routes, state.partial)
+            ProvePart(
+                self.board.files[index], start, path, staging.tree, self._log(index), staging.routes, state.partial
+            )
         )
 
     def _give_lead(self, index: int) -> None:
-        state, path = self._parts[index], t.cast(bytes, self._path(index))
-        sha256, start = t.cast(PartScan, state.scan).sha256, self._chain.starts[index]
-        part, tree = self._files[index], self._staging.tree
+        state, path = self.board.parts[index], t.cast(bytes, self.board.path(index))
+        sha256, start = t.cast(PartScan, state.scan).sha256, self.board.chain.starts[index]
+        part, tree = self.board.files[index], self._staging.tree
         self._crew.give(PlaceLead(part, sha256, state.stamp, start, path, tree, self._log(index)))
 
     def _advance(self) -> None:
         """Follow the stream through the parts that are proven."""
         while True:
-            index = self._chain.length
-            state, part = self._parts.get(index), self._files.get(index)
+            index = self.board.chain.length
+            state, part = self.board.parts.get(index), self.board.files.get(index)
             if state is None or state.scan is None or part is None:
                 return
-            start = self._chain.starts[index]
-            if self._chain.follow(state.scan, state.start):
+            start = self.board.chain.starts[index]
+            if self.board.chain.follow(state.scan, state.start):
                 if self._feed is not None:
                     self._feed.add(part, start, state.scan)
-                if self._straddler(index) is not None and not state.lead:
+                if self.board.straddler(index) is not None and not state.lead:
                     self._leads.add(index)
                 continue
             if state.scan.fault or state.scan.size_fault() or state.start == start or state.broken:
@@ -320,9 +236,7 @@ class Pipeline:
 
     def _again(self, index: int) -> None:
         """Read a part once more, now that it is known how it begins."""
-        state = self._parts[index]
-        state.scan, state.mark, state.partial = None, None, Mark()
-        state.lead, state.completed = False, Counts()
+        self.board.again(index)
         self._waiting.insert(0, index)
 
     # What workers say.
@@ -342,12 +256,12 @@ class Pipeline:
 
     def _take_note(self, told: Told) -> None:
         if isinstance(told.value, Mark):
-            self._parts[told.task.part.index].partial = told.value
+            self.board.parts[told.task.part.index].partial = told.value
         else:
             self._read += told.value
 
     def _take_part(self, task: ProvePart, proven: Proven) -> None:
-        index, state = task.part.index, self._parts[task.part.index]
+        index, state = task.part.index, self.board.parts[task.part.index]
         walk = proven.scan.walk
         if index and task.start is not None and walk is not None and walk.fault and not proven.scan.fault:
             # It does not go on where the part before it ends.
@@ -359,39 +273,33 @@ class Pipeline:
             state.partial = Mark()
             state.mark, state.path, state.reason = proven.mark, proven.path, proven.reason
             state.lead = proven.mark is not None and (proven.mark.lead or task.path is not None)
-            state.proven[1] = self._now()
+            state.proven[1] = self.board.now()
             state.placed = list(state.proven)
-        self._answer(index, proven.scan)
-
-    def _answer(self, index: int, scan: PartScan) -> None:
-        """The source hears of a part once."""
-        answer = self._answers.pop(index, None)
-        if answer is not None:
-            answer.set_result(scan)
+        self._intake.answer(index, proven.scan)
 
     def _take_lead(self, index: int, completed: Counts) -> None:
-        state = self._parts[index]
+        state = self.board.parts[index]
         state.lead, state.completed = True, completed
-        state.placed[1] = self._now()
+        state.placed[1] = self.board.now()
 
     # When everything is here.
 
     def _report(self) -> Report:
         report = self._assemble()
         # To name damage, parts are compared by where their own first headers lie, whatever the part before says.
-        led = [index for index, state in sorted(self._parts.items()) if index and state.start is not None]
+        led = [index for index, state in sorted(self.board.parts.items()) if index and state.start is not None]
         if report.intact or not led:
             return report
         for index in led:
-            self._parts[index].broken = True
+            self.board.parts[index].broken = True
         self._waiting = led
         self._finish_tasks()
         return self._assemble()
 
     def _assemble(self) -> Report:
         parts = find_parts(self._source.first)
-        scans = {index: t.cast(PartScan, state.scan) for index, state in sorted(self._parts.items())}
-        report = Assembly(parts, self._cipher, scans, self._header_fault).report()
+        scans = {index: t.cast(PartScan, state.scan) for index, state in sorted(self.board.parts.items())}
+        report = Assembly(parts, self._intake.cipher, scans, self._intake.header_fault).report()
         if self._expected is not None:
             check_expected(report, expected_sums(self._expected, parts.base))
         return report
@@ -406,9 +314,11 @@ class Pipeline:
 
     def _place_the_rest(self) -> None:
         """In order, one at a time: what could not be placed before. Now a name that exists is there twice."""
-        if self._chain.length < len(self._parts):
-            raise RuntimeError(f"the report knows all {len(self._parts)} parts intact, the chain {self._chain.length}")
-        unplaced = [index for index, state in sorted(self._parts.items()) if state.mark is None]
+        if self.board.chain.length < len(self.board.parts):
+            raise RuntimeError(
+                f"the report knows all {len(self.board.parts)} parts intact, the chain {self.board.chain.length}"
+            )
+        unplaced = self.board.unplaced()
         if unplaced:
             with self._shared_writer() as writer:
                 remove_strays(writer, self._staging.logs)
@@ -416,8 +326,8 @@ class Pipeline:
             self._leads.discard(index)
             self._again(index)
             self._finish_tasks()
-            if self._parts[index].mark is None:
-                raise t.cast(BaseException, self._parts[index].reason)
+            if self.board.parts[index].mark is None:
+                raise t.cast(BaseException, self.board.parts[index].reason)
         self._finish_tasks()
 
     def _load(self, dump: _Future[t.Any] | None) -> None:
@@ -433,44 +343,20 @@ class Pipeline:
     def _settle(self) -> None:
         """What can only be set when nothing is written any more: times of shared files, then those of directories."""
         with self._shared_writer() as writer:
-            for index in range(1, len(self._parts)):
-                path, entry = self._path(index), self._straddler(index)
+            for index in range(1, len(self.board.parts)):
+                path, entry = self.board.path(index), self.board.straddler(index)
                 if path is not None and entry is not None:
                     writer.open_file(entry, path, 0)
                     writer.end_file()
             remove_strays(writer, self._staging.logs)
-        self._crew.map([SettleDirectories(self._log(index), self._staging.tree) for index in self._parts])
+        self._crew.map([SettleDirectories(self._log(index), self._staging.tree) for index in self.board.parts])
 
     def _shared_writer(self) -> t.ContextManager[TreeWriter]:
         """For what belongs to no part alone."""
         return contextlib.closing(self._staging.tree.writer(os.path.join(self._staging.logs, "shared"), None))
 
-    # What is known.
-
-    def _straddler(self, index: int) -> Entry | None:
-        """The file of the tree that is open where part `index` begins."""
-        start = self._chain.start(index)
-        if start is None or start.entry is None or self._staging.routes.of(start.entry) != "tree":
-            return None
-        return start.entry
-
-    def _path(self, index: int) -> bytes | None:
-        """The path of that file, None as long as the part that it begins in is not placed."""
-        if self._straddler(index) is None:
-            return None
-        for before in range(index - 1, -1, -1):
-            state = self._parts[before]
-            if state.mark is None or state.path is not None:
-                return state.path if state.mark is not None else None
-            if state.scan is None or state.scan.walk is None or state.scan.walk.first is not None:
-                return None
-        return None
-
     def _log(self, index: int) -> str:
         return os.path.join(self._staging.logs, f"part-{index}")
-
-    def _now(self) -> float:
-        return round(time.time() - self._began, 2)
 
     def _tell(self, coming: bool) -> None:
         """What is placed; and what is read, unless the source tells what comes."""
@@ -478,11 +364,10 @@ class Pipeline:
         if now - self._told < _TELL_SECONDS:
             return
         self._told = now
-        counts = [(state.mark or state.partial).counts for state in self._parts.values()]
-        self._progress.tell(files=sum(count.files for count in counts))
+        self._progress.tell(files=self.board.placed())
         if coming and self._source.tells:
             return
-        states = [state for index, state in self._parts.items() if index in self._files]
+        states = [state for index, state in self.board.parts.items() if index in self.board.files]
         proven = [state.scan for state in states if state.scan is not None]
         damaged = sum(scan.fault is not None or scan.size_fault() is not None for scan in proven)
         self._progress.tell(
@@ -500,16 +385,9 @@ class Pipeline:
 
     def _stop(self, error: BaseException) -> None:
         """Let the threads end: nothing is waited for any more."""
-        self._failure = error
         if self._feed is not None:
             self._feed.stop()
-        for answer in self._answers.values():
-            answer.set_exception(error)
-        self._refuse_offers()
-
-    def _refuse_offers(self) -> None:
-        while not self._offers.empty():
-            self._offers.get().answer.set_exception(t.cast(BaseException, self._failure))
+        self._intake.fail(error)
 
 
 class _Damaged(Exception):
@@ -518,10 +396,3 @@ class _Damaged(Exception):
     def __init__(self, report: Report) -> None:
         super().__init__(report.summary())
         self.report = report
-
-
-def _still_true(mark: Mark, index: int, start: State | None) -> bool:
-    """Whether what a killed run has placed of the part stays, now that this is known of its beginning."""
-    if index == 0 or start is None:
-        return True
-    return start.plain and mark.first == start.need

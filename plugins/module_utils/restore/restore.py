@@ -164,14 +164,14 @@ class Restore:
         state["directory"], state["parts"] = report.parts.directory, identity(report)
         state["result"] = {
             "document_root": self._trees.live,
-            **dataclasses.asdict(pipeline.counts()),
+            **dataclasses.asdict(pipeline.board.counts()),
             "tables": imported.get("tables", []),
             "rows": imported.get("rows", 0),
             "repairs": imported.get("repairs", []),
             "timeline": pipeline.timeline(),
             "import_timeline": pipeline.import_timeline(),
             "findings": [finding.as_dict() for finding in report.findings],
-            "left_out": pipeline.left_out(),
+            "left_out": pipeline.board.left_out(),
             "specials": found.as_dict(),
             "warnings": [
                 *found.warnings(),
@@ -181,7 +181,7 @@ class Restore:
                 ),
                 *(
                     f"{name} keeps the bytes of its name: the converted one is taken or too long."
-                    for name in pipeline.renamed()
+                    for name in pipeline.board.renamed()
                 ),
                 *self._without_dump(report),
             ],
