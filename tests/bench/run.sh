@@ -8,4 +8,7 @@ for tool in pigz:pigz aria2c:aria2 curl:curl nginx:nginx mariadb:mariadb-server 
   PATH=$PATH:/usr/sbin command -v "${tool%:*}" >/dev/null ||
     { echo "bench: ${tool%:*} is missing: apt-get install ${tool#*:}" >&2; exit 1; }
 done
+# Compiled once, as an installed library is; not into the checkout.
+unset PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX=.cache/bench-pycache
 exec env PYTHONPATH=.cache/collections:tests .venv/bin/python -m bench.bench "$@"

@@ -31,6 +31,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import 
 )
 
 DUMP_NAME = re.compile(rb"^bitrix/backup/(?P<base>[^/]+)\.sql(?:\.(?P<index>[0-9]+))?$")
+_DUMP_FOLDER = b"bitrix/backup/"
 AFTER_CONNECT = b"_after_connect.sql"
 # What is wrong may be wrong a million times over, as in an archive that means harm.
 MOST_NAMED = 20
@@ -53,8 +54,13 @@ def dump_index(path: bytes) -> int:
     return int(path.rpartition(b".sql")[2].lstrip(b".") or 0)
 
 
+def in_dump(path: bytes) -> bool:
+    """Whether it belongs to the dump: its volumes, and the statements that the portal runs at each connect."""
+    return path.startswith(_DUMP_FOLDER) and DUMP_NAME.match(path) is not None
+
+
 def is_dump(path: bytes) -> bool:
-    return DUMP_NAME.match(path) is not None and not path.endswith(AFTER_CONNECT)
+    return in_dump(path) and not path.endswith(AFTER_CONNECT)
 
 
 @dataclasses.dataclass
@@ -80,8 +86,10 @@ class Tally:
         reason = refusal(entry.path)
         if reason:
             self._refuse([(entry.path, reason)], 1)
-        self.dump_entries += DUMP_NAME.match(entry.path) is not None
-        self._dump = is_dump(entry.path)
+        self._dump = False
+        if in_dump(entry.path):
+            self.dump_entries += 1
+            self._dump = is_dump(entry.path)
         self.open_tail = b""
 
     def data(self, content: memoryview) -> None:

@@ -102,8 +102,11 @@ def parse_header(block: bytes) -> Header | None:
 
 def _number(field: bytes) -> int | None:
     digits = field.rstrip(b"\0")
-    if digits.isdigit() and not digits.strip(b"01234567"):  # as the writer does it; other writers pad with blanks
-        return int(digits, 8)
+    if digits.isdigit():  # as the writer does it; other writers pad with blanks
+        try:
+            return int(digits, 8)
+        except ValueError:
+            return None
     match = _OCTAL.match(field.split(b"\0", 1)[0])
     return int(match[1] or b"0", 8) if match else None
 

@@ -14,7 +14,7 @@ import time
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import HEADER_SIZE
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import DUMP_NAME, PartScan
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, in_dump
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import Entry, State, TarFault, Walker
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.placing import Part
 
@@ -88,7 +88,7 @@ class DumpFeed:
 
     def add(self, part: Part, start: State, scan: PartScan) -> None:
         """The next part of the stream."""
-        inside = start.entry is not None and DUMP_NAME.match(start.entry.path) is not None
+        inside = start.entry is not None and in_dump(start.entry.path)
         held = scan.walk is not None and scan.walk.tally.dump_entries > 0
         with self._changed:
             self._parts.append(_Proven(part, scan.sha256, start, self._size, scan.data_size, inside or held))
@@ -181,7 +181,7 @@ class DumpFeed:
             self._noted = time.monotonic()
 
     def begin(self, entry: Entry) -> None:
-        wanted = not entry.is_directory and DUMP_NAME.match(entry.path)
+        wanted = not entry.is_directory and in_dump(entry.path)
         self._name = entry.text if wanted else None
         if self._name is not None:
             self._prepare()

@@ -9,7 +9,7 @@ import fnmatch
 import time
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import DUMP_NAME
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import in_dump
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import Entry, State, printable
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.specials import left_out
@@ -26,11 +26,12 @@ class Routes:
     exclude: tuple[str, ...]
 
     def of(self, entry: Entry) -> str:
-        # The dump, and the statements that the portal runs at each connect, both match.
-        if self.with_database and not entry.is_directory and DUMP_NAME.match(entry.path):
+        if self.with_database and not entry.is_directory and in_dump(entry.path):
             return "dump"
         if left_out(entry.path):
             return "left_out"
+        if not self.exclude:
+            return "tree"
         name = entry.text
         if any(fnmatch.fnmatchcase(name, pattern) or name.startswith(f"{pattern}/") for pattern in self.exclude):
             return "excluded"

@@ -12,7 +12,9 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import find_parts
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan
-from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Fetch, Prove
+
+if t.TYPE_CHECKING:  # a restore from a disk need not load what a download needs
+    from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Fetch, Prove
 
 # Gives a part (its number, where it lies) to be proven.
 Offer = t.Callable[[int, str], "concurrent.futures.Future[PartScan]"]
