@@ -4,20 +4,21 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import os
 import time
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import find_parts
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan
 
 if t.TYPE_CHECKING:  # a restore from a disk need not load what a download needs
+    import concurrent.futures
+
+    from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan
     from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Fetch, Prove
 
-# Gives a part (its number, where it lies) to be proven.
-Offer = t.Callable[[int, str], "concurrent.futures.Future[PartScan]"]
+    # Gives a part (its number, where it lies) to be proven.
+    Offer = t.Callable[[int, str], concurrent.futures.Future[PartScan]]
 
 
 class Source(t.Protocol):

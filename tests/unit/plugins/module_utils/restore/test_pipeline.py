@@ -53,6 +53,10 @@ def restored(tmp_path: Path, entries: t.Sequence[Entry], part_limit: int, kind: 
     return result
 
 
+def stop(_pipeline: Pipeline) -> None:
+    raise BoxliftError("stop", "")
+
+
 def parents(entries: t.Sequence[Entry]) -> set[bytes]:
     found = set()
     for entry in entries:
@@ -129,7 +133,7 @@ def test_a_used_part_that_is_replaced(tmp_path: Path, monkeypatch: pytest.Monkey
     first = write_archive(entries, tmp_path / "source", "base", part_limit=8192)[0]
     request = Request(str(first), str(tmp_path / "a" / "www"), str(tmp_path / "state"), jobs=JOBS)
     with monkeypatch.context() as patch:
-        patch.setattr(Pipeline, "_settle", lambda self: (_ for _ in ()).throw(BoxliftError("stop", "")))
+        patch.setattr(Pipeline, "_settle", stop)
         with pytest.raises(BoxliftError, match="stop"):
             Restore(request, None).run()
     for part in first.parent.iterdir():
@@ -147,7 +151,7 @@ def test_what_is_proven_is_not_read_again(tmp_path: Path, monkeypatch: pytest.Mo
     first = write_archive(entries, tmp_path / "source", "base", part_limit=8192)[0]
     request = Request(str(first), str(tmp_path / "a" / "www"), str(tmp_path / "state"), jobs=JOBS)
     with monkeypatch.context() as patch:
-        patch.setattr(Pipeline, "_settle", lambda self: (_ for _ in ()).throw(BoxliftError("stop", "")))
+        patch.setattr(Pipeline, "_settle", stop)
         with pytest.raises(BoxliftError, match="stop"):
             Restore(request, None).run()
     given: list[int] = []
@@ -172,7 +176,7 @@ def test_checkpoints_hold_the_state_of_every_part(tmp_path: Path, monkeypatch: p
     (tmp_path / "source").mkdir()
     first = write_archive([Entry(b"a", data=noise(40000))], tmp_path / "source", "base", part_limit=8192)[0]
     request = Request(str(first), str(tmp_path / "a" / "www"), str(tmp_path / "state"), jobs=JOBS)
-    monkeypatch.setattr(Pipeline, "_settle", lambda self: (_ for _ in ()).throw(BoxliftError("stop", "")))
+    monkeypatch.setattr(Pipeline, "_settle", stop)
     with pytest.raises(BoxliftError, match="stop"):
         Restore(request, None).run()
     state = json.loads(next((tmp_path / "state").glob("restore-*.json")).read_text())
