@@ -19,6 +19,12 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 
+
+def processors() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 _LENGTH = struct.Struct("<I")
 # What a worker does: it is given a task and a function that sends a note about it, and returns the task's result.
 Work = t.Callable[[t.Any, t.Callable[[t.Any], None]], t.Any]

@@ -15,7 +15,7 @@ import json
 import os
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.crew import Crew
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.crew import Crew, processors
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import PartFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import (
     REMEDIES,
@@ -43,11 +43,6 @@ class Manifest(t.NamedTuple):
     written: str
     parts: list[dict[str, t.Any]]
     proven: dict[str, t.Any]
-
-
-def manifest_path(parts: PartFiles) -> str:
-    """Where a manifest lies that lies beside its backup."""
-    return os.path.join(parts.directory, f"{parts.base}.manifest.json")
 
 
 def write_manifest(report: Report, path: str, jobs: int | None = None, progress: Progress | None = None) -> None:
@@ -200,7 +195,7 @@ def _sum_all(parts: PartFiles, whole: bool, jobs: int | None, progress: Progress
         return sum_part(parts.present[index], note, whole)
 
     order = sorted(parts.present, key=lambda index: -os.path.getsize(parts.present[index]))
-    with Crew(min(jobs or os.cpu_count() or 1, len(order)), work) as crew:
+    with Crew(min(jobs or processors(), len(order)), work) as crew:
         return crew.map(order, progress or _unheard)
 
 

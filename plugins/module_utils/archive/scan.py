@@ -14,12 +14,12 @@ import dataclasses
 import re
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import HEADER_SIZE, Cipher
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import HEADER_SIZE, Cipher, WrongPassword
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.inflate import Marker
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import Kind, PartFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.safety import refusal
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.stream import PartStream, Progress
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.stream import PartStream, Progress, backup_cipher
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import (
     BLOCK,
     Entry,
@@ -202,6 +202,21 @@ class PartScan:
         if self.data_size < self.marker.data_size:
             return PartFault("truncated", f"holds {self.data_size} of {self.marker.data_size} bytes", self.size)
         return PartFault("corrupt", f"holds {self.data_size} bytes and states {self.marker.data_size}", 18)
+
+
+def cipher_of(parts: PartFiles, password: str | None) -> tuple[Cipher | None, PartFault | None]:
+    """The cipher that the first part proves, or what is wrong with that part. None of both: damage that a scan names.
+
+    Raises WrongPassword where the part is not damaged, which can look like a wrong password.
+    """
+    try:
+        return backup_cipher(parts, password), None
+    except PartFault as fault:
+        return None, fault
+    except WrongPassword:
+        if not scan_file(parts.present[0], parts.name(0), 0, parts.kind).fault:
+            raise
+        return None, None
 
 
 def scan_part(

@@ -175,15 +175,6 @@ class Walker:
         """The entry whose content comes next."""
         return self._entry
 
-    @property
-    def resume_offset(self) -> int:
-        """Where a later walk has to begin to see the current entry whole, or the next one where none is open."""
-        if self._entry is not None:
-            return self._entry.offset
-        if self._long_name is not None or self._long_name_due:
-            return self._long_offset
-        return self.offset
-
     def feed(self, chunk: bytes | memoryview) -> None:
         view = memoryview(chunk)
         position, size = 0, len(view)

@@ -9,7 +9,7 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.assembly import Assembly
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import Cipher
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.crew import Crew
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.crew import Crew, processors
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import find_parts
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report
@@ -36,7 +36,7 @@ def verify(path: str, password: str | None = None, jobs: int | None = None, prog
 
     # The largest first, so that no worker is left with a large one at the end.
     order = sorted(parts.present, key=lambda index: -os.path.getsize(parts.present[index]))
-    with Crew(min(jobs or os.cpu_count() or 1, len(order)), prove) as crew:
+    with Crew(min(jobs or processors(), len(order)), prove) as crew:
         found = crew.map(order, progress or _unheard)
     scans = {index: found[index] for index in parts.present}
     return Assembly(parts, cipher, scans, header_fault).report()

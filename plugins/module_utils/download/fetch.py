@@ -10,6 +10,7 @@ import time
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.assembly import Assembly
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.crew import processors
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import PartFiles, kind_of, split_name
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report, Volume
@@ -19,7 +20,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.download.client imp
 from ansible_collections.boxlift.portal.plugins.module_utils.download.failures import damaged_at_source
 from ansible_collections.boxlift.portal.plugins.module_utils.download.pace import Pace
 from ansible_collections.boxlift.portal.plugins.module_utils.download.placing import Placing
-from ansible_collections.boxlift.portal.plugins.module_utils.download.prove import Prove, Prover, processors
+from ansible_collections.boxlift.portal.plugins.module_utils.download.prove import Prove, Prover
 from ansible_collections.boxlift.portal.plugins.module_utils.download.request import Request
 from ansible_collections.boxlift.portal.plugins.module_utils.download.sources import Sources
 from ansible_collections.boxlift.portal.plugins.module_utils.download.state import FetchState

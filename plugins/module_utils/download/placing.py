@@ -6,11 +6,10 @@ from __future__ import annotations
 
 import os
 
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import Cipher, WrongPassword
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import Cipher
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import PartFiles, kind_of
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, scan_file
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.stream import backup_cipher
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, cipher_of
 from ansible_collections.boxlift.portal.plugins.module_utils.download.prove import Prove
 from ansible_collections.boxlift.portal.plugins.module_utils.download.request import Request
 from ansible_collections.boxlift.portal.plugins.module_utils.download.schedule import Part
@@ -47,16 +46,8 @@ class Placing:
         if not self._request.password and self._kind.encrypted:
             return None
         files = PartFiles(self._request.dest, self._base, self._kind, {0: part.path})
-        try:
-            self.cipher = backup_cipher(files, self._request.password)
-        except PartFault as fault:
-            return fault
-        except WrongPassword:
-            # Damage can look like that, too.
-            scan = scan_file(part.path, part.file.name, 0, self._kind)
-            if not scan.fault:
-                raise
-        return None
+        self.cipher, fault = cipher_of(files, self._request.password)
+        return fault
 
     def _unexpected(self, part: Part, scan: PartScan) -> PartFault | None:
         name = part.file.name

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import queue
 import typing as t
 
@@ -16,10 +15,6 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import
 
 # Part number, and the path of the complete file, which may still be under its partial name.
 Prove = t.Callable[[int, str], PartScan]
-
-
-def processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Prover:

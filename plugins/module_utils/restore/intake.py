@@ -10,11 +10,10 @@ import os
 import queue
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import Cipher, WrongPassword
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import Cipher
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import PartFiles, kind_of, part_name
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, scan_file
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.stream import backup_cipher
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, cipher_of
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.placing import Part
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.source import Source
 
@@ -88,12 +87,4 @@ class Intake:
         """The first part proves the password; where it cannot, the report says why."""
         kind = kind_of(self._base)
         parts = PartFiles(self._directory, self._base, kind, {} if offered.index else {0: offered.path})
-        self.header_fault = None
-        try:
-            self.cipher = backup_cipher(parts, self._password)
-        except PartFault as fault:
-            self.header_fault = fault
-        except WrongPassword:
-            # Damage can look like that, too; the part is then fetched again.
-            if not scan_file(offered.path, self._base, 0, kind).fault:
-                raise
+        self.cipher, self.header_fault = cipher_of(parts, self._password)

@@ -107,15 +107,13 @@ class Pipeline:
                 dump = pool.submit(self._feed.run) if self._feed is not None else None
                 self._prove_and_place(source, dump)
                 report = self._report()
-                if not report.intact:
-                    raise _Damaged(report)
-                self._place_the_rest()
-                self._load(dump)
-                self._settle()
+                if report.intact:
+                    self._place_the_rest()
+                    self._load(dump)
+                    self._settle()
+                elif self._feed is not None:
+                    self._feed.stop()
                 return report
-            except _Damaged as damaged:
-                self._stop(damaged)
-                return damaged.report
             except BaseException as error:
                 self._stop(error)
                 raise
@@ -388,11 +386,3 @@ class Pipeline:
         if self._feed is not None:
             self._feed.stop()
         self._intake.fail(error)
-
-
-class _Damaged(Exception):
-    """The backup is not intact."""
-
-    def __init__(self, report: Report) -> None:
-        super().__init__(report.summary())
-        self.report = report

@@ -14,6 +14,7 @@ import os
 import time
 import typing as t
 
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.crew import processors
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
@@ -197,7 +198,7 @@ class Restore:
         tree = Tree(self._trees.staging, request.uid, request.gid, request.raw_names)
         routes = Routes(self._database is not None, request.exclude)
         staging = Staging(tree, self._logs, routes, self._database)
-        jobs = request.jobs or os.cpu_count() or 1
+        jobs = request.jobs or processors()
         marks = state.get("marks", {})
         pipeline = Pipeline(source, request.password, request.expected, staging, jobs, marks, self._progress)
         try:

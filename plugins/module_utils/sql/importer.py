@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import copy
 import functools
-import os
 import typing as t
 from dataclasses import dataclass, replace
 
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.crew import processors
 from ansible_collections.boxlift.portal.plugins.module_utils.sql import allowlist as sql
 from ansible_collections.boxlift.portal.plugins.module_utils.sql import literals, repairs
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.charsets import known_collation
@@ -52,7 +52,7 @@ class RowsSoFar:
 
 def default_jobs() -> int:
     """Connections that pay: the server has as many processors, and its tables' last pages are few."""
-    return min(os.cpu_count() or 1, _MOST_JOBS)
+    return min(processors(), _MOST_JOBS)
 
 
 @dataclass(frozen=True)

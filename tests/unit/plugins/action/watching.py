@@ -34,7 +34,7 @@ VERIFY = """
 SECONDS = 20.0
 
 
-def playbook(keywords: str = "changed_when: false", **options: t.Any) -> str:
+def playbook(keywords: str = "", **options: t.Any) -> str:
     given = {"path": "backup", "password": "canary-1", "progress": "run/verify.json", **options}
     return VERIFY.format(options=json.dumps(given), keywords=keywords)
 

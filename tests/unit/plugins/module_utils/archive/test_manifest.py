@@ -14,11 +14,10 @@ from pathlib import Path
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.archive import manifest as manifest_module
 from ansible_collections.boxlift.portal.plugins.module_utils.archive import sums as sums_module
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import find_parts
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import PartFiles, find_parts
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.manifest import (
     Comparison,
     compare,
-    manifest_path,
     read_manifest,
     write_manifest,
 )
@@ -42,6 +41,11 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of a few MB have many chunks then."""
     monkeypatch.setattr(sums_module, "CHUNK", SMALL)
     monkeypatch.setattr(manifest_module, "CHUNK", SMALL)
+
+
+def manifest_path(parts: PartFiles) -> str:
+    """Beside the backup, as an operator would name it."""
+    return str(Path(parts.directory) / f"{parts.base}.manifest.json")
 
 
 def first_look(sample: Sample) -> str:

@@ -57,6 +57,14 @@ def stop(_pipeline: Pipeline) -> None:
     raise BoxliftError("stop", "")
 
 
+def interrupt(request: Request, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that ends when everything is placed."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Pipeline, "_settle", stop)
+        with pytest.raises(BoxliftError, match="stop"):
+            Restore(request, None).run()
+
+
 def parents(entries: t.Sequence[Entry]) -> set[bytes]:
     found = set()
     for entry in entries:
@@ -132,10 +140,7 @@ def test_a_used_part_that_is_replaced(tmp_path: Path, monkeypatch: pytest.Monkey
     entries = [Entry(b"d%d/%d" % (number, number), data=noise(900, number)) for number in range(40)]
     first = write_archive(entries, tmp_path / "source", "base", part_limit=8192)[0]
     request = Request(str(first), str(tmp_path / "a" / "www"), str(tmp_path / "state"), jobs=JOBS)
-    with monkeypatch.context() as patch:
-        patch.setattr(Pipeline, "_settle", stop)
-        with pytest.raises(BoxliftError, match="stop"):
-            Restore(request, None).run()
+    interrupt(request, monkeypatch)
     for part in first.parent.iterdir():
         part.unlink()
     other = [Entry(b"other/%d" % number, data=noise(900, number)) for number in range(30)]
@@ -150,10 +155,7 @@ def test_what_is_proven_is_not_read_again(tmp_path: Path, monkeypatch: pytest.Mo
     entries = [Entry(b"d/%d" % number, data=noise(900, number)) for number in range(40)]
     first = write_archive(entries, tmp_path / "source", "base", part_limit=8192)[0]
     request = Request(str(first), str(tmp_path / "a" / "www"), str(tmp_path / "state"), jobs=JOBS)
-    with monkeypatch.context() as patch:
-        patch.setattr(Pipeline, "_settle", stop)
-        with pytest.raises(BoxliftError, match="stop"):
-            Restore(request, None).run()
+    interrupt(request, monkeypatch)
     given: list[int] = []
     monkeypatch.setattr(Pipeline, "_give_part", lambda self, index: given.append(index))
     assert Restore(request, None).run()["resumed"]
@@ -176,8 +178,6 @@ def test_checkpoints_hold_the_state_of_every_part(tmp_path: Path, monkeypatch: p
     (tmp_path / "source").mkdir()
     first = write_archive([Entry(b"a", data=noise(40000))], tmp_path / "source", "base", part_limit=8192)[0]
     request = Request(str(first), str(tmp_path / "a" / "www"), str(tmp_path / "state"), jobs=JOBS)
-    monkeypatch.setattr(Pipeline, "_settle", stop)
-    with pytest.raises(BoxliftError, match="stop"):
-        Restore(request, None).run()
+    interrupt(request, monkeypatch)
     state = json.loads(next((tmp_path / "state").glob("restore-*.json")).read_text())
     assert sorted(map(int, state["marks"]["parts"])) == list(range(5))
