@@ -61,6 +61,15 @@ def lines(work: Path, backup: Path, kind: str, pairs: int) -> t.Iterator[Row | F
         peer = "cat parts | pigz -dc > /dev/null"
         yield pair(f"verify, .{kind}{how}", peer, before + verify, inflate, target, pairs)
         yield pair(f"verify and extract, .{kind}{how}", unpacked, before + restore, unpack, target, pairs)
+        for what, summed in (("inflating alone", False), ("inflating and sha256 alone", True)):
+            limit = f"{before}from bench.limits import run; run({list(map(str, parts))!r}, {summed})"
+            yield pair(f"limit: {what}, .{kind}{how}", peer, limit, inflate, target, pairs)
+    stream = work / "stream.tar"
+    subprocess.run(["bash", "-o", "pipefail", "-c", f"{cat} | {plain} > {stream}"], check=True)
+    alone = f"import subprocess; subprocess.run(['tar', 'x', '-f', {str(stream)!r}, '-C', {str(target)!r}], check=True)"
+    alone = f"import os; os.makedirs({str(target)!r}); {alone}"
+    yield pair(f"limit: `tar x` of the stream already inflated, .{kind}", unpacked, alone, unpack, target, pairs)
+    stream.unlink()
     peak = memory([sys.executable, "-c", restore], target)
     yield Figure(f"peak memory of all processes, verify and extract, .{kind}", [peak], "MB", "300")
 

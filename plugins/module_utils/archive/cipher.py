@@ -13,7 +13,6 @@ import hashlib
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.libcrypto import libcrypto_decryptor
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 
 HEADER_SIZE = 512
@@ -22,7 +21,7 @@ NEWEST_VERSION = (1, 2)
 
 
 class Decryptor(t.Protocol):
-    def update(self, data: bytes | memoryview) -> bytes: ...
+    def update(self, data: bytes | memoryview) -> bytes | bytearray: ...
 
 
 class WrongPassword(BoxliftError):
@@ -85,13 +84,21 @@ def open_cipher(header: bytes, password: str | None, part_name: str) -> Cipher:
 
 
 def _decryptor(name: str, key: bytes) -> Decryptor:
-    found = _cryptography_decryptor(name, key) or libcrypto_decryptor(name, key)
+    # OpenSSL itself first: loading the package takes longer than decrypting some hundred megabytes.
+    found = _libcrypto_decryptor(name, key) or _cryptography_decryptor(name, key)
     if found is None:
         raise BoxliftError(
             f"This host has no library that can decrypt {name}.",
             "Install the Debian package python3-cryptography (the role boxlift.portal.host does).",
         )
     return found
+
+
+def _libcrypto_decryptor(name: str, key: bytes) -> Decryptor | None:
+    # Loaded with the first encrypted backup: `ctypes.util` brings half of the standard library along.
+    from ansible_collections.boxlift.portal.plugins.module_utils.archive.libcrypto import libcrypto_decryptor
+
+    return libcrypto_decryptor(name, key)
 
 
 def _cryptography_decryptor(name: str, key: bytes) -> Decryptor | None:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ECB decryption by the OpenSSL library that Python's `ssl` loads too, where the package cryptography is absent."""
+"""ECB decryption by the OpenSSL library that Python's `ssl` loads too."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _library() -> ctypes.CDLL | None:
         "EVP_CIPHER_CTX_set_key_length": (integer, [pointer, integer]),
         "EVP_CIPHER_CTX_set_padding": (integer, [pointer, integer]),
         "EVP_DecryptInit_ex": (integer, [pointer, pointer, pointer, ctypes.c_char_p, ctypes.c_char_p]),
-        "EVP_DecryptUpdate": (integer, [pointer, pointer, ctypes.POINTER(integer), ctypes.c_char_p, integer]),
+        "EVP_DecryptUpdate": (integer, [pointer, pointer, pointer, ctypes.c_char_p, integer]),
     }
     for function, (result, arguments) in prototypes.items():
         getattr(library, function).restype = result
@@ -45,12 +45,14 @@ class _LibcryptoDecryptor:
         self._library = library
         self._context = context
 
-    def update(self, data: bytes | memoryview) -> bytes:
-        output = ctypes.create_string_buffer(len(data) + 32)
+    def update(self, data: bytes | memoryview) -> bytearray:
+        output = bytearray(len(data))  # whole blocks in, as many out: there is no padding
+        target = (ctypes.c_char * len(data)).from_buffer(output)
         written = ctypes.c_int(0)
-        if not self._library.EVP_DecryptUpdate(self._context, output, ctypes.byref(written), bytes(data), len(data)):
-            raise ValueError("libcrypto refused to decrypt")
-        return output.raw[: written.value]
+        done = self._library.EVP_DecryptUpdate(self._context, target, ctypes.byref(written), bytes(data), len(data))
+        if not done or written.value != len(data):
+            raise ValueError(f"libcrypto has decrypted {written.value} of {len(data)} bytes")
+        return output
 
     def __del__(self) -> None:
         self._library.EVP_CIPHER_CTX_free(self._context)

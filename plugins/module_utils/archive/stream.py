@@ -59,12 +59,12 @@ class PartStream:
                     rest += piece[:begin]
                     if len(rest) < BLOCK:
                         continue
-                    yield decryptor.update(rest) if decryptor else rest
+                    yield memoryview(decryptor.update(rest)) if decryptor else rest
                 end = len(piece) - (len(piece) - begin) % BLOCK
                 rest = piece[end:]
                 if end > begin:
                     block = memoryview(piece)[begin:end]
-                    yield decryptor.update(block) if decryptor else block
+                    yield memoryview(decryptor.update(block)) if decryptor else block
         if rest:
             if self._kind.compressed:
                 raise PartFault("corrupt", f"holds {self.data_size} bytes of stream, not a multiple of 512", self.size)

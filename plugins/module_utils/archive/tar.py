@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import struct
 import typing as t
+import zlib
 
 BLOCK = 512
 _ZEROS = bytes(BLOCK)
-_PADDING = bytes(BLOCK - 157)  # a header of this dialect ends with its type
+_FIELDS = struct.Struct("100s 8s 16x 12s 12s 8s c")  # name, mode, size, mtime, checksum, type
+_HEAD = _FIELDS.size  # 157: a header of this dialect ends with its type
+_PADDING = bytes(BLOCK - _HEAD)
 _OCTAL = re.compile(rb"^ *([0-7]*)[ \0]*$")
 _LONGEST_NAME = 4096
 _LONGEST_END = 20 * BLOCK
@@ -85,19 +89,22 @@ class Header(t.NamedTuple):
 
 def parse_header(block: bytes) -> Header | None:
     """The header in a 512-byte block, or None where its checksum or one of its numbers is wrong."""
-    stated = _number(block[148:156])
-    # Most of a header is padding, which need not be summed up.
-    total = sum(block[:157]) if block[157:] == _PADDING else sum(block)
-    if stated is None or stated != total - sum(block[148:156]) + 8 * 32:
+    raw, mode_field, size_field, mtime_field, checksum, kind = _FIELDS.unpack_from(block)
+    stated = _number(checksum)
+    # Adler-32 begins with a plain sum, in C; it is exact as long as that stays below 65521.
+    total = zlib.adler32(block[:_HEAD], 0) & 0xFFFF
+    if block[_HEAD:] != _PADDING:
+        total += sum(block[_HEAD:])
+    if stated is None or stated != total - sum(checksum) + 8 * 32:
         return None
-    size, mode, mtime = _number(block[124:136]), _number(block[100:108]), _number(block[136:148])
+    size, mode, mtime = _number(size_field), _number(mode_field), _number(mtime_field)
     if size is None or mode is None or mtime is None:
         return None
-    name = block[:100].split(b"\0", 1)[0]
+    name = raw.split(b"\0", 1)[0]
     if block[257:263] == b"ustar\0":
         prefix = block[345:500].split(b"\0", 1)[0]
         name = prefix + b"/" + name if prefix else name
-    return Header(name, block[156:157], size, mode, mtime)
+    return Header(name, kind, size, mode, mtime)
 
 
 def _number(field: bytes) -> int | None:

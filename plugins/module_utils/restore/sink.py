@@ -16,6 +16,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.restore.specials im
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.writer import DiskFull, TreeWriter
 
 NOTE_SECONDS = 2.0
+_Result = t.TypeVar("_Result")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +102,7 @@ class TreeSink:
     def lead(self, content: memoryview) -> None:
         if self._rest is not None and not self.withdrawn:
             content = content[: self._rest.bytes]
-            self._attempt(lambda: self._writer.write(content))
+            self._attempt(self._writer.write, content)
             self._rest.bytes -= len(content)
             if not self._rest.bytes:
                 self._end_rest()
@@ -116,19 +117,19 @@ class TreeSink:
             self._note(self.mark(entry.offset))
             self._noted = now
         route = self._routes.of(entry)
-        if route == "excluded" and not entry.is_directory:
-            self._counts.excluded += 1
-        elif route == "left_out":
-            self._left_out.append(printable(entry.path))
-        elif route == "tree" and entry.is_directory:
-            self._attempt(lambda: self._writer.make_directory(entry))
+        if route == "tree" and entry.is_directory:
+            self._attempt(self._writer.make_directory, entry)
             self._counts.directories += 1
         elif route == "tree":
-            self._attempt(lambda: self._open(entry))
+            self.path = self._attempt(self._writer.begin_file, entry)
+        elif route == "left_out":
+            self._left_out.append(printable(entry.path))
+        elif route == "excluded" and not entry.is_directory:
+            self._counts.excluded += 1
 
     def data(self, content: memoryview) -> None:
         if self.path is not None:
-            self._attempt(lambda: self._writer.write(content))
+            self._attempt(self._writer.write, content)
             if self._rest is not None:
                 self._rest.bytes -= len(content)
 
@@ -157,9 +158,6 @@ class TreeSink:
         passed = (*self._mark.left_out, *self._left_out)
         return Mark(offset, self._writer.position(), self._first, self._lead, counts, renamed, passed)
 
-    def _open(self, entry: Entry) -> None:
-        self.path = self._writer.begin_file(entry)
-
     def _end_rest(self) -> None:
         """The file from earlier parts is whole; a run that goes on writes it again, and does not count it again."""
         rest, self._rest, self.path = t.cast(_Rest, self._rest), None, None
@@ -169,13 +167,14 @@ class TreeSink:
             self._counts.files += 1
             self._counts.bytes += rest.entry.size
 
-    def _attempt(self, step: t.Callable[[], None]) -> None:
+    def _attempt(self, step: t.Callable[..., _Result], *arguments: t.Any) -> _Result | None:
         try:
-            step()
+            return step(*arguments)
         except DiskFull:
             raise
         except BoxliftError as error:
             self.withdraw(error)
+            return None
 
 
 @dataclasses.dataclass

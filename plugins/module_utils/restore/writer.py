@@ -61,6 +61,7 @@ class TreeWriter:
         self._root = os.open(root, _OPEN_DIRECTORY)
         self._directories: dict[bytes, int] = {}
         self._log = os.open(log, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        self._end = os.lseek(self._log, 0, os.SEEK_END)
         self._file = -1
         self._file_noted_at = 0
         self._entry = NO_ENTRY
@@ -79,7 +80,7 @@ class TreeWriter:
 
     def position(self) -> int:
         """The log's position to go on from, at which a file still open is not yet noted."""
-        return self._file_noted_at if self._entry is not NO_ENTRY else os.lseek(self._log, 0, os.SEEK_END)
+        return self._file_noted_at if self._entry is not NO_ENTRY else self._end
 
     def make_directory(self, entry: Entry) -> None:
         path = self._target(entry)
@@ -87,8 +88,6 @@ class TreeWriter:
             parent, name = self._parent(path)
             self._note(b"D", path, entry)
             self._make(parent, name)
-            if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
-                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         except OSError as error:
             raise _explained(error, entry) from error
         self._name_unconverted(path)
@@ -122,7 +121,7 @@ class TreeWriter:
         except OSError as error:
             raise _explained(error, entry) from error
         self._entry = entry
-        self._file_noted_at = os.lseek(self._log, 0, os.SEEK_END)
+        self._file_noted_at = self._end
 
     def write(self, content: memoryview) -> None:
         try:
@@ -164,8 +163,7 @@ class TreeWriter:
             descriptor = os.open(self._strays, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
             with open(descriptor, "wb") as log:
                 log.writelines(base64.b64encode(path) + b"\n" for path in made)
-        os.ftruncate(self._log, checkpoint)
-        os.lseek(self._log, 0, os.SEEK_END)
+        self._cut_log(checkpoint)
         self.renamed.clear()
 
     def remove_directory(self, path: bytes) -> None:
@@ -183,21 +181,19 @@ class TreeWriter:
         for kind, path, mode, mtime in self._records(0):
             if kind == b"D":
                 note(None)
-                self._limit_directories()
-                descriptor = self._open(path)
-                os.fchmod(descriptor, mode | 0o700)
-                os.utime(descriptor, (mtime, mtime))
+                parent, name = self._parent(path)
+                if stat.S_IMODE(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode) != mode | 0o700:
+                    os.fchmod(self._open(path), mode | 0o700)
+                os.utime(name, (mtime, mtime), dir_fd=parent, follow_symlinks=False)
 
     def _create(self, path: bytes, entry: Entry) -> int:
         parent, name = self._parent(path)
-        noted_at = os.lseek(self._log, 0, os.SEEK_END)
+        noted_at = self._end
         self._note(b"F", path, entry)
         try:
             descriptor = os.open(name, _CREATE, 0o600, dir_fd=parent)
         except OSError:
-            # What this writer did not create is not its to remove.
-            os.ftruncate(self._log, noted_at)
-            os.lseek(self._log, 0, os.SEEK_END)
+            self._cut_log(noted_at)  # what this writer did not create is not its to remove
             raise
         self._file_noted_at = noted_at
         return descriptor
@@ -205,7 +201,11 @@ class TreeWriter:
     def _note(self, kind: bytes, path: bytes, entry: Entry) -> None:
         """F: a file, D: a directory that the archive holds, M: one made for what lies in it."""
         record = b"%s %s %o %d\n" % (kind, base64.b64encode(path), entry.mode & ~_FORBIDDEN_BITS, entry.mtime)
-        os.write(self._log, record)
+        self._end += os.write(self._log, record)
+
+    def _cut_log(self, position: int) -> None:
+        os.ftruncate(self._log, position)
+        self._end = os.lseek(self._log, position, os.SEEK_SET)
 
     def _records(self, position: int) -> t.Iterator[tuple[bytes, bytes, int, int]]:
         """What was noted from `position` on. A last line that a crash cut short was never acted upon."""
@@ -262,6 +262,8 @@ class TreeWriter:
         try:
             os.mkdir(name, 0o755, dir_fd=parent)
         except FileExistsError:
+            if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
             return
         if self._uid >= 0 or self._gid >= 0:
             os.chown(name, self._uid, self._gid, dir_fd=parent, follow_symlinks=False)
