@@ -17,6 +17,12 @@ OWN_KINDS = {
     "plain_multi": ["--kind", "tar.gz", "--part-size", "4194304"],
     "enc_multi": ["--kind", "enc.gz", "--part-size", "3145728"],
 }
+# What the genuine archives at hand do not show.
+FURTHER_KINDS = {
+    "own_tar": ["--kind", "tar", "--part-size", "4194304"],
+    "own_enc": ["--kind", "enc", "--part-size", "4194304"],
+    "own_enc_gz_blowfish": ["--kind", "enc.gz", "--part-size", "3145728", "--cipher", "blowfish"],
+}
 PASSWORD = "Пароль №1 & test"
 
 
@@ -26,6 +32,11 @@ def reference_backups() -> dict[str, Path]:
     return found or {name: _own(name, options) for name, options in OWN_KINDS.items()}
 
 
+def every_backup() -> dict[str, Path]:
+    """The reference backups, and one of every other kind."""
+    return {**reference_backups(), **{name: _own(name, options) for name, options in FURTHER_KINDS.items()}}
+
+
 def _own(name: str, options: list[str]) -> Path:
     folder = OWN / name
     OWN.mkdir(parents=True, exist_ok=True)
@@ -33,7 +44,7 @@ def _own(name: str, options: list[str]) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)  # test workers start at the same time
         if not (folder / "manifest.json").exists():
             shutil.rmtree(folder, ignore_errors=True)
-            if name.startswith("enc"):
+            if "enc" in name:
                 (OWN / "password").write_text(f"{PASSWORD}\n", encoding="utf-8")
                 options = [*options, "--password-file", str(OWN / "password")]
             maker = CHECKOUT / "tests" / "lab" / "make_backup.py"
@@ -42,5 +53,5 @@ def _own(name: str, options: list[str]) -> Path:
 
 
 if __name__ == "__main__":
-    for path in reference_backups().values():
+    for path in every_backup().values():
         print(path)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every file of the manifests with its bytes, mode, time and owner; every table with its digest."""
+"""Every kind of backup, with and without the fast libraries: all that its manifest says of files and tables."""
 
 from __future__ import annotations
 
@@ -25,15 +25,26 @@ for folder, folders, files in os.walk(root):
 """
 
 
-@pytest.fixture(params=("plain_multi", "enc_multi"))
+BACKUPS = ("plain_multi", "enc_multi", "own_tar", "own_enc", "own_enc_gz_blowfish")
+
+
+@pytest.fixture(params=[f"{backup}_{way}" for backup in BACKUPS for way in ("fast", "plain")])
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
 def manifest(host: t.Any, name: str) -> dict[str, t.Any]:
-    content: dict[str, t.Any] = json.loads(host.file(f"/srv/reference/{name}/manifest.json").content)
+    backup = name.rpartition("_")[0]
+    content: dict[str, t.Any] = json.loads(host.file(f"/srv/reference/{backup}/manifest.json").content)
     return content
+
+
+def test_the_ways_differ(host: t.Any) -> None:
+    look = "import isal.isal_zlib, cryptography.x509"
+    host.check_output("python3 -c %s", look)
+    hidden = host.run("PYTHONPATH=/srv/without-fast-libraries python3 -c %s", look)
+    assert hidden.rc == 1 and "hidden by the test" in hidden.stderr
 
 
 def test_every_file(host: t.Any, name: str, manifest: dict[str, t.Any]) -> None:

@@ -28,10 +28,12 @@ def twice(path: bytes, listing: t.Callable[[bytes], list[bytes]]) -> BoxliftErro
     """The error that a second file for the place `path` is; `listing` tells the names in a directory of the target."""
     standing = _spelling(path, listing)
     if standing == path:
-        return BoxliftError(
-            f"The archive holds two entries named {printable(path)!r}.",
-            "Order a new backup: which of the two is right cannot be told.",
-        )
+        remedy = "Order a new backup: which of the two is right cannot be told."
+        if not path.isascii():
+            remedy += (
+                " If one of them has its name in cp1251, both are placed with `restore_names: raw` (option `names` of the module)."
+            )
+        return BoxliftError(f"The archive holds two entries named {printable(path)!r}.", remedy)
     return BoxliftError(
         f"The archive holds {printable(standing)!r} and {printable(path)!r}, which the file system of the document "
         "root takes for one name.",

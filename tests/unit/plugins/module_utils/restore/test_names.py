@@ -62,6 +62,15 @@ def test_raw_names(tmp_path: Path) -> None:
     assert writer.renamed == []
 
 
+def test_a_cp1251_name_before_its_twin_names_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(BoxliftError) as caught:
+        place(tmp_path, CP, UTF)
+    assert caught.value.message == "The archive holds two entries named 'Прайс'."
+    assert "restore_names: raw" in caught.value.remedy
+    place(tmp_path, CP, UTF, raw_names=True)
+    assert found(tmp_path) == {CP: CP, UTF: UTF}
+
+
 def test_the_list_of_unconverted_names_does_not_grow_for_ever(tmp_path: Path) -> None:
     twins = [name for number in range(150) for name in (UTF + b"%d" % number, CP + b"%d" % number)]
     writer = place(tmp_path, *twins)
