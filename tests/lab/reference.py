@@ -48,7 +48,8 @@ def _own(name: str, options: list[str]) -> Path:
                 (OWN / "password").write_text(f"{PASSWORD}\n", encoding="utf-8")
                 options = [*options, "--password-file", str(OWN / "password")]
             maker = CHECKOUT / "tests" / "lab" / "make_backup.py"
-            subprocess.run([sys.executable, str(maker), "--out", str(folder), *options], check=True)
+            command = [sys.executable, str(maker), "--out", str(folder), *options]
+            subprocess.run(command, stdout=subprocess.DEVNULL, check=True)  # our output is a list of folders
     return folder
 
 

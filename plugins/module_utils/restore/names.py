@@ -30,9 +30,7 @@ def twice(path: bytes, listing: t.Callable[[bytes], list[bytes]]) -> BoxliftErro
     if standing == path:
         remedy = "Order a new backup: which of the two is right cannot be told."
         if not path.isascii():
-            remedy += (
-                " If one of them has its name in cp1251, both are placed with `restore_names: raw` (option `names` of the module)."
-            )
+            remedy += " If the name of one is in cp1251, `restore_names: raw` (in the module `names`) places both."
         return BoxliftError(f"The archive holds two entries named {printable(path)!r}.", remedy)
     return BoxliftError(
         f"The archive holds {printable(standing)!r} and {printable(path)!r}, which the file system of the document "
