@@ -58,7 +58,8 @@ def told(line: Row | Figure) -> str:
     if isinstance(line, Figure):
         values = line.values
         spread = f" ({min(values):.1f} to {max(values):.1f})" if len(values) > 1 else ""
-        return f"| {line.what} | {statistics.median(values):.1f} {line.unit}{spread} | {line.target} {line.unit} |"
+        target = f"{line.target} {line.unit}" if line.target else ""
+        return f"| {line.what} | {statistics.median(values):{line.digits}} {line.unit}{spread} | {target} |"
     ours, peer = statistics.median(line.ours), statistics.median(line.peers)
     return f"| {line.what} | `{line.peer.replace('|', chr(92) + '|')}` | {ours:.2f} | {peer:.2f} | {line.ratio:.2f} |"
 

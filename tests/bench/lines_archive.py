@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import subprocess
@@ -70,8 +71,18 @@ def lines(work: Path, backup: Path, kind: str, pairs: int) -> t.Iterator[Row | F
     alone = f"import os; os.makedirs({str(target)!r}); {alone}"
     yield pair(f"limit: `tar x` of the stream already inflated, .{kind}", unpacked, alone, unpack, target, pairs)
     stream.unlink()
+    yield from profile(first, PASSWORD if encrypted else "", work, kind)
     peak = memory([sys.executable, "-c", restore], target)
     yield Figure(f"peak memory of all processes, verify and extract, .{kind}", [peak], "MB", "300")
+
+
+def profile(first: Path, password: str, work: Path, kind: str) -> t.Iterator[Figure]:
+    command = [sys.executable, "-m", "bench.profile", str(first), password, str(work)]
+    said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    for stage, user, kernel in json.loads(said):
+        yield Figure(
+            f"profile of one core, .{kind}: {stage}; the kernel's share {kernel:.2f} s", [user + kernel], "s", "", ".2f"
+        )
 
 
 def pair(what: str, peer: str, ours: str, theirs: str, target: Path, pairs: int) -> Row:

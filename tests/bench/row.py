@@ -22,9 +22,10 @@ class Row(t.NamedTuple):
 
 
 class Figure(t.NamedTuple):
-    """Something measured without a peer, and what it has to stay below."""
+    """Something measured without a peer, and what it has to stay below, if anything."""
 
     what: str
     values: list[float]
     unit: str
     target: str
+    digits: str = ".1f"
