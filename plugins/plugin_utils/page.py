@@ -33,6 +33,44 @@ LEVELS = {
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
+# What an area is to those who do not run servers.
+AREAS = {
+    "agents": "Background work",
+    "backup": "Backup",
+    "content": "Content",
+    "database": "Database",
+    "domain": "Domain and links",
+    "environment": "Host and PHP",
+    "identity": "Users and logins",
+    "integrations": "Applications and connections",
+    "licence": "Licence",
+    "mail": "Mail",
+    "modules": "Modules",
+    "push": "Messenger and live updates",
+    "search": "Search",
+    "security": "Security",
+    "settings": "Settings",
+    "web": "Web and encryption",
+}
+_COUNTED = (
+    ("fail", "failed"),
+    ("unknown", "could not look"),
+    ("warn", "warns"),
+    ("pass", "passed"),
+    ("skip", "skipped"),
+)
+
+
+def area_name(area: str) -> str:
+    return AREAS.get(area, area.capitalize())
+
+
+def area_text(area: dict[str, t.Any]) -> str:
+    """How many of its checks had which result, and the worst one."""
+    told = ", ".join(f"{area['counts'][status]} {word}" for status, word in _COUNTED if area["counts"].get(status))
+    return told if area["status"] == "pass" else f"{told}: {area['worst']}"
+
+
 def level(status: str) -> str:
     return LEVELS.get(status, "bad")
 
@@ -65,6 +103,7 @@ def render(report: dict[str, t.Any]) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(level=level, when=when, duration=duration, size=size, grouped=grouped)
+    environment.filters.update(area_name=area_name, area_text=area_text)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     data = visible(report)
     charts = [chart(run["groups"], run["seconds"]) for run in data["runs"]]

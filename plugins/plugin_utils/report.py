@@ -19,7 +19,7 @@ TIMELINES = (
     ("backup_restore", "timeline", "import_timeline"),
     ("database_import", "", "timeline"),
 )
-FINDING_FIELDS = ("id", "area", "status", "observed", "expected", "remedy", "owner", "reference")
+FINDING_FIELDS = ("id", "area", "status", "observed", "before", "expected", "remedy", "owner", "reference")
 STEP_STATUSES = ("ok", "changed", "failed", "unreachable", "skipped")
 SLOWEST = 10
 FEW_STEPS = 12  # so few are shown one by one
@@ -49,6 +49,7 @@ def build(journal: Journal, title: str = "") -> Data:
             "volumes": count((str(volume.get("status", "unknown")) for volume in backup.get("volumes", [])), ()),
         },
         "findings": findings,
+        "areas": areas_of(findings or []),
         "backup": backup,
         "restore": restore_of(real),
         "timelines": timelines_of(real),
@@ -96,6 +97,27 @@ def findings_of(runs: t.Sequence[Run]) -> list[Data] | None:
         return None
     order = {status: place for place, status in enumerate(FINDING_ORDER)}
     return sorted(latest.values(), key=lambda f: (order.get(f["status"], 1), f["host"], f["area"], f["id"]))
+
+
+def areas_of(findings: t.Sequence[Data]) -> list[Data]:
+    """How each area stands, the worst first; `worst` is the finding that says so. `findings` are in their order."""
+    areas: dict[str, list[Data]] = {}
+    for finding in findings:  # so that the first finding of an area is its worst
+        areas.setdefault(finding["area"], []).append(finding)
+    return [
+        {
+            "area": area,
+            "status": _area_status(mine[0]["status"], mine),
+            "worst": mine[0]["id"],
+            "counts": count((finding["status"] for finding in mine), FINDING_ORDER),
+        }
+        for area, mine in areas.items()
+    ]
+
+
+def _area_status(worst: str, findings: t.Sequence[Data]) -> str:
+    """A check that was skipped takes nothing from those that passed; where all were skipped, nothing is proven."""
+    return "pass" if worst == "skip" and any(finding["status"] == "pass" for finding in findings) else worst
 
 
 def backup_of(runs: t.Sequence[Run]) -> Data:

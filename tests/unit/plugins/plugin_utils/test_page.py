@@ -9,9 +9,15 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import read
-from ansible_collections.boxlift.portal.plugins.plugin_utils.page import LEVELS, level, render
+from ansible_collections.boxlift.portal.plugins.plugin_utils.page import (
+    LEVELS,
+    area_name,
+    area_text,
+    level,
+    render,
+)
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report import build
-from unit.plugins.plugin_utils.sample_journal import FINDINGS, Writer, write
+from unit.plugins.plugin_utils.sample_journal import FINDINGS, Writer, finding, write
 
 VOID = {"meta", "line", "rect"}
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\u202egnp.exe\x1b[31m{{ 7 * 7 }}"
@@ -101,11 +107,11 @@ def test_the_page_says_what_the_report_says(sample: str) -> None:
     text = Page(sample).text
     assert "1 of 13 checks failed." in text
     assert "12 h 42 min of work in 5 runs" in text
-    for finding in FINDINGS:
+    for found in FINDINGS:
         for key in ("id", "observed"):
-            assert finding[key] in text
-        if finding["status"] not in ("pass", "skip"):
-            assert finding["remedy"] in text
+            assert found[key] in text
+        if found["status"] not in ("pass", "skip"):
+            assert found["remedy"] in text
     assert "20260418_170000_12345678.enc.gz.300" in text
     assert "the answer was an HTML page" in text
     assert "18\u202f438\u202f896" in text
@@ -116,6 +122,30 @@ def test_the_page_says_what_the_report_says(sample: str) -> None:
 def test_the_most_urgent_finding_comes_first(sample: str) -> None:
     places = [sample.index(name) for name in ("push.server", "certificate.renewal", "users.login", "agents.cron")]
     assert places == sorted(places)
+
+
+def test_every_area_has_its_light_and_its_words(sample: str) -> None:
+    # What the verification of the backup found is an area beside those of the health check.
+    areas = {"backup", *(found["area"] for found in FINDINGS)}
+    assert sample.count('<div class="light ') == len(areas)
+    text = Page(sample).text
+    for area in areas:
+        assert area_name(area) in text
+    assert area_text({"status": "fail", "worst": "push.key", "counts": {"fail": 1, "warn": 0, "pass": 3}}) == (
+        "1 failed, 3 passed: push.key"
+    )
+
+
+def test_what_was_compared_is_shown_before_and_after(tmp_path: Path) -> None:
+    out = Writer(tmp_path / "move.jsonl")
+    out.start("health")
+    out.begin_play("Check")
+    compared = {**finding("content.counts", "warn", "1 198 tasks"), "before": "1 200 tasks"}
+    out.task("Check", 1, action="boxlift.portal.portal_health", results=[{"findings": [compared]}])
+    out.end()
+    page = render(build(read([str(tmp_path)])))
+    assert "Before and after" in page
+    assert page.index("1 200 tasks") < page.index("1 198 tasks")
 
 
 def test_light_dark_and_print_are_provided_for(sample: str) -> None:

@@ -181,6 +181,27 @@ def test_findings_come_with_the_most_urgent_first(out: Writer) -> None:
     assert [f["status"] for f in built(out)["findings"]] == ["fail", "unknown", "warn", "skip", "pass"]
 
 
+def test_an_area_stands_as_its_worst_check(out: Writer) -> None:
+    out.start("health")
+    out.begin_play("Check")
+    statuses = {"mail": ("pass", "warn"), "web": ("pass", "skip"), "push": ("warn", "fail"), "search": ("skip",)}
+    findings = [
+        {**finding(f"{area}.{number}", status, "seen"), "area": area}
+        for area, mine in statuses.items()
+        for number, status in enumerate(mine)
+    ]
+    out.task("Check", 1, action="boxlift.portal.portal_health", results=[{"findings": findings}])
+    out.end()
+    areas = built(out)["areas"]
+    assert [(area["area"], area["status"], area["worst"]) for area in areas] == [
+        ("push", "fail", "push.1"),
+        ("mail", "warn", "mail.1"),
+        ("search", "skip", "search.0"),
+        ("web", "pass", "web.1"),
+    ]
+    assert areas[1]["counts"] == {"fail": 0, "unknown": 0, "warn": 1, "skip": 0, "pass": 1}
+
+
 def test_bytes_and_repairs_of_all_fetches_are_added(out: Writer) -> None:
     for number in (1, 2):
         out.start("fetch")
