@@ -5,6 +5,7 @@
 declare(strict_types=1);
 
 use Boxlift\Fixture\Database;
+use Boxlift\Fixture\Option;
 
 /** The search index, rebuilt from the tables of the modules. */
 final class CSearch
@@ -42,7 +43,32 @@ final class CSearch
                 SELECT ID, ?, URL FROM b_search_content',
             [SITE_ID],
         );
+        if (Option::get('search', 'full_text_engine') === 'sphinx') {
+            self::fillSphinx();
+        }
         Database::query("DELETE FROM b_admin_notify WHERE TAG = 'SEARCH_REINDEX'");
         return (int)Database::value('SELECT COUNT(*) FROM b_search_content');
+    }
+
+    /** Over the MySQL protocol, with the attributes by which the portal narrows a search down. */
+    private static function fillSphinx(): void
+    {
+        [$host, $port] = explode(':', Option::get('search', 'sphinx_connection') ?? '127.0.0.1:9306');
+        $index = Option::get('search', 'sphinx_index_name') ?? 'bitrix';
+        $sphinx = new mysqli($host, '', '', '', (int)$port);
+        $sphinx->query("TRUNCATE RTINDEX $index");
+        $columns = 'id, title, body, module_id, module, item_id, item, param1_id, param1, param2_id, param2, '
+            . 'date_change, date_to, date_from, custom_rank, tags, right, site, param';
+        foreach (Database::query('SELECT ID, MODULE_ID, ITEM_ID, TITLE, BODY, DATE_CHANGE FROM b_search_content') as $row) {
+            [$module, $item, $title, $body] = array_map(
+                static fn(?string $text): string => addslashes((string)$text),
+                [$row['MODULE_ID'], $row['ITEM_ID'], $row['TITLE'], $row['BODY']],
+            );
+            $numbers = [crc32($row['MODULE_ID']), crc32($row['ITEM_ID']), strtotime($row['DATE_CHANGE'])];
+            $sphinx->query(
+                "REPLACE INTO $index ($columns) VALUES ({$row['ID']}, '$title', '$body', $numbers[0], '$module', $numbers[1],
+                    '$item', 0, '', 0, '', $numbers[2], 0, 0, 0, (), (), (), ())",
+            );
+        }
     }
 }
