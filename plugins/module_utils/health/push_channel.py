@@ -28,7 +28,11 @@ _MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10
 
 
-class Refused(BoxliftError):
+class Broken(BoxliftError):
+    """What answers does not do what a push server does."""
+
+
+class Refused(Broken):
     """The push server answered, but not with what was asked for."""
 
     def __init__(self, status: int, text: str = "") -> None:
@@ -93,7 +97,7 @@ class _Wire:
         self.ended = not got
         self.data += got
         if len(self.data) > SIZE_LIMIT:
-            raise BoxliftError(f"more than {SIZE_LIMIT} bytes came where one message was due")
+            raise Broken(f"more than {SIZE_LIMIT} bytes came where one message was due")
         return bool(got)
 
     def ask(self, url: str, **headers: str) -> None:
@@ -159,13 +163,13 @@ class WebSocket:
             pass
         head, end, rest = self._wire.data.partition(b"\r\n\r\n")
         if not end:
-            raise BoxliftError("no answer to the WebSocket handshake")
+            raise Broken("no answer to the WebSocket handshake")
         answer = self._wire.response()
         if answer.status != 101:
             raise Refused(answer.status)
         proof = hashlib.sha1((key + _MAGIC).encode(), usedforsecurity=False).digest()
         if answer.headers.get("Sec-WebSocket-Accept") != base64.b64encode(proof).decode():
-            raise BoxliftError("something answered the WebSocket handshake that does not speak WebSocket")
+            raise Broken("something answered the WebSocket handshake that does not speak WebSocket")
         self._wire.data = rest
 
     def arrived(self, seconds: float) -> list[str]:
@@ -175,7 +179,7 @@ class WebSocket:
         while not found and self._wire.fill(until):
             found = self._take()
         if not found and self._wire.ended:
-            raise BoxliftError("the push server has closed the WebSocket")
+            raise Broken("the push server has closed the WebSocket")
         return found
 
     def close(self) -> None:
