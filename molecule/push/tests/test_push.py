@@ -6,20 +6,12 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import socket
 import ssl
-import sys
 import time
 import typing as t
-from pathlib import Path
 
 import pytest
-import yaml
-from testinfra.host import Host
-
-sys.path.insert(0, str(Path(os.environ["MOLECULE_PROJECT_DIRECTORY"], ".cache", "collections")))
-
 from ansible_collections.boxlift.portal.plugins.module_utils.health.push_channel import (
     LongPoll,
     Refused,
@@ -28,24 +20,11 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.push_channel
     signed,
     with_channel,
 )
+from push_site import DOMAIN, KEY, WORK, address, publish
+from testinfra.host import Host
 
-WORK = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
-VARS = yaml.safe_load(Path(__file__).parent.parent.joinpath("vars", "site.yml").read_text())
-DOMAIN, KEY = VARS["site_domain"], VARS["site_push_key"]
 ADDRESSES = {"longpoll": f"https://{DOMAIN}/bitrix/sub/", "websocket": f"wss://{DOMAIN}/bitrix/subws/"}
-PUBLISH = """
-import sys, urllib.request
-for number in range(int(sys.argv[3])):
-    url = "http://127.0.0.1:8895/bitrix/pub/?CHANNEL_ID=" + sys.argv[1]
-    body = sys.argv[2].replace("NUMBER", str(number)).encode()
-    assert urllib.request.urlopen(urllib.request.Request(url, body), timeout=10).read() == b""
-"""
 NAMES = [*(f"sub-{port}" for port in range(8010, 8016)), "pub-9010", "pub-9011"]
-
-
-def address(host: Host) -> str:
-    variables = host.ansible.get_variables()
-    return str(variables["lab_names"][variables["inventory_hostname"]])
 
 
 def tls(host: Host) -> socket.socket:
@@ -64,11 +43,6 @@ def ask(host: Host, path: str, method: str = "GET") -> int:
     connection.sock = tls(host)
     connection.request(method, path, headers={"Connection": "close"})
     return connection.getresponse().status
-
-
-def publish(host: Host, channel: str, text: str, times: int = 1) -> None:
-    """As the portal does it, on its host."""
-    host.check_output("python3 -c %s %s %s %s", PUBLISH, channel, text, str(times))
 
 
 @pytest.mark.parametrize("way", ADDRESSES)
