@@ -16,7 +16,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 
 Connector = t.Callable[[str, int], socket.socket]
 BODY_LIMIT = 65536
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
 class Unreachable(BoxliftError):
@@ -72,12 +72,9 @@ class HttpClient:
         secret is sent.
         """
         parts = urllib.parse.urlsplit(url)
-        host = parts.hostname or ""
-        port = parts.port or _DEFAULT_PORTS[parts.scheme]
         try:
-            plain = self.connect(host, port)
             connection = http.client.HTTPConnection(parts.netloc)
-            connection.sock = _unjudged().wrap_socket(plain, server_hostname=host) if parts.scheme == "https" else plain
+            connection.sock = self.open(url)
             try:
                 target = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
                 headers = {"User-Agent": "boxlift.portal health check", "Connection": "close"}
@@ -88,6 +85,13 @@ class HttpClient:
                 connection.close()
         except (OSError, http.client.HTTPException) as problem:
             raise Unreachable(f"{method} {url}: no answer ({problem or type(problem).__name__}).") from problem
+
+    def open(self, url: str) -> socket.socket:
+        """A connection to where the URL leads, through TLS for https and wss."""
+        parts = urllib.parse.urlsplit(url)
+        host = parts.hostname or ""
+        plain = self.connect(host, parts.port or _DEFAULT_PORTS[parts.scheme])
+        return _unjudged().wrap_socket(plain, server_hostname=host) if parts.scheme in ("https", "wss") else plain
 
     def certificate(self, host: str, port: int = 443) -> Certificate:
         """The server's certificate, its chain proven against the system's CAs and those of `ca_path`."""

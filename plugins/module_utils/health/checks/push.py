@@ -1,17 +1,37 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The push server: whether it is on, and what the portal loses without it."""
+"""The push server: whether it is on, whether messages arrive, and what the portal loses without it."""
 
 from __future__ import annotations
 
-from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
+import contextlib
+import dataclasses
+import http.client
+import json
+import time
+import typing as t
+import urllib.parse
+
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.health.client import Unreachable
+from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context, some
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import (
     ANYWHERE,
+    CannotLook,
     DoesNotApply,
     Verdict,
     failed,
     passed,
     warned,
+)
+from ansible_collections.boxlift.portal.plugins.module_utils.health.push_channel import (
+    Broken,
+    LongPoll,
+    Refused,
+    WebSocket,
+    new_id,
+    signed,
+    with_channel,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import check
 
@@ -21,8 +41,25 @@ COST = (
 )
 # These are never looked up in .settings.php.
 _ONLY_DATABASE = ("server_mode", "registered_on_shared_server")
-_DEFAULTS = {"nginx": "N", "server_mode": "personal", "nginx_version": "2", "signature_key": "", "push": "N"}
+_DEFAULTS = {
+    "nginx": "N",
+    "server_mode": "personal",
+    "nginx_version": "2",
+    "signature_key": "",
+    "signature_algo": "sha1",
+    "path_to_publish": "http://127.0.0.1:8895/bitrix/pub/",
+    "path_to_modern_listener": "http://#DOMAIN#/bitrix/sub/",
+    "path_to_modern_listener_secure": "https://#DOMAIN#/bitrix/sub/",
+    "path_to_websocket": "ws://#DOMAIN#/bitrix/subws/",
+    "path_to_websocket_secure": "wss://#DOMAIN#/bitrix/subws/",
+    "push": "N",
+}
 _REFUSED = (401, 403, 404, 405, 410)
+#: A message is sent once a second until it arrives, since a channel may not be listened to at the very first moment.
+_SECONDS = 5
+_SETTLING_SECONDS = 0.1
+_PROBLEMS = (OSError, http.client.HTTPException, Unreachable, Broken)
+_Listen = t.Callable[[Context, str, str], "contextlib.AbstractContextManager[LongPoll | WebSocket]"]
 
 
 def effective(context: Context, name: str) -> str:
@@ -101,21 +138,26 @@ def push_server(context: Context) -> Verdict:
 
 @check(
     "push.precedence",
-    why="A row in b_option silently outranks .settings.php; a restored database brings the cloud's rows.",
-    expected="no row of b_option contradicts the section pull of .settings.php",
+    why="A row in b_option, and before it one in b_option_site, silently outranks .settings.php; a restored database"
+    " brings the cloud's rows.",
+    expected="no row of b_option or b_option_site contradicts the section pull of .settings.php",
     remedy="Delete the rows named here with portal_option (NAME: null), or give .settings.php the same values.",
     needs=("database.reachable", "settings.readable"),
 )
 def push_precedence(context: Context) -> Verdict:
     section = context.setting("pull")
-    if not isinstance(section, dict):
-        return passed(".settings.php has no section pull")
-    rows = {
+    said = {str(name).lower(): str(value) for name, value in section.items()} if isinstance(section, dict) else {}
+    for_all = {
         row["NAME"].lower(): str(row["VALUE"])
         for row in context.query("SELECT NAME, VALUE FROM b_option WHERE MODULE_ID = 'pull'")
     }
-    wrong = [str(name) for name, value in section.items() if rows.get(str(name).lower(), str(value)) != str(value)]
-    return warned(f"b_option outranks .settings.php in: {', '.join(wrong)}") if wrong else passed("no contradiction")
+    wrong = [name for name, value in said.items() if for_all.get(name, value) != value]
+    effective_for_all = {**said, **for_all}
+    for row in context.query("SELECT SITE_ID, NAME, VALUE FROM b_option_site WHERE MODULE_ID = 'pull'"):
+        name = row["NAME"].lower()
+        if effective_for_all.get(name, _DEFAULTS.get(name)) != str(row["VALUE"]):
+            wrong.append(f"{name} of site {row['SITE_ID']}")
+    return warned(f"rows outrank the settings in: {', '.join(wrong)}") if wrong else passed("no contradiction")
 
 
 @check(
@@ -143,3 +185,192 @@ def push_publish_private(context: Context) -> Verdict:
     answers = {path: context.http.request(context.address(path)).status for path in ("/bitrix/pub/", "/server-stat/")}
     observed = ", ".join(f"{path} answered {status}" for path, status in answers.items())
     return passed(observed) if all(status in _REFUSED for status in answers.values()) else failed(observed)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Server:
+    """The site's own push server, as the portal's settings describe it."""
+
+    key: str
+    algorithm: str
+    publish: str
+    long_poll: str
+    websocket: str
+
+    def signed(self, channel: str) -> str:
+        return signed(channel, self.key, self.algorithm)
+
+    def signed_wrongly(self, channel: str) -> str:
+        return signed(channel, new_id(), self.algorithm)
+
+
+def _own_server(context: Context) -> _Server:
+    if _shared(context):
+        raise DoesNotApply("the vendor's shared push server is used")
+    if effective(context, "nginx") != "Y":
+        raise DoesNotApply("this site runs without a push server")
+    secure = "_secure" if context.url.scheme == "https" else ""
+    return _Server(
+        effective(context, "signature_key"),
+        effective(context, "signature_algo"),
+        _address(context, "path_to_publish"),
+        _address(context, f"path_to_modern_listener{secure}"),
+        _address(context, f"path_to_websocket{secure}"),
+    )
+
+
+def _address(context: Context, name: str) -> str:
+    url = effective(context, name).replace("#DOMAIN#", context.host)
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in ("http", "https", "ws", "wss") or not parts.hostname:
+        raise BoxliftError(f"pull.{name} is {url!r}, which is no address.", "Correct it in .settings.php.")
+    return url
+
+
+@contextlib.contextmanager
+def _by_long_poll(context: Context, url: str, channel: str) -> t.Iterator[LongPoll]:
+    address = with_channel(url, channel)
+    with contextlib.closing(context.http.open(address)) as sock:
+        yield LongPoll(sock, address)
+
+
+@contextlib.contextmanager
+def _by_websocket(context: Context, url: str, channel: str) -> t.Iterator[WebSocket]:
+    address = with_channel(url, channel)
+    with contextlib.closing(context.http.open(address)) as sock:
+        yield WebSocket(sock, address)
+
+
+def _round_trip(context: Context, server: _Server, url: str, listen: _Listen) -> Verdict:
+    """Sends a message as the portal does, and listens to it as a browser does."""
+    channel, nonce = new_id(), new_id()
+    text = json.dumps({"module_id": "pull", "command": "health_check", "params": {"nonce": nonce}})
+    started = time.monotonic()
+    try:
+        with listen(context, url, server.signed(channel)) as listener:
+            arrived = listener.arrived(_SETTLING_SECONDS)
+            for _second in range(_SECONDS):
+                _publish(context, server, channel, text)
+                arrived += listener.arrived(1)
+                if any(nonce in each for each in arrived):
+                    break
+            else:
+                return failed(f"a message did not arrive within {_SECONDS} seconds at {url}; {COST}")
+    except _PROBLEMS as problem:
+        return failed(f"{url}: {problem}; {COST}")
+    seconds = time.monotonic() - started
+    refusal = _refusal_of_a_wrong_signature(context, server, url, listen)
+    if refusal != 400:
+        return failed(
+            f"a message arrived, but a channel with a wrong signature was answered with {refusal or 'messages'} and"
+            " not with 400: whoever knows a channel could read it",
+            "Give the push server the portal's key (push_server_key) and restart its processes.",
+        )
+    return passed(f"a message arrived at {url} in {seconds:.1f} s, and a wrong signature is refused")
+
+
+def _publish(context: Context, server: _Server, channel: str, text: str) -> None:
+    status = context.http.request(with_channel(server.publish, channel), "POST", text.encode()).status
+    if status != 200:
+        raise Broken(f"publishing at {server.publish} was answered with {status}")
+
+
+def _refusal_of_a_wrong_signature(context: Context, server: _Server, url: str, listen: _Listen) -> int:
+    """The status of the refusal, 0 where there was none."""
+    try:
+        with listen(context, url, server.signed_wrongly(new_id())) as listener:
+            listener.arrived(1)
+    except Refused as refused:
+        return refused.status
+    return 0
+
+
+_ROUND_TRIP_REMEDY = (
+    "See that the processes run (systemctl status 'push-server@*'), that nginx leads to them (role push_server,"
+    " tasks_from web), and that the portal's key is the server's; then ask again."
+)
+
+
+@check(
+    "push.roundtrip_longpoll",
+    why=f"Browsers that cannot use WebSocket, behind some proxies, get their messages by long polling; {COST}.",
+    expected="a message published on path_to_publish arrives by long polling within 5 seconds through the portal's"
+    " own name, and a wrong signature is refused with 400",
+    remedy=_ROUND_TRIP_REMEDY,
+    reference="site checker: check_pull_stream",
+    needs=("push.server", "web.answers"),
+)
+def push_roundtrip_longpoll(context: Context) -> Verdict:
+    server = _own_server(context)
+    return _round_trip(context, server, server.long_poll, _by_long_poll)
+
+
+@check(
+    "push.roundtrip_websocket",
+    why=f"Browsers and mobile applications hold a WebSocket for their messages; {COST}.",
+    expected="a message published on path_to_publish arrives by WebSocket within 5 seconds through the portal's own"
+    " name, and a wrong signature is refused with 400",
+    remedy=_ROUND_TRIP_REMEDY,
+    reference="site checker: check_pull_stream",
+    needs=("push.server", "web.answers"),
+)
+def push_roundtrip_websocket(context: Context) -> Verdict:
+    server = _own_server(context)
+    return _round_trip(context, server, server.websocket, _by_websocket)
+
+
+@check(
+    "push.key",
+    why="Portal and push server sign with the same key; with two keys every browser is refused.",
+    expected="the push server accepts channels signed with the portal's key, and no others",
+    remedy="Give both the same key: site_push_key in the inventory, then the playbooks provision and configure.",
+    needs=("push.server", "web.answers"),
+)
+def push_key(context: Context) -> Verdict:
+    server = _own_server(context)
+    answers = {}
+    for name, channel in (
+        ("right", server.signed(new_id())),
+        ("with a public id", server.signed(f"{new_id()}:{new_id()}")),
+        ("wrong", server.signed_wrongly(new_id())),
+    ):
+        try:
+            with _by_websocket(context, server.websocket, channel):
+                answers[name] = 101
+        except Refused as refused:
+            answers[name] = refused.status
+        except _PROBLEMS as problem:
+            raise CannotLook(f"the push server does not answer at {server.websocket}: {problem}") from problem
+    if not set(answers.values()) <= {101, 400}:
+        raise CannotLook(f"the push server answered {max(answers.values())} at {server.websocket}")
+    if answers["right"] != 101 or answers["with a public id"] != 101:
+        return failed("the push server refuses channels that are signed with the portal's key: it has another key")
+    if answers["wrong"] != 400:
+        return failed("the push server accepts any signature: it has no key")
+    return passed("channels with the portal's signature are accepted, others refused")
+
+
+@check(
+    "push.processes",
+    why="Messages go through a publishing process to those that browsers are connected to; none may be missing.",
+    expected="at least two processes of the push server report their state at /server-stat/",
+    remedy="Start what is missing: systemctl start 'push-server@sub-*' 'push-server@pub-*', or the role push_server.",
+    needs=("push.server",),
+)
+def push_processes(context: Context) -> Verdict:
+    publish = urllib.parse.urlsplit(_own_server(context).publish)
+    url = urllib.parse.urlunsplit((publish.scheme, publish.netloc, "/server-stat/", "", ""))
+    answer = context.http.request(url)
+    if answer.status >= 500:
+        return failed(f"{url} answered {answer.status}; {COST}")
+    try:
+        states = json.loads(answer.body) if answer.status == 200 else None
+    except ValueError:
+        states = None
+    if not isinstance(states, list):
+        raise CannotLook(f"{url} answered {answer.status} and no list of processes")
+    numbers = [str(state["pid"]) for state in states if isinstance(state, dict) and "pid" in state]
+    if not numbers:
+        return failed(f"no process of the push server reports; {COST}")
+    observed = f"{len(numbers)} processes report: {some(numbers, 8)}"
+    return passed(observed) if len(numbers) > 1 else warned(f"one process alone reports: {numbers[0]}")

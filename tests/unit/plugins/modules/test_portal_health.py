@@ -60,6 +60,14 @@ def test_fails_by_default(portal: t.Any, run_module: t.Any) -> None:
 
 def test_the_whole_through_the_web(world: t.Any, run_module: t.Any) -> None:
     port = world.site.tls.server_address[1]
+    # The real ports of this test, where a site has those of its services.
+    world.portal.edit(
+        "bitrix/.settings.php",
+        "'path_to_publish' => 'http://127.0.0.1:8895/bitrix/pub/'",
+        f"'path_to_publish' => 'http://127.0.0.1:{world.site.publishing.server_address[1]}/bitrix/pub/',"
+        f"'path_to_modern_listener_secure' => 'https://#DOMAIN#:{port}/bitrix/sub/',"
+        f"'path_to_websocket_secure' => 'wss://#DOMAIN#:{port}/bitrix/subws/'",
+    )
     result = run_module(
         portal_health,
         document_root=str(world.portal.root),

@@ -47,6 +47,10 @@ def context(**values: t.Any) -> t.Callable[[t.Any], t.Any]:
     return lambda world: [setattr(world.context, name, value) for name, value in values.items()]
 
 
+def push(**values: t.Any) -> t.Callable[[t.Any], t.Any]:
+    return lambda world: [setattr(world.site.push, name, value) for name, value in values.items()]
+
+
 def later(days: int) -> t.Callable[[t.Any], t.Any]:
     return context(now=lambda: time.time() + days * 86400)
 
@@ -164,9 +168,30 @@ BREAKS: list[Break] = [
     ("push.server", edit(SETTINGS, "'nginx_version' => 4", "'nginx_version' => 3"), "warn", "nginx_version is 3"),
     ("push.server", edit(SETTINGS, "'push-server-key'", "''"), "fail", "signature_key is empty"),
     ("push.precedence", option("pull", "NGINX_VERSION", "2"), "warn", "in: nginx_version"),
+    ("push.precedence", sql("INSERT INTO b_option_site (MODULE_ID, NAME, SITE_ID, VALUE)"
+                            " VALUES ('pull', 'Signature_Key', 's1', 'old')"), "warn", "signature_key of site s1"),
     ("push.errors", option("pull", "nginx_error", 'a:2:{s:5:"count";i:11;}'), "fail", "deliveries"),
     ("push.publish_private", answer("/bitrix/pub/", 400), "fail", "/bitrix/pub/ answered 400"),
     ("push.publish_private", answer("/server-stat/", 200), "fail", "/server-stat/ answered 200"),
+    ("push.roundtrip_longpoll", push(running=False), "fail", "answered 502; without it the messenger has no paper"),
+    ("push.roundtrip_longpoll", push(delivers=False), "fail", "did not arrive within 5 seconds"),
+    ("push.roundtrip_longpoll", push(checks=False), "fail", "wrong signature was answered with messages"),
+    ("push.roundtrip_longpoll", push(key="another"), "fail", "answered 400 (4010: Wrong Channel Id.)"),
+    ("push.roundtrip_longpoll", option("pull", "path_to_publish", "http://127.0.0.1:8895/x/"), "fail", "with 404; "),
+    ("push.roundtrip_longpoll", option("pull", "path_to_publish", "http://10.12.0.31:8895/bitrix/pub/"), "fail",
+     "Connection refused"),
+    ("push.roundtrip_longpoll", option("pull", "path_to_modern_listener_secure", "https://rtc.test/sub/"), "fail",
+     "https://rtc.test/sub/: [Errno 111] Connection refused"),
+    ("push.roundtrip_websocket", push(running=False), "fail", "answered 502; without it the messenger has no paper"),
+    ("push.roundtrip_websocket", push(delivers=False), "fail", "did not arrive within 5 seconds"),
+    ("push.roundtrip_websocket", push(checks=False), "fail", "wrong signature was answered with messages"),
+    ("push.roundtrip_websocket", option("pull", "path_to_websocket_secure", "wss://#DOMAIN#/x/"), "fail", "404"),
+    ("push.key", push(key="another"), "fail", "it has another key"),
+    ("push.key", edit(SETTINGS, "'push-server-key'", "'the-clouds-key'"), "fail", "it has another key"),
+    ("push.key", push(checks=False), "fail", "accepts any signature"),
+    ("push.processes", push(running=False), "fail", "/server-stat/ answered 502; without it"),
+    ("push.processes", push(statistics=[]), "fail", "no process of the push server reports"),
+    ("push.processes", push(statistics=[{"pid": 7}]), "warn", "one process alone reports: 7"),
     # agents and mail
     ("agents.configuration", edit(DBCONN, '"BX_CRONTAB_SUPPORT", true', '"BX_CRONTAB_SUPPORT", false'), "fail", "hits"),
     ("agents.configuration", edit(DBCONN, "define(\"BX_CRONTAB_SUPPORT", "if (1) define(\"BX_CRONTAB_SUPPORT"), "warn",
@@ -262,6 +287,11 @@ BLINDS: list[tuple[str, t.Callable[[t.Any], t.Any], str]] = [
     ("settings.readable", edit(DBCONN, "$DBDebug =", "'open"), "a string that begins here never ends"),
     ("settings.crypto_key", edit(SETTINGS, "'0123456789abcdef0123456789abcdef'", "getenv('KEY')"), "by an expression"),
     ("domain.certificate_names", sql("UPDATE b_lang SET SERVER_NAME = ''"), "no active site has a SERVER_NAME"),
+    ("push.key", push(running=False), "answered 502"),
+    ("push.key", option("pull", "path_to_websocket_secure", "wss://rtc.test/sub/"), "Connection refused"),
+    ("push.key", option("pull", "path_to_websocket_secure", "#DOMAIN#/sub/"), "which is no address"),
+    ("push.processes", push(statistics=None), "answered 404 and no list of processes"),
+    ("push.roundtrip_websocket", option("pull", "signature_algo", "sha0"), "signature_algo 'sha0' is not known"),
     ("agents.cron", agents("ACTIVE = 'N'"), "there is no active agent"),
     ("identity.login", sql("DELETE FROM b_utm_user"), "no active employee was found"),
     ("identity.session_policy", sql("DELETE FROM b_group"), "there is no active group"),
@@ -278,7 +308,8 @@ BLINDS: list[tuple[str, t.Callable[[t.Any], t.Any], str]] = [
 SKIPS: list[tuple[str, t.Callable[[t.Any], t.Any], str]] = [
     ("push.server", both(option("pull", "server_mode", "shared"), option("pull", "registered_on_shared_server", "Y")),
      "the vendor's shared push server is used"),
-    ("push.server", both(option("pull", "nginx", "N"), context(push_expected=False)), "without a push server"),
+    *[(name, both(option("pull", "nginx", "N"), context(push_expected=False)), "without a push server")
+      for name in ("push.server", "push.roundtrip_longpoll", "push.roundtrip_websocket", "push.key", "push.processes")],
     ("search.index", sql("RENAME TABLE b_search_content TO b_search_content_gone"),
      "there is no table b_search_content"),
     ("content.task_comments", sql("RENAME TABLE b_tasks TO b_tasks_gone"), "there is no table b_tasks"),

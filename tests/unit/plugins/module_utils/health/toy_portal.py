@@ -16,6 +16,7 @@ DOMAIN = "portal.boxlift.test"
 PASSWORD = "the-portals-own-password"
 CRYPTO_KEY = "0123456789abcdef0123456789abcdef"
 LICENCE = "BOX-AAAA-BBBB-CCCC"
+PUSH_KEY = "push-server-key"
 #: The server's variables that a healthy portal needs.
 VARIABLES = {"sql_mode": "", "innodb_strict_mode": "OFF", "max_allowed_packet": 16 * 1024 * 1024}
 MODULES = ("main", "pull", "im", "disk", "tasks", "forum", "search", "rest", "voximplant")

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The toy portal's web side: a TLS server with a CA of its own, and a plain one beside it."""
+"""The toy portal's web side: a TLS server with a CA of its own, a plain one beside it, and the port for publishing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ import typing as t
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from unit.plugins.module_utils.health.toy_portal import DOMAIN, LICENCE
+from unit.plugins.module_utils.health.toy_portal import DOMAIN, LICENCE, PUSH_KEY
+from unit.plugins.module_utils.health.toy_push import ToyPush
 
 NOW = datetime.datetime.now(datetime.timezone.utc)
 DAY = datetime.timedelta(days=1)
@@ -62,24 +63,35 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 class ToySite:
-    """Both servers; `answers` by path, anything else is 404."""
+    """The servers; `answers` by path, anything else is 404."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self.answers: dict[str, Answer] = {"/": (200, {"X-Powered-CMS": f"Bitrix Site Manager ({DIGEST})"}, b"hello")}
         self.plain_answer: Answer = (301, {"Location": f"https://{DOMAIN}/"}, b"")
         self.requests: list[tuple[str, str]] = []
         self.plain_refused = False
+        self.push = ToyPush(PUSH_KEY)
         self.tls = self._server(lambda path: self.answers.get(path, (404, {}, b"")))
         self.tls.socket = context.wrap_socket(self.tls.socket, server_side=True)
         self.plain = self._server(lambda path: self.plain_answer)
-        for server in (self.tls, self.plain):
+        self.publishing = self._server(lambda path: (404, {}, b""))
+        for server in self._servers():
             threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
 
     def _server(self, answer: t.Callable[[str], Answer]) -> http.server.ThreadingHTTPServer:
         site = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                site.push.publish(self)
+
             def do_GET(self) -> None:
+                if self.path.startswith(("/bitrix/sub/?", "/bitrix/subws/?")):
+                    site.push.listen(self)
+                    return
+                if self.server is site.publishing and self.path == "/server-stat/":
+                    site.push.tell(self)
+                    return
                 site.requests.append((self.command, self.path))
                 status, headers, body = answer(self.path)
                 self.send_response(status)
@@ -95,13 +107,19 @@ class ToySite:
         return http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 
     def connect(self, host: str, port: int) -> socket.socket:
-        """Leads the portal's name to these servers, and every other name nowhere."""
+        """Leads the portal's name and its host's port for publishing to these servers, and every other name nowhere."""
+        if (host, port) == ("127.0.0.1", 8895):
+            return socket.create_connection(("127.0.0.1", self.publishing.server_address[1]), 5)
         if host != DOMAIN or (port == 80 and self.plain_refused):
             raise ConnectionRefusedError(111, f"Connection refused: {host}:{port}")
         server = self.plain if port == 80 else self.tls
         return socket.create_connection(("127.0.0.1", server.server_address[1]), 5)
 
+    def _servers(self) -> tuple[http.server.ThreadingHTTPServer, ...]:
+        return (self.tls, self.plain, self.publishing)
+
     def close(self) -> None:
-        for server in (self.tls, self.plain):
+        self.push.close()
+        for server in self._servers():
             server.shutdown()
             server.server_close()

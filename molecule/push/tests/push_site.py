@@ -1,0 +1,32 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the tests share: the scenario's variables, where the host is, and publishing as the portal does it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import yaml
+from testinfra.host import Host
+
+WORK = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
+VARS = yaml.safe_load(Path(__file__).parent.parent.joinpath("vars", "site.yml").read_text())
+DOMAIN, KEY = VARS["site_domain"], VARS["site_push_key"]
+_PUBLISH = """
+import sys, urllib.request
+for number in range(int(sys.argv[3])):
+    url = "http://127.0.0.1:8895/bitrix/pub/?CHANNEL_ID=" + sys.argv[1]
+    body = sys.argv[2].replace("NUMBER", str(number)).encode()
+    assert urllib.request.urlopen(urllib.request.Request(url, body), timeout=10).read() == b""
+"""
+
+
+def address(host: Host) -> str:
+    variables = host.ansible.get_variables()
+    return str(variables["lab_names"][variables["inventory_hostname"]])
+
+
+def publish(host: Host, channel: str, text: str, times: int = 1) -> None:
+    """As the portal does it, on its host."""
+    host.check_output("python3 -c %s %s %s %s", _PUBLISH, channel, text, str(times))
