@@ -85,7 +85,7 @@ def findings_of(runs: t.Sequence[Run]) -> list[Data] | None:
     looked = False
     healthy = any(results([run], HEALTH_MODULES, "findings") for run in runs)
     # What stood in the way before the move is history once the portal itself was looked at.
-    for modules in (BACKUP_MODULES, HEALTH_MODULES if healthy else ("preflight",)):
+    for modules in (BACKUP_MODULES, ("host_acceptance",), HEALTH_MODULES if healthy else ("preflight",)):
         last = next((run for run in reversed(runs) if results([run], modules, "findings")), None)
         for step, result in results([last], modules, "findings") if last else []:
             looked = True
