@@ -162,6 +162,8 @@ def result_of(runs: t.Sequence[Run], findings: list[Data] | None, backup: Data) 
     if last.failed and not any(finding["status"] == "fail" for finding in findings or []):
         return {"level": "bad", "text": f"{last.playbook} failed."}
     if findings is None or not results(runs, HEALTH_MODULES, "findings"):
+        if any(finding["status"] == "fail" for finding in findings or []):
+            return verdict_of(findings or [])
         return {"level": "unknown", "text": "No step failed. No health check was run yet, so nothing is proven."}
     return verdict_of(findings)
 
