@@ -63,6 +63,7 @@ KEPT: dict[str, tuple[str, ...]] = {
         "progress",
     ),
     "database_import": ("tables", "rows", "repairs", "timeline", "progress"),
+    "host_acceptance": ("findings", "figures"),
     "portal_health": ("findings", "summary"),
     "portal_info": ("portal",),
     "preflight": ("findings",),

@@ -86,7 +86,7 @@ def findings_of(runs: t.Sequence[Run]) -> list[Data] | None:
     looked = False
     healthy = any(results([run], HEALTH_MODULES, "findings") for run in runs)
     # What stood in the way before the move is history once the portal itself was looked at.
-    for modules in (BACKUP_MODULES, HEALTH_MODULES if healthy else ("preflight",)):
+    for modules in (BACKUP_MODULES, ("host_acceptance",), HEALTH_MODULES if healthy else ("preflight",)):
         last = next((run for run in reversed(runs) if results([run], modules, "findings")), None)
         for step, result in results([last], modules, "findings") if last else []:
             looked = True
@@ -184,6 +184,8 @@ def result_of(runs: t.Sequence[Run], findings: list[Data] | None, backup: Data) 
     if last.failed and not any(finding["status"] == "fail" for finding in findings or []):
         return {"level": "bad", "text": f"{last.playbook} failed."}
     if findings is None or not results(runs, HEALTH_MODULES, "findings"):
+        if any(finding["status"] == "fail" for finding in findings or []):
+            return verdict_of(findings or [])
         return {"level": "unknown", "text": "No step failed. No health check was run yet, so nothing is proven."}
     return verdict_of(findings)
 

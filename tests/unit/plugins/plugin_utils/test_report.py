@@ -133,6 +133,17 @@ def test_what_preflight_found_counts_until_the_portal_was_looked_at(out: Writer)
     assert [f["id"] for f in built(out)["findings"]] == ["area.0"]
 
 
+def test_a_host_that_was_not_accepted_stays_a_finding_beside_those_of_the_portal(out: Writer) -> None:
+    out.start("accept")
+    out.begin_play("Accept the hosts")
+    findings = [finding("disk.reads./srv/portal", "fail", "800 a second", remedy="A faster disk.")]
+    out.task("Measure", 1, "failed", action="boxlift.portal.host_acceptance", results=[{"findings": findings}])
+    out.end()
+    assert built(out)["result"] == {"level": "bad", "text": "1 of 1 checks failed."}
+    health(out, "pass")
+    assert [f["id"] for f in built(out)["findings"]] == ["disk.reads./srv/portal", "area.0"]
+
+
 def test_what_verify_found_replaces_what_fetch_found(out: Writer) -> None:
     out.start("fetch")
     out.begin_play("Fetch")
