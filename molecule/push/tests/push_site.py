@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import yaml
@@ -13,6 +14,11 @@ from testinfra.host import Host
 WORK = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
 VARS = yaml.safe_load(Path(__file__).parent.parent.joinpath("vars", "site.yml").read_text())
 DOMAIN, KEY = VARS["site_domain"], VARS["site_push_key"]
+_COUNT = """
+import json, sys, urllib.request
+url = "http://127.0.0.1:8895/bitrix/pub/?CHANNEL_ID=" + sys.argv[1]
+print(json.load(urllib.request.urlopen(url, timeout=10))["infos"][0]["subscribers"])
+"""
 _PUBLISH = """
 import sys, urllib.request
 for number in range(int(sys.argv[3])):
@@ -25,6 +31,14 @@ for number in range(int(sys.argv[3])):
 def address(host: Host) -> str:
     variables = host.ansible.get_variables()
     return str(variables["lab_names"][variables["inventory_hostname"]])
+
+
+def wait_for_listeners(host: Host, channel: str, count: int) -> None:
+    """Until so many listen; the portal asks so who is online."""
+    until = time.monotonic() + 30
+    while int(host.check_output("python3 -c %s %s", _COUNT, channel)) < count:
+        assert time.monotonic() < until, f"fewer than {count} listen to the channel"
+        time.sleep(0.1)
 
 
 def publish(host: Host, channel: str, text: str, times: int = 1) -> None:

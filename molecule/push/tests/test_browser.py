@@ -12,7 +12,7 @@ import time
 
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.health.push_channel import new_id, signed
-from push_site import DOMAIN, KEY, address, publish
+from push_site import DOMAIN, KEY, address, publish, wait_for_listeners
 from testinfra.host import Host
 
 PAGE = pathlib.Path(__file__).parent / "page.html"
@@ -29,14 +29,12 @@ def test_a_browser_receives_messages(host: Host, tmp_path: pathlib.Path) -> None
     options += ["--ignore-certificate-errors", f"--host-resolver-rules=MAP {DOMAIN} {address(host)}"]
     process = subprocess.Popen([browser, *options, url], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
-        until = time.monotonic() + 40
-        while process.poll() is None and time.monotonic() < until:
-            publish(host, channel, '"from the host"')
-            time.sleep(1)
-            publish(host, channel, '"from the host"')
-            time.sleep(0.5)
-            publish(host, gate, '"done"')
-        shown = process.communicate(timeout=5)[0]
+        wait_for_listeners(host, channel, 2)
+        wait_for_listeners(host, gate, 1)
+        publish(host, channel, '"from the host"')
+        time.sleep(1)
+        publish(host, gate, '"done"')
+        shown = process.communicate(timeout=20)[0]
     finally:
         process.kill()
     texts = dict(re.findall(r'<p id="(\w+)">(.*?)</p>', shown))

@@ -20,7 +20,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.push_channel
     signed,
     with_channel,
 )
-from push_site import DOMAIN, KEY, WORK, address, publish
+from push_site import DOMAIN, KEY, WORK, address, publish, wait_for_listeners
 from testinfra.host import Host
 
 ADDRESSES = {"longpoll": f"https://{DOMAIN}/bitrix/sub/", "websocket": f"wss://{DOMAIN}/bitrix/subws/"}
@@ -49,7 +49,7 @@ def ask(host: Host, path: str, method: str = "GET") -> int:
 def test_a_message_published_on_the_host_arrives(host: Host, way: str) -> None:
     channel = new_id()
     listener = listen(host, way, signed(channel, KEY))
-    time.sleep(0.3)
+    wait_for_listeners(host, channel, 1)
     publish(host, channel, '{"command":"hello"}')
     (text,) = listener.arrived(5)
     assert json.loads(text)["text"] == {"command": "hello"}
@@ -58,7 +58,7 @@ def test_a_message_published_on_the_host_arrives(host: Host, way: str) -> None:
 def test_every_publisher_reaches_every_subscriber(host: Host) -> None:
     channel = new_id()
     web = listen(host, "websocket", signed(channel, KEY))
-    time.sleep(0.3)
+    wait_for_listeners(host, channel, 1)
     publish(host, channel, '"NUMBER"', times=10)
     got: list[str] = []
     until = time.monotonic() + 5
