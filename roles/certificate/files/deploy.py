@@ -135,8 +135,9 @@ def prove(live: Path, names: list[str], authorities: str) -> None:
         except ssl.SSLError as error:
             reason = getattr(error, "verify_message", "") or str(error)
             raise Refused(
-                f"A browser would refuse the certificate in {live} for {name}: {reason} The installed one stays. Order "
-                "it with every name of certificate_names; a private authority goes into certificate_ca_file."
+                f"A browser would refuse the certificate in {live} for {name}: {reason.rstrip('.')}. The installed "
+                "one stays. Order it with every name of certificate_names; a private authority goes into "
+                "certificate_ca_file."
             ) from error
 
 
