@@ -5,6 +5,7 @@
 
 A program and not a YAML file, because testinfra reads host variables without evaluating templates.
 A scenario that needs other hosts than box12 and box13 says so in its molecule.yml: `ansible: {env: {LAB_HOSTS: …}}`.
+LAB_PREPRODUCTION names the boxes that are copies of the others.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 RELEASES = {"box12": "12", "box13": "13", "cloud": "12"}
 
 
-def inventory(scenario: str, hosts: list[str], scenarios: list[str]) -> dict[str, object]:
+def inventory(scenario: str, hosts: list[str], scenarios: list[str], copies: list[str]) -> dict[str, object]:
     """Describe the hosts of one scenario as `ansible-inventory --list` does."""
     network = f"198.19.{scenarios.index(scenario)}"
     names = {name: f"{network}.{10 + number}" for number, name in enumerate(hosts)}
@@ -34,12 +35,15 @@ def inventory(scenario: str, hosts: list[str], scenarios: list[str]) -> dict[str
         }
         for name in hosts
     }
+    boxes = [name for name in hosts if name.startswith("box")]
     return {
         "_meta": {"hostvars": hostvars},
         "lab": {"hosts": hosts},
-        "boxes": {"hosts": [name for name in hosts if name.startswith("box")]},
+        "boxes": {"hosts": boxes},
+        "production": {"hosts": [name for name in boxes if name not in copies]},
+        "preproduction": {"hosts": copies},
         # Every box is a whole site of its own.
-        **{group: {"children": ["boxes"]} for group in ("production", "web", "database", "cache")},
+        **{group: {"children": ["boxes"]} for group in ("web", "database", "cache")},
     }
 
 
@@ -49,7 +53,8 @@ def main() -> None:
     scenarios = sorted(folder.parent.name for folder in folders)
     scenario = os.environ.get("MOLECULE_SCENARIO_NAME", "default")
     hosts = os.environ.get("LAB_HOSTS", "box12 box13").split()
-    print(json.dumps(inventory(scenario, hosts, scenarios)))
+    copies = os.environ.get("LAB_PREPRODUCTION", "").split()
+    print(json.dumps(inventory(scenario, hosts, scenarios, copies)))
 
 
 if __name__ == "__main__":
