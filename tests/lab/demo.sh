@@ -21,6 +21,7 @@ if [[ ! -e $lab/backup/manifest.json ]]; then
     --password-file "$lab/backup-password"
 fi
 
+python tests/lab/push/pack.py "$lab/push-server.tgz"
 ansible-playbook tests/lab/hosts.yml
 # A slow line, 100 kB/s for each of four connections: one sees what the hours of a real fetch look like.
 ansible-playbook tests/lab/cloud.yml --extra-vars lab_rate=100000
