@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Prove that a pre-production copy reaches nobody: prove-silence ACCOUNT FOLDER
