@@ -63,7 +63,7 @@ KEPT: dict[str, tuple[str, ...]] = {
         "progress",
     ),
     "database_import": ("tables", "rows", "repairs", "timeline", "progress"),
-    "portal_health": ("findings", "summary"),
+    "portal_health": ("findings", "summary", "vantage"),
     "portal_info": ("portal",),
     "preflight": ("findings",),
 }

@@ -48,7 +48,8 @@ class Context:
     _idle: list[Connection[t.Any]] = dataclasses.field(default_factory=list)
     _borrowed: threading.local = dataclasses.field(default_factory=threading.local)
     _memory: dict[str, t.Any] = dataclasses.field(default_factory=dict)
-    _lock: threading.RLock = dataclasses.field(default_factory=threading.RLock)
+    _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+    _asking: dict[str, threading.Lock] = dataclasses.field(default_factory=dict)
 
     @property
     def files(self) -> PortalFiles:
@@ -136,7 +137,7 @@ class Context:
         """Standard output of a command on the host."""
         if self.run_command is None:
             raise CannotLook("commands cannot be run from here")
-        with self._lock:  # the runner may not be meant for several threads
+        with self._asking.setdefault("command", threading.Lock()):  # runners are not meant for several threads
             status, output, problem = self.run_command(arguments)
         if status != 0:
             raise BoxliftError(f"{arguments[0]} failed with status {status}: {problem.strip()[:200]}.")
@@ -144,7 +145,7 @@ class Context:
 
     def once(self, name: str, ask: t.Callable[[], _Answer]) -> _Answer:
         """An answer that several checks look at, asked for once. A failure is not remembered."""
-        with self._lock:
+        with self._asking.setdefault(f"once {name}", threading.Lock()):
             if name not in self._memory:
                 self._memory[name] = ask()
             return t.cast("_Answer", self._memory[name])
