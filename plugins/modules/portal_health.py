@@ -216,6 +216,9 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.context impo
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import PortalFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, Login, connect
 
+# So long a neighbour may take to answer; a firewall that says nothing must not hold up the rest.
+NEIGHBOUR_SECONDS = 5
+
 
 def build_context(module: AnsibleModule) -> Context:
     params = module.params
@@ -243,7 +246,7 @@ def build_context(module: AnsibleModule) -> Context:
         http_client=HttpClient(to_portal, params["ca_path"] or "") if base_url else None,
         login=(Login.from_params(database), database["name"]) if database else None,
         run_command=run_command,
-        connect_tcp=direct("", "", params["timeout"]),
+        connect_tcp=direct("", "", min(params["timeout"], NEIGHBOUR_SECONDS)),
         push_expected=params["push"],
         baseline=baseline_of(params["baseline"]),
     )

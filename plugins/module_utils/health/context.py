@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import threading
 import typing as t
@@ -168,6 +169,12 @@ class Context:
         except OSError as problem:
             return str(problem) or type(problem).__name__
         return ""
+
+    def silent(self, places: t.Sequence[tuple[str, int]]) -> dict[tuple[str, int], str]:
+        """The places that cannot be reached, with the reason; asked together, since each may take its whole time."""
+        with concurrent.futures.ThreadPoolExecutor(10) as callers:
+            problems = callers.map(lambda place: self.reaches(*place), places)
+        return {place: problem for place, problem in zip(places, problems) if problem}
 
     def close(self) -> None:
         self.release()

@@ -142,7 +142,7 @@ def integrations_handlers_answer(context: Context) -> Verdict:
     if not places:
         raise DoesNotApply("there are no handlers")
     asked = sorted(places)[:HANDLERS_ASKED]
-    silent = [f"{host}:{port}" for host, port in asked if context.reaches(host, port)]
+    silent = [f"{host}:{port}" for host, port in context.silent(asked)]
     return (
         warned(f"no connection to {some(silent)}") if silent else passed(f"{len(asked)} of {len(places)} hosts answer")
     )

@@ -165,7 +165,7 @@ def security_world_writable(context: Context) -> Verdict:
                     wide.append(os.path.relpath(path, root))
             if looked >= WALKED:
                 break
-    return failed(f"{len(wide)} of {looked}: {some(wide)}") if wide else passed(f"{looked} looked at")
+    return failed(f"{len(wide)} of {looked}: {some(wide)}") if wide else passed(f"{looked} files and folders")
 
 
 @check(
