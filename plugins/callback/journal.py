@@ -64,7 +64,7 @@ KEPT: dict[str, tuple[str, ...]] = {
     ),
     "database_import": ("tables", "rows", "repairs", "timeline", "progress"),
     "host_acceptance": ("findings", "figures"),
-    "portal_health": ("findings", "summary"),
+    "portal_health": ("findings", "summary", "vantage"),
     "portal_info": ("portal",),
     "preflight": ("findings",),
 }

@@ -22,13 +22,16 @@ class Finding:
     remedy: str = ""
     owner: str = "contractor"
     reference: str = ""
+    #: What a check that compares saw in the earlier portal.
+    before: str = ""
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
             raise ValueError(f"{self.id}: status {self.status!r} is none of {', '.join(STATUSES)}")
 
     def as_dict(self) -> dict[str, str]:
-        return dataclasses.asdict(self)
+        """All fields; `before` only where something was compared."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if name != "before" or value}
 
 
 def summarize(findings: t.Iterable[Finding]) -> dict[str, int]:

@@ -13,12 +13,21 @@ description:
     expected, who puts it right and how.
   - A check that cannot look says V(unknown) with the reason, never V(pass). A check whose precondition is not in order
     says V(skip) and names it, so that a dead database is one failure and not forty.
-  - Nothing is changed; the database is opened for reading only.
+  - Checks are made several at a time; the findings come in the same order each time.
+  - Nothing of the portal is changed; the database is opened for reading only. The one file that is written is
+    O(users_csv).
 extends_documentation_fragment:
   - boxlift.portal.attributes
-  - boxlift.portal.attributes.info_module
   - boxlift.portal.attributes.actiongroup_portal
   - boxlift.portal.database
+attributes:
+  check_mode:
+    support: full
+    details: All checks are made; O(users_csv) is not written.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
 options:
   document_root:
     description: Directory that holds C(bitrix/).
@@ -39,8 +48,8 @@ options:
   areas:
     description: >-
       Check only these areas, and what their checks need. Known are V(agents), V(content), V(database), V(domain),
-      V(environment), V(identity), V(licence), V(mail), V(modules), V(push), V(search), V(security), V(settings) and
-      V(web).
+      V(environment), V(identity), V(integrations), V(licence), V(mail), V(modules), V(push), V(search), V(security),
+      V(settings) and V(web).
     type: list
     elements: str
     default: []
@@ -68,6 +77,24 @@ options:
     description: Seconds that one connection or answer of the web server may take.
     type: int
     default: 15
+  baseline:
+    description:
+      - What M(boxlift.portal.portal_info) returned for the portal of the backup, or for this one at an earlier moment.
+      - Checks that compare with it say what was there V(before); without it they say V(skip).
+    type: dict
+  checks_dir:
+    description:
+      - Directory on the target with checks of this site's own. Every Python file in it is run, and registers functions
+        with the decorator C(check) of C(plugins/module_utils/health/registry.py), as the collection's own checks do.
+      - The files are run as the user of this task, so nobody else may be able to write them.
+    type: path
+  users_csv:
+    description:
+      - File on the target to write the employees to who cannot log in with a password, with mode V(0600) and the
+        columns C(id), C(login), C(email), C(name), C(reason) and C(what to do). With nobody to name it holds the
+        columns alone.
+      - It is written when the check C(identity.login) could look. The portal resets passwords, not this module.
+    type: path
   fail_on:
     description:
       - Which findings make the task fail; they are returned either way.
@@ -97,6 +124,15 @@ EXAMPLES = r"""
     vantage: outside
     areas: [web, security]
   delegate_to: localhost
+
+- name: Compare with what the cloud's portal had, run this site's own checks, list who needs a new password
+  boxlift.portal.portal_health:
+    document_root: /srv/portal/www
+    base_url: https://portal.example.com
+    baseline: "{{ before.portal }}"
+    checks_dir: /etc/boxlift/checks
+    users_csv: /root/users-without-password.csv
+    fail_on: never
 
 - name: Stop unless mail and agents are in perfect order
   boxlift.portal.portal_health:
@@ -136,6 +172,9 @@ findings:
     reference:
       description: Where the expectation comes from.
       type: str
+    before:
+      description: What O(baseline) says of the same; only there where the check compares with it.
+      type: str
   sample:
     - id: push.enabled
       area: push
@@ -149,7 +188,12 @@ summary:
   description: How many findings there are of each status.
   returned: always
   type: dict
-  sample: {pass: 47, warn: 1, fail: 1, unknown: 0, skip: 0}
+  sample: {pass: 130, warn: 1, fail: 1, unknown: 0, skip: 0}
+users:
+  description: How many employees cannot log in with a password.
+  returned: when O(users_csv) is given and the check C(identity.login) could look
+  type: int
+  sample: 17
 vantage:
   description: Where was looked from.
   returned: always
@@ -164,13 +208,16 @@ import urllib.parse
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.finding import summarize
-from ansible_collections.boxlift.portal.plugins.module_utils.health import runner
+from ansible_collections.boxlift.portal.plugins.module_utils.finding import Finding, summarize
+from ansible_collections.boxlift.portal.plugins.module_utils.health import runner, site_checks, users
 from ansible_collections.boxlift.portal.plugins.module_utils.health.catalogue import all_checks
 from ansible_collections.boxlift.portal.plugins.module_utils.health.client import HttpClient, direct
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import PortalFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, Login, connect
+
+# So long a neighbour may take to answer; a firewall that says nothing must not hold up the rest.
+NEIGHBOUR_SECONDS = 5
 
 
 def build_context(module: AnsibleModule) -> Context:
@@ -199,20 +246,47 @@ def build_context(module: AnsibleModule) -> Context:
         http_client=HttpClient(to_portal, params["ca_path"] or "") if base_url else None,
         login=(Login.from_params(database), database["name"]) if database else None,
         run_command=run_command,
-        connect_tcp=direct("", "", params["timeout"]),
+        connect_tcp=direct("", "", min(params["timeout"], NEIGHBOUR_SECONDS)),
         push_expected=params["push"],
+        baseline=baseline_of(params["baseline"]),
     )
+
+
+def baseline_of(given: dict[str, t.Any] | None) -> dict[str, t.Any] | None:
+    """The option baseline, with or without `portal` around it."""
+    portal = (given or {}).get("portal", given)
+    if given is not None and not (isinstance(portal, dict) and {"counts", "newest", "modules"} & portal.keys()):
+        raise BoxliftError(
+            "baseline has neither counts nor newest nor modules.", "Give what portal_info returned as `portal`."
+        )
+    return portal
+
+
+def list_users(module: AnsibleModule, context: Context, findings: t.Sequence[Finding]) -> dict[str, t.Any]:
+    """Writes users_csv; the values that the module returns for it."""
+    looked = any(finding.id == "identity.login" and finding.status in ("pass", "fail") for finding in findings)
+    if not module.params["users_csv"] or not looked:
+        return {}
+    people = users.locked_out(context.query)
+    content = users.as_csv(people)
+    changed = not module.check_mode and users.write_csv(module.params["users_csv"], content)
+    return {"changed": changed, "users": len(people)}
 
 
 def run(module: AnsibleModule) -> None:
     params = module.params
+    if params["checks_dir"]:
+        site_checks.load(params["checks_dir"], all_checks())
     checks = runner.select(all_checks(), params["vantage"], params["areas"], params["skip"])
     context = build_context(module)
     try:
         findings = runner.run(context, checks, params["skip"])
+        listed = list_users(module, context, findings)
     finally:
         context.close()
     result = {
+        "changed": False,
+        **listed,
         "findings": [finding.as_dict() for finding in findings],
         "summary": summarize(findings),
         "vantage": params["vantage"],
@@ -220,7 +294,7 @@ def run(module: AnsibleModule) -> None:
     wrong = [finding.id for finding in findings if finding.status in runner.FAIL_ON[params["fail_on"]]]
     if wrong:
         module.fail_json(msg=f"{len(wrong)} of {len(findings)} checks are not in order: {', '.join(wrong)}.", **result)
-    module.exit_json(changed=False, **result)
+    module.exit_json(**result)
 
 
 def main() -> None:
@@ -236,6 +310,9 @@ def main() -> None:
             "address": {"type": "str"},
             "ca_path": {"type": "path"},
             "timeout": {"type": "int", "default": 15},
+            "baseline": {"type": "dict"},
+            "checks_dir": {"type": "path"},
+            "users_csv": {"type": "path"},
             "fail_on": {"type": "str", "choices": list(runner.FAIL_ON), "default": "fail"},
         },
         required_one_of=[["document_root", "base_url", "database"]],

@@ -7,6 +7,7 @@ from __future__ import annotations
 import collections
 import typing as t
 
+from ansible_collections.boxlift.portal.plugins.module_utils.health.merge import merge
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import Journal, Run, Step
 
 VERSION = 1
@@ -92,7 +93,10 @@ def findings_of(runs: t.Sequence[Run]) -> list[Data] | None:
             looked = True
             for finding in result["findings"]:
                 whole = {**dict.fromkeys(FINDING_FIELDS, ""), **finding, "host": step.host}
-                latest[modules[0], step.host, whole["id"]] = whole
+                key = modules[0], step.host, whole["id"]
+                if result.get("vantage") == "outside" and key in latest:
+                    whole = merge([latest[key]], [whole])[0]
+                latest[key] = whole
     if not looked:
         return None
     order = {status: place for place, status in enumerate(FINDING_ORDER)}

@@ -12,6 +12,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.checks impor
     environment,
     foundation,
     identity,
+    integrations,
     licence,
     modules,
     push,
@@ -26,7 +27,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.registry imp
 # Importing a file registers its checks.
 FILES = (
     *(environment, foundation, web, settings, database, domain, push, agents),
-    *(identity, search, content, modules, security, licence),
+    *(identity, search, content, modules, security, licence, integrations),
 )
 
 

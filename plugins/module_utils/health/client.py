@@ -16,11 +16,27 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 
 Connector = t.Callable[[str, int], socket.socket]
 BODY_LIMIT = 65536
+_AGENT: t.Mapping[str, str] = {"User-Agent": "boxlift.portal health check"}
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
 class Unreachable(BoxliftError):
     """No HTTP answer came."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Cookie:
+    name: str
+    value: str
+    #: Attributes in lower case, such as `secure` or `domain`.
+    attributes: dict[str, str]
+
+    @classmethod
+    def parse(cls, text: str) -> Cookie:
+        pair, *rest = text.split(";")
+        name, _equals, value = pair.strip().partition("=")
+        split = [each.strip().partition("=") for each in rest]
+        return cls(name, value, {key.strip().lower(): val.strip() for key, _equals, val in split})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +47,11 @@ class Response:
 
     def header(self, name: str) -> str:
         return self.headers.get(name) or ""
+
+    @property
+    def cookies(self) -> dict[str, Cookie]:
+        """The cookies that the answer sets, by their names."""
+        return {cookie.name: cookie for cookie in map(Cookie.parse, self.headers.get_all("Set-Cookie") or [])}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +86,9 @@ class HttpClient:
         self.connect = connect
         self.ca_path = ca_path
 
-    def request(self, url: str, method: str = "GET", body: bytes | None = None) -> Response:
+    def request(
+        self, url: str, method: str = "GET", body: bytes | None = None, headers: t.Mapping[str, str] = _AGENT
+    ) -> Response:
         """One request and its answer, whatever its status.
 
         The certificate is not judged here: one check judges it, and a bad one must not hide everything else. Nothing
@@ -77,8 +100,7 @@ class HttpClient:
             connection.sock = self.open(url)
             try:
                 target = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
-                headers = {"User-Agent": "boxlift.portal health check", "Connection": "close"}
-                connection.request(method, target, body, headers)
+                connection.request(method, target, body, {**headers, "Connection": "close"})
                 answer = connection.getresponse()
                 return Response(answer.status, answer.headers, answer.read(BODY_LIMIT))
             finally:
@@ -92,6 +114,21 @@ class HttpClient:
         host = parts.hostname or ""
         plain = self.connect(host, parts.port or _DEFAULT_PORTS[parts.scheme])
         return _unjudged().wrap_socket(plain, server_hostname=host) if parts.scheme in ("https", "wss") else plain
+
+    def announce(self, url: str, size: int) -> int:
+        """The status that meets the announcement of a body of this size, 100 for `go on`; nothing of it is sent."""
+        parts = urllib.parse.urlsplit(url)
+        head = f"POST {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Length: {size}\r\n"
+        head += "Content-Type: application/octet-stream\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
+        try:
+            with self.open(url) as connection:
+                connection.sendall(head.encode())
+                words = connection.makefile("rb").readline(1000).split()
+        except OSError as problem:
+            raise Unreachable(f"POST {url}: no answer ({problem or type(problem).__name__}).") from problem
+        if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
+            raise Unreachable(f"POST {url}: the answer is not HTTP.")
+        return int(words[1])
 
     def certificate(self, host: str, port: int = 443) -> Certificate:
         """The server's certificate, its chain proven against the system's CAs and those of `ca_path`."""

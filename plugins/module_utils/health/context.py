@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
+import threading
 import typing as t
 import urllib.parse
 
@@ -21,6 +23,7 @@ if t.TYPE_CHECKING:
     from pymysql.connections import Connection
 
 Connect = t.Callable[[Login, str], "Connection[t.Any]"]
+_Answer = t.TypeVar("_Answer")
 Runner = t.Callable[[t.Sequence[str]], "tuple[int, str, str]"]
 
 
@@ -39,8 +42,15 @@ class Context:
     run_command: Runner | None = None
     connect_tcp: Connector | None = None
     push_expected: bool = True
-    _connection: Connection[t.Any] | None = None
+    #: What portal_info said of the cloud's portal, or of this one earlier.
+    baseline: dict[str, t.Any] | None = None
     _sections: dict[str, Value] | None = None
+    #: Each thread borrows a connection; here lie those that nobody uses.
+    _idle: list[Connection[t.Any]] = dataclasses.field(default_factory=list)
+    _borrowed: threading.local = dataclasses.field(default_factory=threading.local)
+    _memory: dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+    _asking: dict[str, threading.Lock] = dataclasses.field(default_factory=dict)
 
     @property
     def files(self) -> PortalFiles:
@@ -83,9 +93,21 @@ class Context:
 
     @property
     def connection(self) -> Connection[t.Any]:
-        if self._connection is None:
-            self._connection = self.open_connection()
-        return self._connection
+        """This thread's own connection, until release()."""
+        mine: Connection[t.Any] | None = getattr(self._borrowed, "connection", None)
+        if mine is None:
+            with self._lock:
+                mine = self._idle.pop() if self._idle else None
+            mine = self._borrowed.connection = mine or self.open_connection()
+        return mine
+
+    def release(self) -> None:
+        """Hands this thread's connection on to the next check; a dead one is forgotten."""
+        mine = getattr(self._borrowed, "connection", None)
+        self._borrowed.connection = None
+        if mine is not None and mine.open:
+            with self._lock:
+                self._idle.append(mine)
 
     def open_connection(self) -> Connection[t.Any]:
         conn = self.connect(*(self.login or portal_login(self.files)))
@@ -116,15 +138,48 @@ class Context:
         """Standard output of a command on the host."""
         if self.run_command is None:
             raise CannotLook("commands cannot be run from here")
-        status, output, problem = self.run_command(arguments)
+        with self._asking.setdefault("command", threading.Lock()):  # runners are not meant for several threads
+            status, output, problem = self.run_command(arguments)
         if status != 0:
             raise BoxliftError(f"{arguments[0]} failed with status {status}: {problem.strip()[:200]}.")
         return output
 
+    def once(self, name: str, ask: t.Callable[[], _Answer]) -> _Answer:
+        """An answer that several checks look at, asked for once. A failure is not remembered."""
+        with self._asking.setdefault(f"once {name}", threading.Lock()):
+            if name not in self._memory:
+                self._memory[name] = ask()
+            return t.cast("_Answer", self._memory[name])
+
+    def need_baseline(self, *path: str) -> t.Any:
+        """A part of the baseline; ends the check where there is nothing to compare with."""
+        value: t.Any = self.baseline
+        for key in path:
+            value = value.get(key) if isinstance(value, dict) else None
+        if not value:
+            raise DoesNotApply("no baseline was given" if not self.baseline else f"the baseline has no {path[-1]}")
+        return value
+
+    def reaches(self, host: str, port: int) -> str:
+        """Why no connection to a server can be made from here; empty where it can."""
+        if self.connect_tcp is None:
+            raise CannotLook("connections cannot be made from here")
+        try:
+            self.connect_tcp(host, port).close()
+        except OSError as problem:
+            return str(problem) or type(problem).__name__
+        return ""
+
+    def silent(self, places: t.Sequence[tuple[str, int]]) -> dict[tuple[str, int], str]:
+        """The places that cannot be reached, with the reason; asked together, since each may take its whole time."""
+        with concurrent.futures.ThreadPoolExecutor(10) as callers:
+            problems = callers.map(lambda place: self.reaches(*place), places)
+        return {place: problem for place, problem in zip(places, problems) if problem}
+
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self.release()
+        while self._idle:
+            self._idle.pop().close()
 
 
 def some(items: t.Sequence[object], limit: int = 5) -> str:

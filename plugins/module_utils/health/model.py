@@ -24,11 +24,12 @@ class DoesNotApply(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What a check saw. An own remedy replaces the check's general one."""
+    """What a check saw. An own remedy replaces the check's general one; `before` is what the baseline says."""
 
     status: str
     observed: str
     remedy: str = ""
+    before: str = ""
 
 
 def passed(observed: str) -> Verdict:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
@@ -19,6 +20,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.model import
     Verdict,
 )
 
+#: As many checks are asked at a time, and as many connections to the database are open at most.
+WORKERS = 6
 #: What makes a run fail, from nothing to everything that is not in order.
 FAIL_ON = {"never": (), "fail": ("fail",), "unknown": ("fail", "unknown"), "warn": ("fail", "unknown", "warn")}
 
@@ -38,22 +41,37 @@ def select(registry: Registry, vantage: str, areas: t.Sequence[str] = (), skip: 
 
 
 def run(context: Context, checks: t.Sequence[Check], skip: t.Sequence[str] = ()) -> list[Finding]:
-    findings: list[Finding] = []
+    """Asks the checks, several at a time; the findings come in the order of the checks."""
+    verdicts: dict[str, Verdict] = {}
     blocking: dict[str, str] = {}  # checks that are not in order, or could not be asked because of one that is not
-    for check in checks:
-        blocked_by = next((need for need in check.needs if need in blocking), None)
-        if check.id in skip:
-            verdict = Verdict("skip", "left out by request")
-        elif blocked_by is not None:
-            verdict = Verdict(
-                "skip", f"{blocked_by} is not in order: {blocking[blocked_by]}", f"Settle {blocked_by} first."
-            )
-        else:
-            verdict = _answer(check, context)
-        if blocked_by is not None or verdict.status in ("fail", "unknown"):
-            blocking[check.id] = verdict.status
-        findings.append(_finding(check, verdict))
-    return findings
+    waiting = {check.id: check for check in checks}
+    running: dict[concurrent.futures.Future[Verdict], Check] = {}
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as workers:
+        while waiting or running:
+            open_ids = {*waiting, *(check.id for check in running.values())}
+            for check in [each for each in waiting.values() if open_ids.isdisjoint(each.needs)]:
+                del waiting[check.id]
+                running[workers.submit(_verdict, check, context, skip, dict(blocking))] = check
+            done, _pending = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
+            for future in done:
+                check = running.pop(future)
+                verdict = verdicts[check.id] = future.result()
+                if verdict.status in ("fail", "unknown") or not blocking.keys().isdisjoint(check.needs):
+                    blocking[check.id] = verdict.status
+    return [_finding(check, verdicts[check.id]) for check in checks]
+
+
+def _verdict(check: Check, context: Context, skip: t.Sequence[str], blocking: t.Mapping[str, str]) -> Verdict:
+    blocked_by = next((need for need in check.needs if need in blocking), None)
+    if check.id in skip:
+        return Verdict("skip", "left out by request")
+    if blocked_by is not None:
+        observed = f"{blocked_by} is not in order: {blocking[blocked_by]}"
+        return Verdict("skip", observed, f"Settle {blocked_by} first.")
+    try:
+        return _answer(check, context)
+    finally:
+        context.release()
 
 
 def _answer(check: Check, context: Context) -> Verdict:
@@ -80,6 +98,7 @@ def _finding(check: Check, verdict: Verdict) -> Finding:
         remedy="" if in_order else verdict.remedy or check.remedy,
         owner=check.owner,
         reference=check.reference,
+        before=verdict.before,
     )
 
 

@@ -5,16 +5,20 @@
 from __future__ import annotations
 
 import math
+import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context, some
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import (
     CannotLook,
+    DoesNotApply,
     Verdict,
     failed,
     passed,
     warned,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import check
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.info import gather
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.site import cloud_names
 
 #: At most this many files are looked at; with more, every n-th.
 SAMPLE = 5000
@@ -160,3 +164,235 @@ def content_task_chats(context: Context) -> Verdict:
 def content_notices(context: Context) -> Verdict:
     tags = [str(row["TAG"]) for row in context.query("SELECT DISTINCT TAG FROM b_admin_notify ORDER BY TAG")]
     return warned(f"open: {some(tags)}") if tags else passed("none")
+
+
+def _portal(context: Context) -> dict[str, t.Any]:
+    """What portal_info would say now."""
+    conn = context.connection
+    return context.once("portal", lambda: gather(None, conn))
+
+
+def _compared(context: Context, entities: t.Sequence[str]) -> Verdict:
+    """Counts of these entities against the baseline: less than before is a loss."""
+    now = _portal(context)["counts"]
+    stated = context.need_baseline("counts")
+    before = {name: int(stated[name]) for name in entities if isinstance(stated.get(name), int)}
+    if not before:
+        raise DoesNotApply(f"the baseline counts none of {', '.join(entities)}")
+    lost = [f"{before[name] - (now[name] or 0)} {name}" for name in before if (now[name] or 0) < before[name]]
+    shown = ", ".join(f"{'no table' if now[name] is None else now[name]} {name}" for name in before)
+    return Verdict(
+        "fail" if lost else "pass",
+        f"now {shown}" + (f"; lost: {', '.join(lost)}" if lost else ""),
+        before=", ".join(f"{number} {name}" for name, number in before.items()),
+    )
+
+
+_COUNTED = "no fewer than the baseline counts"
+_RESTORE = "Compare with the backup: look at the restore's warnings, and load the tables again (database_import)."
+
+
+@check(
+    "content.count_people",
+    why="A user who is missing takes tasks, rights and history along.",
+    expected=f"users and groups: {_COUNTED}",
+    remedy=_RESTORE,
+    needs=_NEEDS,
+)
+def content_count_people(context: Context) -> Verdict:
+    return _compared(context, ("users", "groups"))
+
+
+@check(
+    "content.count_crm",
+    why="A lead, deal or customer that is missing is lost business.",
+    expected=f"leads, deals, contacts, companies, activities and timeline: {_COUNTED}",
+    remedy=_RESTORE,
+    needs=_NEEDS,
+)
+def content_count_crm(context: Context) -> Verdict:
+    return _compared(context, ("leads", "deals", "contacts", "companies", "activities", "timeline"))
+
+
+@check(
+    "content.count_work",
+    why="Tasks and their comments are what people worked on yesterday.",
+    expected=f"tasks and comments: {_COUNTED}",
+    remedy=_RESTORE,
+    needs=_NEEDS,
+)
+def content_count_work(context: Context) -> Verdict:
+    return _compared(context, ("tasks", "comments"))
+
+
+@check(
+    "content.count_messages",
+    why="Chats hold agreements that are written nowhere else.",
+    expected=f"chats and messages: {_COUNTED}",
+    remedy=_RESTORE,
+    needs=_NEEDS,
+)
+def content_count_messages(context: Context) -> Verdict:
+    return _compared(context, ("chats", "messages"))
+
+
+@check(
+    "content.count_files",
+    why="A file that the database does not know cannot be opened, wherever it lies.",
+    expected=f"files and documents: {_COUNTED}",
+    remedy=_RESTORE,
+    needs=_NEEDS,
+)
+def content_count_files(context: Context) -> Verdict:
+    return _compared(context, ("files", "disk_objects"))
+
+
+@check(
+    "content.newest",
+    why="Everything that people did between the backup and the switch is missing here.",
+    expected="the newest records are as new as those of the baseline",
+    remedy="Transfer what came since (crm_transfer), or make the final backup with the cloud closed.",
+    needs=_NEEDS,
+)
+def content_newest(context: Context) -> Verdict:
+    now = _portal(context)["newest"]
+    before = {name: str(value) for name, value in context.need_baseline("newest").items() if value}
+    older = [f"{name} {now.get(name) or 'none'}" for name in before if str(now.get(name) or "") < before[name]]
+    return Verdict(
+        "fail" if older else "pass",
+        f"older than before: {some(older)}" if older else f"newest {max(str(v) for v in now.values() if v)}",
+        before=some([f"{name} {before[name]}" for name in sorted(before)], 20),
+    )
+
+
+@check(
+    "content.disk_files",
+    why="A document of the drive without its file opens as an error.",
+    expected="every document of the drive has its row in b_file",
+    remedy="Load b_disk_object and b_file again from one backup.",
+    needs=_NEEDS,
+)
+def content_disk_files(context: Context) -> Verdict:
+    context.need_table("b_disk_object")
+    lost = context.query(
+        "SELECT o.ID, o.NAME FROM b_disk_object o LEFT JOIN b_file f ON f.ID = o.FILE_ID"
+        " WHERE o.FILE_ID > 0 AND f.ID IS NULL ORDER BY o.ID"
+    )
+    if lost:
+        return failed(f"{len(lost)} documents have no file: {some([row['ID'] for row in lost])}")
+    return passed(f"{context.value('SELECT COUNT(*) FROM b_disk_object WHERE FILE_ID > 0')} documents")
+
+
+@check(
+    "content.attachments",
+    why="Attachments of tasks, comments and posts point to documents of the drive.",
+    expected="every attachment's document exists",
+    remedy="Load b_disk_attached_object and b_disk_object again from one backup.",
+    needs=_NEEDS,
+)
+def content_attachments(context: Context) -> Verdict:
+    context.need_table("b_disk_attached_object")
+    lost = context.query(
+        "SELECT a.ID FROM b_disk_attached_object a LEFT JOIN b_disk_object o ON o.ID = a.OBJECT_ID"
+        " WHERE o.ID IS NULL ORDER BY a.ID"
+    )
+    if lost:
+        return failed(f"{len(lost)} attachments have no document: {some([row['ID'] for row in lost])}")
+    return passed(f"{context.value('SELECT COUNT(*) FROM b_disk_attached_object')} attachments")
+
+
+@check(
+    "content.chat_folders",
+    why="Files of a chat lie in a folder of its own; without it nothing can be sent there.",
+    expected="every chat's folder exists on the drive",
+    remedy="Load b_im_chat and b_disk_object again from one backup.",
+    needs=_NEEDS,
+)
+def content_chat_folders(context: Context) -> Verdict:
+    for table in ("b_im_chat", "b_disk_object"):
+        context.need_table(table)
+    lost = context.query(
+        "SELECT c.ID FROM b_im_chat c LEFT JOIN b_disk_object o ON o.ID = c.DISK_FOLDER_ID"
+        " WHERE c.DISK_FOLDER_ID > 0 AND o.ID IS NULL ORDER BY c.ID"
+    )
+    if lost:
+        return failed(f"{len(lost)} chats have lost their folder: {some([row['ID'] for row in lost])}")
+    return passed(f"{context.value('SELECT COUNT(*) FROM b_im_chat WHERE DISK_FOLDER_ID > 0')} chats with a folder")
+
+
+@check(
+    "content.chat_messages",
+    why="A message whose chat is missing is shown nowhere.",
+    expected="every message belongs to a chat that exists",
+    remedy="Load b_im_chat and b_im_message again from one backup.",
+    needs=_NEEDS,
+)
+def content_chat_messages(context: Context) -> Verdict:
+    for table in ("b_im_message", "b_im_chat"):
+        context.need_table(table)
+    row = context.query(
+        "SELECT COUNT(*) AS n, COUNT(DISTINCT m.CHAT_ID) AS chats FROM b_im_message m"
+        " LEFT JOIN b_im_chat c ON c.ID = m.CHAT_ID WHERE c.ID IS NULL"
+    )[0]
+    if row["n"]:
+        return failed(f"{row['n']} messages of {row['chats']} chats that are missing")
+    return passed(f"{context.value('SELECT COUNT(*) FROM b_im_message')} messages")
+
+
+@check(
+    "content.task_forum",
+    why="Comments in another forum than the one that tasks use are not shown.",
+    expected="tasks.task_forum_id names a forum, and the tasks' topics are in it",
+    remedy="Set tasks.task_forum_id with portal_option to the forum that holds the tasks' topics.",
+    needs=_NEEDS,
+)
+def content_task_forum(context: Context) -> Verdict:
+    for table in ("b_forum", "b_forum_topic", "b_tasks"):
+        context.need_table(table)
+    forum = context.option("tasks", "task_forum_id")
+    if not context.query("SELECT ID FROM b_forum WHERE ID = %s", forum or "0"):
+        return failed(f"tasks.task_forum_id is {forum!r}, and there is no such forum")
+    away = int(
+        context.value(
+            "SELECT COUNT(*) FROM b_tasks t JOIN b_forum_topic ft ON ft.ID = t.FORUM_TOPIC_ID WHERE ft.FORUM_ID <> %s",
+            forum,
+        )
+    )
+    return failed(f"{away} topics are in other forums than {forum}") if away else passed(f"forum {forum}")
+
+
+@check(
+    "content.hidden_comments",
+    why="Comments that wait for approval are seen by nobody but moderators.",
+    expected="no comment of a task waits for approval",
+    remedy="Approve them in the forum's administration, and recount the topics.",
+    needs=_NEEDS,
+)
+def content_hidden_comments(context: Context) -> Verdict:
+    for table in ("b_forum_message", "b_tasks"):
+        context.need_table(table)
+    hidden = int(
+        context.value(
+            "SELECT COUNT(*) FROM b_forum_message m JOIN b_tasks t ON t.FORUM_TOPIC_ID = m.TOPIC_ID"
+            " WHERE m.APPROVED <> 'Y'"
+        )
+    )
+    return warned(f"{hidden} wait") if hidden else passed("none waits")
+
+
+@check(
+    "content.cloud_links",
+    why="Who follows a link to the cloud's portal from a fresh message goes on working there.",
+    expected="messages of the last week do not lead to a portal in the vendor's cloud",
+    remedy="Tell the users the new address; redirect the old one as long as the cloud is open.",
+    owner="customer",
+    needs=_NEEDS,
+)
+def content_cloud_links(context: Context) -> Verdict:
+    context.need_table("b_im_message")
+    recent = context.query(
+        "SELECT ID, MESSAGE AS m FROM b_im_message WHERE ID > (SELECT COALESCE(MAX(ID), 0) - 20000 FROM b_im_message)"
+        " AND DATE_CREATE > NOW() - INTERVAL 7 DAY AND MESSAGE LIKE '%.bitrix24.%' ORDER BY ID"
+    )
+    names = sorted({name for row in recent for name in cloud_names(row["m"])})
+    return warned(f"{len(recent)} messages name {some(names)}") if names else passed("none does")

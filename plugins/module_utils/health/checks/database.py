@@ -16,6 +16,20 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection impo
 
 _NEEDS = ("database.reachable",)
 _CHARSETS = ("utf8", "utf8mb3", "utf8mb4")
+_NUMBERED = (
+    *(
+        "b_user",
+        "b_file",
+        "b_event",
+        "b_agent",
+        "b_tasks",
+        "b_forum_topic",
+        "b_forum_message",
+        "b_im_chat",
+        "b_im_message",
+    ),
+    *("b_crm_lead", "b_crm_deal", "b_crm_contact", "b_crm_company", "b_crm_act", "b_crm_timeline", "b_disk_object"),
+)
 CLOCK_SECONDS = 1.0
 PACKET = 16 * 1024 * 1024
 
@@ -133,3 +147,64 @@ def database_clock(context: Context) -> Verdict:
     apart = max(before - stated, stated - after, 0.0)
     observed = f"{apart:.1f} s apart"
     return passed(observed) if apart <= CLOCK_SECONDS else failed(observed)
+
+
+@check(
+    "database.server_charset",
+    why="Tables that an update creates get the server's character set where the statement names none.",
+    expected="character_set_server is utf8mb4 or utf8, and connections answer in what they ask in",
+    remedy="Set character-set-server and collation-server on the server (role boxlift.portal.database).",
+    reference="site checker: check_mysql_connection_charset",
+    needs=_NEEDS,
+)
+def database_server_charset(context: Context) -> Verdict:
+    row = context.query(
+        "SELECT @@global.character_set_server AS server, @@character_set_connection AS asked,"
+        " @@character_set_results AS answered"
+    )[0]
+    if row["server"] not in _CHARSETS:
+        return failed(f"character_set_server is {row['server']}")
+    if row["asked"] != row["answered"]:
+        return failed(f"connections ask in {row['asked']} and get answers in {row['answered']}")
+    return passed(str(row["server"]))
+
+
+@check(
+    "database.table_status",
+    why="A table that the server cannot open, or a view on a missing one, stops the page that needs it.",
+    expected="the server can open every table and every view",
+    remedy="Restore the table named here from the dump (database_import), or drop the view.",
+    reference="site checker: check_mysql_table_status",
+    needs=_NEEDS,
+)
+def database_table_status(context: Context) -> Verdict:
+    # The number of rows is asked for so that the server has to open each table.
+    tables = context.query(
+        "SELECT TABLE_NAME AS t, TABLE_TYPE AS kind, ENGINE AS e, TABLE_ROWS AS n FROM information_schema.TABLES"
+        " WHERE TABLE_SCHEMA = DATABASE() ORDER BY TABLE_NAME"
+    )
+    columns = context.query(
+        "SELECT DISTINCT TABLE_NAME AS t FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE()"
+    )
+    opened = {row["t"] for row in columns}
+    broken = [
+        row["t"] for row in tables if row["t"] not in opened or (row["kind"] == "BASE TABLE" and row["e"] is None)
+    ]
+    return failed(f"{len(broken)}: {some(broken)}") if broken else passed(f"{len(tables)} tables and views")
+
+
+@check(
+    "database.auto_increment",
+    why="A table that has lost its counter takes no second new row: no new task, no new lead.",
+    expected="the numbers (ID) of the portal's main tables are given by the server",
+    remedy="ALTER TABLE … MODIFY ID … NOT NULL AUTO_INCREMENT for the tables named here.",
+    needs=_NEEDS,
+)
+def database_auto_increment(context: Context) -> Verdict:
+    names = ", ".join(f"'{name}'" for name in _NUMBERED)
+    found = context.query(
+        "SELECT TABLE_NAME AS t, EXTRA AS x FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE()"
+        f" AND COLUMN_NAME = 'ID' AND TABLE_NAME IN ({names}) ORDER BY TABLE_NAME"
+    )
+    lost = [str(row["t"]) for row in found if "auto_increment" not in str(row["x"])]
+    return failed(f"lost in {some(lost)}") if lost else passed(f"{len(found)} tables")

@@ -4,18 +4,24 @@
 
 from __future__ import annotations
 
+import re
+
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context, some
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import (
+    ANYWHERE,
     CannotLook,
+    DoesNotApply,
     Verdict,
     failed,
     passed,
     warned,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import check
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import read
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.site import (
     Address,
     cloud_constants,
+    cloud_names,
     leftovers,
     plan,
 )
@@ -83,3 +89,100 @@ def domain_certificate_names(context: Context) -> Verdict:
         raise CannotLook("no active site has a SERVER_NAME")
     bare = [f"{name} (site {lid})" for name, lid in names.items() if not shown.covers(name)]
     return failed(f"not in the certificate: {', '.join(bare)}") if bare else passed(", ".join(names))
+
+
+@check(
+    "domain.mail_addresses",
+    why="Letters from an address of the cloud's domain are refused by the recipients' servers.",
+    expected="main.email_from and the addresses of active sites are set, and not of the vendor's cloud",
+    remedy="Set main.email_from with portal_option and EMAIL of the site in the administration to an own address.",
+    owner="customer",
+    needs=("database.reachable",),
+)
+def domain_mail_addresses(context: Context) -> Verdict:
+    addresses = {"main.email_from": context.option("main", "email_from")}
+    sites = context.query("SELECT LID, EMAIL FROM b_lang WHERE ACTIVE = 'Y' ORDER BY SORT, LID")
+    # A site without an address of its own takes the portal's.
+    addresses.update({f"b_lang {row['LID']}.EMAIL": str(row["EMAIL"]) for row in sites if row["EMAIL"]})
+    wrong = [f"{where} is {value!r}" for where, value in addresses.items() if "@" not in value or cloud_names(value)]
+    return failed("; ".join(wrong)) if wrong else passed(some(sorted(set(addresses.values()))))
+
+
+@check(
+    "domain.sites",
+    why="The portal chooses the site by the name that was asked for; without a match it answers with none.",
+    expected="one active site is the default, sites limited to domains have this one, all have one character set",
+    remedy="Correct the sites in the administration, or run portal_site.",
+    reference="site checker: check_sites",
+    needs=("database.reachable",),
+)
+def domain_sites(context: Context) -> Verdict:
+    host = context.host
+    sites = context.query(
+        "SELECT LID, DEF, CHARSET, DOMAIN_LIMITED AS limited FROM b_lang WHERE ACTIVE = 'Y' ORDER BY LID"
+    )
+    domains = context.query("SELECT LID, DOMAIN FROM b_lang_domain")
+    default = [row["LID"] for row in sites if row["DEF"] == "Y"]
+    wrong = [] if len(default) == 1 else [f"{len(default)} active sites are the default"]
+    for site in sites:
+        own = [str(row["DOMAIN"]).lower() for row in domains if row["LID"] == site["LID"]]
+        if site["limited"] == "Y" and not any(f".{host}".endswith(f".{name}") for name in own):
+            wrong.append(f"site {site['LID']} is limited to {', '.join(own) or 'no domain'}")
+    charsets = {str(row["CHARSET"]).lower() for row in sites if row["CHARSET"]}
+    if len(charsets) > 1:
+        wrong.append(f"character sets {', '.join(sorted(charsets))}")
+    return failed("; ".join(wrong)) if wrong else passed(f"{len(sites)} sites")
+
+
+@check(
+    "domain.cloud_functions",
+    why="Code that was written for the cloud stops with an error where its functions are missing.",
+    expected="no file in php_interface uses bx_sign or asks for the module bitrix24",
+    remedy="Take the call out of the file named here, with its author.",
+    needs=("settings.readable",),
+)
+def domain_cloud_functions(context: Context) -> Verdict:
+    folders = [context.files.root / top / "php_interface" for top in ("bitrix", "local")]
+    files = sorted(path for folder in folders for path in folder.glob("**/*.php") if path.is_file())
+    words = re.compile(rb"\bbx_sign\s*\(|(?:IncludeModule|includeModule)\(\s*['\"]bitrix24['\"]")
+    found = [f"{path} ({match.group().decode()})" for path in files for match in [words.search(read(path))] if match]
+    return warned(some(found)) if found else passed(f"{len(files)} files")
+
+
+@check(
+    "domain.page_links",
+    why="A page that names the cloud, an inner port or plain http sends people away with their first click.",
+    expected="links on the first page stay on the portal's address",
+    remedy="Run portal_site; behind a proxy, let nginx tell PHP that the portal is https (role boxlift.portal.web).",
+    needs=("web.answers",),
+    vantage=ANYWHERE,
+)
+def domain_page_links(context: Context) -> Verdict:
+    own = re.compile(rf"(https?)://{re.escape(context.host)}(:\d+)?(?=[/\"'<\s])", re.IGNORECASE)
+    wanted = (context.url.scheme, f":{context.url.port}" if context.url.port else "")
+    wrong = []
+    for path in ("/", "/auth/"):
+        body = context.http.request(context.address(path)).body.decode("utf-8", "replace")
+        wrong += [f"{path} names {name}" for name in cloud_names(body)]
+        links = {
+            match.group(0) for match in own.finditer(body) if (match.group(1).lower(), match.group(2) or "") != wanted
+        }
+        wrong += [f"{path} links to {link}" for link in sorted(links)]
+    return failed(some(wrong)) if wrong else passed("all on the portal's address")
+
+
+@check(
+    "domain.landing_sites",
+    why="Sites and shops that were published under the cloud's domain are not there any more.",
+    expected="no active site of the module landing is published under the vendor's domain",
+    remedy="Give these sites domains of the company's own, or delete them.",
+    owner="customer",
+    needs=("database.reachable",),
+)
+def domain_landing_sites(context: Context) -> Verdict:
+    context.need_table("b_landing_domain")
+    names = [str(row["DOMAIN"]) for row in context.query("SELECT DOMAIN FROM b_landing_domain WHERE ACTIVE = 'Y'")]
+    if not names:
+        raise DoesNotApply("no site is published")
+    away = sorted(name for name in names if cloud_names(name) or name.endswith((".bitrix24.site", ".bitrix24.shop")))
+    return warned(some(away)) if away else passed(f"{len(names)} domains")

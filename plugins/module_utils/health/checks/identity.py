@@ -4,24 +4,28 @@
 
 from __future__ import annotations
 
+import collections
+import pathlib
 import re
+import stat
 
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context, some
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import (
+    ANYWHERE,
     CannotLook,
+    DoesNotApply,
     Verdict,
     failed,
     passed,
     warned,
 )
+from ansible_collections.boxlift.portal.plugins.module_utils.health.php import web_php
 from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import check
+from ansible_collections.boxlift.portal.plugins.module_utils.health.users import EMPLOYEES, locked_out
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.site import has_table
 
 _NEEDS = ("database.reachable",)
-# Employees: active users of a department.
-_EMPLOYEES = (
-    " FROM b_user u JOIN b_user_field f ON f.ENTITY_ID = 'USER' AND f.FIELD_NAME = 'UF_DEPARTMENT'"
-    " JOIN b_utm_user d ON d.FIELD_ID = f.ID AND d.VALUE_ID = u.ID AND d.VALUE_INT > 0 WHERE u.ACTIVE = 'Y'"
-)
+_SESSION_COOKIE = re.compile(r"(BITRIX_)?PHPSESSID")
 _MASK = re.compile(r'"SESSION_IP_MASK";s:\d+:"([0-9.]+)"')
 
 
@@ -30,35 +34,21 @@ _MASK = re.compile(r'"SESSION_IP_MASK";s:\d+:"([0-9.]+)"')
     why="Users of the cloud log in at the vendor's network; on the box most of them have no usable password.",
     expected="every active employee can log in with a password",
     remedy="Clear EXTERNAL_AUTH_ID of people (not of bots) where the login stays unique and send each of them a letter "
-    "to set a password; or connect the directory (LDAP).",
+    "to set a password (option users_csv lists them); or connect the directory (LDAP).",
     owner="customer",
     reference="portal kernel: CUser::LoginInternal",
     needs=_NEEDS,
 )
 def identity_login(context: Context) -> Verdict:
-    employees = int(context.value(f"SELECT COUNT(DISTINCT u.ID){_EMPLOYEES}"))
+    employees = int(context.value(f"SELECT COUNT(DISTINCT u.ID){EMPLOYEES}"))
     if not employees:
         raise CannotLook("no active employee was found (users with a department)")
-    people = context.query(
-        "SELECT DISTINCT u.ID, u.LOGIN, u.EXTERNAL_AUTH_ID AS outer_id, u.BLOCKED, u.PASSWORD_EXPIRED AS expired,"
-        f" u.PASSWORD = '' AS bare, COALESCE(u.CONFIRM_CODE, '') <> '' AS invited{_EMPLOYEES}"
-        " AND (COALESCE(u.EXTERNAL_AUTH_ID, '') <> '' OR u.BLOCKED = 'Y' OR u.PASSWORD_EXPIRED = 'Y' OR u.PASSWORD = ''"
-        " OR COALESCE(u.CONFIRM_CODE, '') <> '') ORDER BY u.ID"
-    )
+    people = locked_out(context.query)
     if not people:
         return passed(f"all {employees} employees have a password of their own")
-    reasons: dict[str, int] = {}
-    for user in people:
-        for reason, holds in (
-            (f"authenticated by {user['outer_id']}", bool(user["outer_id"])),
-            ("blocked", user["BLOCKED"] == "Y"),
-            ("password expired", user["expired"] == "Y"),
-            ("no password", bool(user["bare"])),
-            ("invitation not accepted", bool(user["invited"])),
-        ):
-            reasons[reason] = reasons.get(reason, 0) + holds
-    counted = ", ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
-    logins = some([user["LOGIN"] for user in people])
+    reasons = collections.Counter(reason for one in people for reason in one.reasons)
+    counted = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+    logins = some([one.login for one in people])
     return failed(f"{len(people)} of {employees} employees cannot log in ({counted}): {logins}")
 
 
@@ -122,3 +112,214 @@ def identity_session_policy(context: Context) -> Verdict:
         if mask and mask.group(1) != "0.0.0.0":
             strict.append(f"{group['NAME']} ({mask.group(1)})")
     return warned(f"sessions are bound to addresses for: {some(strict)}") if strict else passed(f"{len(groups)} groups")
+
+
+@check(
+    "identity.session_survives",
+    why="A session that does not survive to the next request logs people out at every click.",
+    expected="the second request goes on with the session of the first, with a browser's name and without",
+    remedy="See that the session storage of .settings.php answers and can be written to; with several web hosts, that "
+    "it is the same for all.",
+    reference="site checker: check_session, check_session_ua",
+    needs=("web.answers",),
+    vantage=ANYWHERE,
+)
+def identity_session_survives(context: Context) -> Verdict:
+    for agent in ({"User-Agent": "Mozilla/5.0"}, {}):
+        first = context.http.request(context.address("/"), headers=agent)
+        session = next((each for name, each in first.cookies.items() if _SESSION_COOKIE.fullmatch(name)), None)
+        if session is None:
+            raise CannotLook("the portal's answer sets no session cookie")
+        cookies = {"Cookie": "; ".join(f"{each.name}={each.value}" for each in first.cookies.values())}
+        again = context.http.request(context.address("/"), headers={**agent, **cookies}).cookies.get(session.name)
+        if again is not None and again.value != session.value:
+            return failed("the second request got another session" + ("" if agent else " (without a browser's name)"))
+    return passed("the session goes on")
+
+
+@check(
+    "identity.cookies",
+    why="A cookie for the wrong domain, or one that scripts can read, logs people out or gives their session away.",
+    expected="the session cookie is for this host, Secure where the portal is https, and HttpOnly",
+    remedy="Correct cookies in .settings.php with portal_settings, and b_lang_domain with portal_site.",
+    reference=".settings.php cookies",
+    needs=("web.answers",),
+    vantage=ANYWHERE,
+)
+def identity_cookies(context: Context) -> Verdict:
+    cookies = context.http.request(context.address("/")).cookies
+    session = next((each for name, each in cookies.items() if _SESSION_COOKIE.fullmatch(name)), None)
+    if session is None:
+        raise CannotLook("the portal's answer sets no session cookie")
+    domain = session.attributes.get("domain", "").lstrip(".").lower()
+    if domain and not f".{context.host}".endswith(f".{domain}"):
+        return failed(f"the session cookie is for {domain}: browsers drop it")
+    secure, https = "secure" in session.attributes, context.url.scheme == "https"
+    if secure and not https:
+        return failed("the session cookie is Secure on a portal without https: nobody can log in")
+    open_ways = [
+        name
+        for name, bad in (("Secure", https and not secure), ("HttpOnly", "httponly" not in session.attributes))
+        if bad
+    ]
+    return warned(f"the session cookie lacks {', '.join(open_ways)}") if open_ways else passed("as they should be")
+
+
+@check(
+    "identity.session_storage",
+    why="Sessions in a folder that is missing, that others read or that is cleared early end without a word.",
+    expected="session.gc_maxlifetime is 1440 or more; the folder of session files is there and closed to others",
+    remedy="Set web_session_directory (role boxlift.portal.web): a folder of the portal's own with mode 0700.",
+    reference="security scanner: session files",
+    needs=("settings.readable",),
+)
+def identity_session_storage(context: Context) -> Verdict:
+    php = web_php(context)
+    if php.number("session.gc_maxlifetime") < 1440:
+        return failed(f"session.gc_maxlifetime is {php.settings['session.gc_maxlifetime']}")
+    general = context.setting("session", "handlers", "general")
+    kind = general.get("type", "file") if isinstance(general, dict) else general or "file"
+    if kind != "file" or php.settings.get("session.save_handler", "files") != "files":
+        return passed(f"sessions in {kind if kind != 'file' else php.settings['session.save_handler']}")
+    folder = pathlib.Path(php.settings.get("session.save_path", "").rpartition(";")[2] or "/tmp")
+    if not folder.is_dir():
+        return failed(f"session.save_path {folder} is no directory")
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & stat.S_IROTH:
+        return warned(f"session.save_path {folder} has {mode:04o}: others see the names of the sessions")
+    return passed(f"files in {folder}")
+
+
+@check(
+    "identity.server_id",
+    why="Every session carries a sign made of this number; where it is missing, each request may end the session.",
+    expected="main.server_uniq_id is set",
+    remedy="Open any page as administrator and look again; if it stays empty, the portal cannot write b_option.",
+    needs=_NEEDS,
+)
+def identity_server_id(context: Context) -> Verdict:
+    return passed("set") if context.option("main", "server_uniq_id") else failed("main.server_uniq_id is empty")
+
+
+@check(
+    "identity.forced_logins",
+    why="Whoever logs in again and again within a day is being logged out.",
+    expected="nobody logged in more than 20 times within a day, by the event log",
+    remedy="Look at identity.session_survives, identity.session_policy and the session storage.",
+    reference="event log: USER_AUTHORIZE, USER_LOGIN",
+    needs=_NEEDS,
+)
+def identity_forced_logins(context: Context) -> Verdict:
+    context.need_table("b_event_log")
+    often = context.query(
+        "SELECT COALESCE(USER_ID, 0) AS user, COUNT(*) AS n FROM b_event_log"
+        " WHERE AUDIT_TYPE_ID IN ('USER_AUTHORIZE', 'USER_LOGIN') AND TIMESTAMP_X > NOW() - INTERVAL 1 DAY"
+        " GROUP BY COALESCE(USER_ID, 0) HAVING COUNT(*) > 20 ORDER BY n DESC"
+    )
+    if often:
+        shown = some([f"user {row['user']} {row['n']} times" for row in often])
+        return warned(f"{len(often)} log in too often: {shown}")
+    return passed("nobody")
+
+
+@check(
+    "identity.ldap",
+    why="Users of a directory that is not set up, or does not answer, cannot log in.",
+    expected="every directory that users belong to is active here and answers",
+    remedy="Set the directory's server up in the module ldap, and open the way to it.",
+    owner="customer",
+    reference="site checker: check_ad, check_ntlm",
+    needs=_NEEDS,
+)
+def identity_ldap(context: Context) -> Verdict:
+    users = {
+        str(row["outer_id"])[5:]: int(row["n"])
+        for row in context.query(
+            "SELECT EXTERNAL_AUTH_ID AS outer_id, COUNT(*) AS n FROM b_user"
+            " WHERE ACTIVE = 'Y' AND EXTERNAL_AUTH_ID LIKE 'LDAP#%' GROUP BY EXTERNAL_AUTH_ID"
+        )
+    }
+    if not users:
+        context.need_table("b_ldap_server")
+    elif not has_table(context.connection, "b_ldap_server"):
+        return failed(f"{sum(users.values())} users of a directory, and the module ldap is not installed")
+    servers = {str(row["ID"]): row for row in context.query("SELECT ID, SERVER, PORT, ACTIVE FROM b_ldap_server")}
+    if not servers and not users:
+        raise DoesNotApply("no directory is used")
+    wrong = [
+        f"{count} users of server {server}, which is not active here"
+        for server, count in users.items()
+        if servers.get(server, {}).get("ACTIVE") != "Y"
+    ]
+    for row in servers.values():
+        if row["ACTIVE"] == "Y":
+            host = str(row["SERVER"]).rpartition("://")[2]
+            problem = context.reaches(host, int(row["PORT"]))
+            wrong += [f"{host}:{row['PORT']} does not answer: {problem}"] if problem else []
+    return failed(some(wrong)) if wrong else passed(f"{len(servers)} servers, {sum(users.values())} users")
+
+
+@check(
+    "identity.network",
+    why="The login through the vendor's network works only for the domain that it was registered for.",
+    expected="socialservices.bitrix24net_domain is this portal's address, with an id and a secret",
+    remedy="Register the portal again in the settings of the module socialservices, or have the users set passwords.",
+    owner="customer",
+    reference="site checker: check_socnet",
+    needs=_NEEDS,
+)
+def identity_network(context: Context) -> Verdict:
+    values = {name: context.option("socialservices", f"bitrix24net_{name}") for name in ("domain", "id", "secret")}
+    users = int(context.value("SELECT COUNT(*) FROM b_user WHERE ACTIVE = 'Y' AND EXTERNAL_AUTH_ID = 'socservices'"))
+    host = context.host
+    if not any(values.values()):
+        if users:
+            return failed(f"{users} users log in through the network, and the portal is not registered there")
+        raise DoesNotApply("the vendor's network is not used for logins")
+    missing = [name for name, value in values.items() if not value]
+    if missing:
+        return failed(f"bitrix24net_{missing[0]} is empty; {users} users log in through the network")
+    registered = values["domain"].rpartition("://")[2].partition("/")[0].partition(":")[0].lower()
+    if registered != host.lower():
+        return (failed if users else warned)(f"registered for {values['domain']}; {users} users log in this way")
+    return passed(f"registered for {registered}")
+
+
+@check(
+    "identity.one_time_codes",
+    why="Who must give a one-time code and has no device for it stands before a closed door.",
+    expected="where one-time codes are demanded, every employee has a device",
+    remedy="Let these users through for some days in the module security, so that they can connect a device.",
+    owner="customer",
+    reference="security scanner: one-time passwords",
+    needs=_NEEDS,
+)
+def identity_one_time_codes(context: Context) -> Verdict:
+    if context.option("security", "otp_mandatory_using") != "Y":
+        raise DoesNotApply("one-time codes are not demanded")
+    context.need_table("b_sec_user")
+    bare = context.query(
+        f"SELECT DISTINCT u.LOGIN{EMPLOYEES} AND NOT EXISTS"
+        " (SELECT 1 FROM b_sec_user s WHERE s.USER_ID = u.ID AND s.ACTIVE = 'Y') ORDER BY u.LOGIN"
+    )
+    if bare:
+        return warned(f"{len(bare)} employees have no device: {some([row['LOGIN'] for row in bare])}")
+    return passed("every employee has a device")
+
+
+@check(
+    "identity.arrived",
+    why="Whoever still works in the cloud adds data there that this portal never sees.",
+    expected="at least half of the employees have been here since the baseline was taken",
+    remedy="Tell the others the new address, and close the cloud to them.",
+    owner="customer",
+    needs=_NEEDS,
+)
+def identity_arrived(context: Context) -> Verdict:
+    everybody = int(context.value(f"SELECT COUNT(DISTINCT u.ID){EMPLOYEES}"))
+    if not everybody:
+        raise CannotLook("no active employee was found (users with a department)")
+    since = str(context.need_baseline("newest", "users"))
+    here = int(context.value(f"SELECT COUNT(DISTINCT u.ID){EMPLOYEES} AND u.LAST_ACTIVITY_DATE > %s", since))
+    observed, before = f"{here} of {everybody} employees since {since}", f"last seen in the cloud at {since}"
+    return Verdict("pass" if here * 2 >= everybody else "warn", observed, before=before)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import (
@@ -110,3 +111,40 @@ def licence_users(context: Context) -> Verdict:
 def licence_development(context: Context) -> Verdict:
     marked = context.option("main", "update_devsrv", "N")
     return warned("the portal says that it is a copy for development") if marked == "Y" else passed("production")
+
+
+@check(
+    "licence.support",
+    why="Without support there are no updates, no applications and no mobile push.",
+    expected="the support period has not ended and lasts for 30 more days",
+    remedy="Extend the licence; then let the portal ask for its licence again.",
+    owner="customer",
+    reference="b_option main.~support_finish_date",
+    needs=("database.reachable",),
+)
+def licence_support(context: Context) -> Verdict:
+    until = context.option("main", "~support_finish_date")
+    if not until:
+        raise CannotLook("main.~support_finish_date is empty: the portal has not asked for its licence yet")
+    try:
+        moment = time.mktime(time.strptime(until, "%Y-%m-%d"))
+    except ValueError as problem:
+        raise CannotLook(f"main.~support_finish_date {until!r} is no date") from problem
+    days = int((moment - context.now()) // 86400)
+    if days < 0:
+        return failed(f"ended on {until}")
+    return warned(f"until {until}: {days} days left") if days < 30 else passed(f"until {until}")
+
+
+@check(
+    "licence.development_header",
+    why="The header tells everybody, the vendor's services too, that this is a copy for development.",
+    expected="there is no header X-DevSrv-CMS",
+    remedy="Set main.update_devsrv to N with portal_option, and clear the cache.",
+    reference="header X-DevSrv-CMS",
+    needs=("web.answers",),
+    vantage=ANYWHERE,
+)
+def licence_development_header(context: Context) -> Verdict:
+    shown = context.http.request(context.address("/")).header("X-DevSrv-CMS")
+    return warned(f"X-DevSrv-CMS: {shown}") if shown else passed("no such header")

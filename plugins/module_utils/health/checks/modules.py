@@ -72,3 +72,47 @@ def modules_orphans(context: Context) -> Verdict:
         )
         orphans += [f"{row['n']} of {row['module']} in {table}" for row in found]
     return warned(some(orphans)) if orphans else passed("none")
+
+
+@check(
+    "modules.handlers",
+    why="A handler whose file is missing fails at every event that it waits for.",
+    expected="every file that an event handler names is there",
+    remedy="Restore the file, or delete the handler's row from b_module_to_module.",
+    needs=("database.reachable", "settings.readable"),
+)
+def modules_handlers(context: Context) -> Verdict:
+    root = context.files.root
+    paths = sorted(
+        row["p"]
+        for row in context.query(
+            "SELECT DISTINCT TO_PATH AS p FROM b_module_to_module WHERE COALESCE(TO_PATH, '') <> ''"
+        )
+    )
+    places = (root / "bitrix", root)  # the portal itself begins at bitrix/
+    missing = [path for path in paths if not any((place / path.lstrip("/")).is_file() for place in places)]
+    return warned(f"{len(missing)}: {some(missing)}") if missing else passed(f"{len(paths)} files")
+
+
+@check(
+    "modules.as_before",
+    why="A module older than the one that wrote the data shows only part of it, or none.",
+    expected="every module of the baseline is here, in the same version or a later one",
+    remedy="Bring the files of the backup, or update the modules, before people work with them.",
+    needs=("settings.readable",),
+)
+def modules_as_before(context: Context) -> Verdict:
+    now = disk_modules(context.files)
+    before = {name: str(version) for name, version in context.need_baseline("modules").items() if version}
+    gone = [name for name in before if not now.get(name)]
+    older = [name for name in before if now.get(name) and _number(str(now[name])) < _number(before[name])]
+    wrong = [f"{name} is gone (was {before[name]})" for name in gone]
+    wrong += [f"{name} {now[name]} (was {before[name]})" for name in older]
+    stated = f"{len(before)} modules, main {before.get('main', 'unknown')}"
+    if wrong:
+        return Verdict("fail" if "main" in (*gone, *older) else "warn", some(wrong), before=stated)
+    return Verdict("pass", f"{len(now)} modules, main {now.get('main')}", before=stated)
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())

@@ -4,9 +4,14 @@
 
 from __future__ import annotations
 
+import datetime
+import shlex
+import shutil
+
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import (
     CannotLook,
+    DoesNotApply,
     Verdict,
     failed,
     passed,
@@ -95,3 +100,64 @@ def search_engine(context: Context) -> Verdict:
 def search_reindex_notice(context: Context) -> Verdict:
     asked = int(context.value("SELECT COUNT(*) FROM b_admin_notify WHERE TAG = 'SEARCH_REINDEX'"))
     return warned("the administration asks for it") if asked else passed("no notice")
+
+
+@check(
+    "search.fresh",
+    why="An index that was built once and is not kept up finds only what was there that day.",
+    expected="the index is at most a day older than the newest task",
+    remedy=_REINDEX + " See that agents run.",
+    needs=("search.index",),
+)
+def search_fresh(context: Context) -> Verdict:
+    context.need_table("b_tasks")
+    newest = context.value("SELECT MAX(CHANGED_DATE) FROM b_tasks")
+    indexed = context.value("SELECT MAX(DATE_CHANGE) FROM b_search_content")
+    if newest is None:
+        raise DoesNotApply("there are no tasks")
+    if indexed is None:
+        raise CannotLook("the index states no date")
+    observed = f"newest task {newest}, newest entry {indexed}"
+    return warned(observed) if newest - indexed > datetime.timedelta(days=1) else passed(observed)
+
+
+@check(
+    "search.users",
+    why="Colleagues are found by an index of their own; without it nobody can be added to a chat or a task.",
+    expected="every active user is in b_user_index",
+    remedy="Build the users' index: in the administration, or by saving the users (role search).",
+    needs=("database.reachable",),
+)
+def search_users(context: Context) -> Verdict:
+    context.need_table("b_user_index")
+    total, bare = (
+        int(
+            context.value(
+                f"SELECT COUNT(*) FROM b_user u WHERE ACTIVE = 'Y' AND COALESCE(EXTERNAL_AUTH_ID, '') = ''{more}"
+            )
+        )
+        for more in ("", " AND NOT EXISTS (SELECT 1 FROM b_user_index i WHERE i.USER_ID = u.ID)")
+    )
+    return warned(f"{bare} of {total} users are missing") if bare else passed(f"{total} users")
+
+
+@check(
+    "search.extractors",
+    why="The text of documents is read by programs; where one is missing, documents are found by their names alone.",
+    expected="every program that intranet.search_file_extension_exe_* names is on the host",
+    remedy="Install catdoc and poppler-utils on the web host, or empty these options.",
+    reference="site checker: check_search",
+    needs=("database.reachable",),
+)
+def search_extractors(context: Context) -> Verdict:
+    options = context.query(
+        "SELECT NAME, VALUE FROM b_option WHERE MODULE_ID = 'intranet'"
+        " AND NAME LIKE 'search\\_file\\_extension\\_exe\\_%' AND COALESCE(VALUE, '') <> '' ORDER BY NAME"
+    )
+    if context.run_command is None:
+        raise CannotLook("commands cannot be run from here")
+    programs = sorted({shlex.split(str(row["VALUE"]))[0] for row in options})
+    if not programs:
+        raise DoesNotApply("no program is set")
+    missing = [program for program in programs if shutil.which(program) is None]
+    return warned(f"not there: {', '.join(missing)}") if missing else passed(", ".join(programs))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import stat
 import typing as t
@@ -15,6 +16,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.model import
     Verdict,
     failed,
     passed,
+    warned,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import check
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import DBCONN, SETTINGS, SETTINGS_EXTRA
@@ -56,6 +58,11 @@ DENIED = (
     ),
     *("/upload/support/not_image/x", "/bitrix/backup/"),
 )
+#: A name that no portal has.
+FOREIGN = "foreign-host.invalid"
+#: Caches are written all the time; of the rest so many files and folders are looked at.
+_CACHES = ("cache", "managed_cache", "stack_cache", "html_pages", "tmp")
+WALKED = 200000
 _REFUSED = (401, 403, 404, 405, 410)
 
 
@@ -135,3 +142,137 @@ def _refused(context: Context, paths: t.Sequence[str]) -> Verdict:
     if broken:
         raise CannotLook(f"the server failed on {some(broken)}")
     return passed(f"{len(answers)} paths, all refused")
+
+
+@check(
+    "security.world_writable",
+    why="What every account of the host may write, it may make the portal run.",
+    expected="no file or folder of the portal's code is writable for others",
+    remedy="Take the right away: chmod -R o-w on the folders named here (role boxlift.portal.portal).",
+    reference="security scanner: world-writable files",
+    needs=("settings.readable",),
+)
+def security_world_writable(context: Context) -> Verdict:
+    root, looked, wide = context.files.root, 0, []
+    for top in ("bitrix", "local"):
+        for folder, folders, names in os.walk(root / top):
+            folders[:] = sorted(name for name in folders if name not in _CACHES)
+            for name in (*folders, *sorted(names)):
+                path = os.path.join(folder, name)
+                mode = os.lstat(path).st_mode
+                looked += 1
+                if mode & stat.S_IWOTH and not stat.S_ISLNK(mode):
+                    wide.append(os.path.relpath(path, root))
+            if looked >= WALKED:
+                break
+    return failed(f"{len(wide)} of {looked}: {some(wide)}") if wide else passed(f"{looked} files and folders")
+
+
+@check(
+    "security.temporary_directory",
+    why="Files on their way in lie here; within the document root strangers can fetch them.",
+    expected="BX_TEMPORARY_FILES_DIRECTORY is a folder outside the document root, closed to others",
+    remedy="Set BX_TEMPORARY_FILES_DIRECTORY with portal_settings to a folder of the portal's own with mode 0700.",
+    reference="security scanner: temporary files",
+    needs=("settings.readable",),
+)
+def security_temporary_directory(context: Context) -> Verdict:
+    value = context.files.dbconn().constants.get("BX_TEMPORARY_FILES_DIRECTORY")
+    if value is None:
+        return warned("not set: temporary files lie in the document root")
+    if not isinstance(value, str):
+        raise CannotLook("BX_TEMPORARY_FILES_DIRECTORY is computed by an expression")
+    folder, root = pathlib.Path(value), pathlib.Path(os.path.realpath(context.files.root))
+    if not folder.is_dir():
+        return failed(f"{folder} is no directory")
+    if root in (pathlib.Path(os.path.realpath(folder)), *pathlib.Path(os.path.realpath(folder)).parents):
+        return failed(f"{folder} is in the document root")
+    return failed(_mode(folder)) if folder.stat().st_mode & stat.S_IWOTH else passed(str(folder))
+
+
+@check(
+    "security.database_password",
+    why="A password that is short or equals the login is guessed by the first who reaches the server's port.",
+    expected="the database password has 12 characters or more and is not the login or the database's name",
+    remedy="Set another password on the server and in .settings.php (role boxlift.portal.database, portal_settings).",
+    reference="security scanner: weak database password",
+    needs=("settings.credentials",),
+)
+def security_database_password(context: Context) -> Verdict:
+    default = context.setting("connections", "default")
+    values = default if isinstance(default, dict) else {}
+    password = values.get("password")
+    if not isinstance(password, str):
+        raise CannotLook("the password is not written out")
+    if not password or password in (values.get("login"), values.get("database")):
+        return failed("empty, or the same as the login or the database's name")
+    return warned(f"only {len(password)} characters") if len(password) < 12 else passed(f"{len(password)} characters")
+
+
+@check(
+    "security.directory_listing",
+    why="A list of files shows strangers what there is to fetch.",
+    expected="no folder answers with a list of its files",
+    remedy="Switch autoindex off in nginx (role boxlift.portal.web).",
+    needs=("web.answers",),
+    vantage=ANYWHERE,
+)
+def security_directory_listing(context: Context) -> Verdict:
+    paths = ("/upload/", "/bitrix/images/", "/bitrix/js/", "/local/")
+    listed = [path for path in paths if b"<title>Index of " in context.http.request(context.address(path)).body]
+    return failed(f"listed: {', '.join(listed)}") if listed else passed(f"{len(paths)} folders")
+
+
+@check(
+    "security.headers",
+    why="Without it browsers guess what a file is, and run what a user has uploaded as a picture.",
+    expected="answers carry X-Content-Type-Options: nosniff, and do not name the version of PHP",
+    remedy="Let nginx add the header, and set expose_php to Off (role boxlift.portal.web).",
+    needs=("web.answers",),
+    vantage=ANYWHERE,
+)
+def security_headers(context: Context) -> Verdict:
+    answer = context.http.request(context.address("/"))
+    wrong = (
+        [] if answer.header("X-Content-Type-Options").lower() == "nosniff" else ["X-Content-Type-Options is missing"]
+    )
+    if "PHP/" in answer.header("X-Powered-By"):
+        wrong.append(f"X-Powered-By: {answer.header('X-Powered-By')}")
+    return warned("; ".join(wrong)) if wrong else passed("as they should be")
+
+
+@check(
+    "security.foreign_host",
+    why="A portal that answers to any name puts that name into links of letters, for instance to set a password.",
+    expected="a request for another host's name is refused, or sent to the portal's own name",
+    remedy="Let nginx send unknown names to the portal's (role boxlift.portal.web).",
+    reference="site checker: check_server_vars",
+    needs=("web.answers",),
+    vantage=ANYWHERE,
+)
+def security_foreign_host(context: Context) -> Verdict:
+    answer = context.http.request(context.address("/"), headers={"Host": FOREIGN})
+    target = answer.header("Location")
+    if FOREIGN in target:
+        return failed(f"it redirects to {target}")
+    return warned(f"it answered {answer.status}") if answer.status == 200 else passed(f"it answered {answer.status}")
+
+
+@check(
+    "security.application_passwords",
+    why="A program's password goes on working when its owner has left.",
+    expected="passwords for applications belong to active users",
+    remedy="Delete the rows of b_app_password whose users are named here.",
+    owner="customer",
+    reference="b_app_password",
+    needs=("database.reachable",),
+)
+def security_application_passwords(context: Context) -> Verdict:
+    context.need_table("b_app_password")
+    left = context.query(
+        "SELECT p.USER_ID AS user, COUNT(*) AS n FROM b_app_password p LEFT JOIN b_user u ON u.ID = p.USER_ID"
+        " AND u.ACTIVE = 'Y' WHERE u.ID IS NULL GROUP BY p.USER_ID ORDER BY p.USER_ID"
+    )
+    if left:
+        return warned(f"of users who are not active: {some([row['user'] for row in left])}")
+    return passed(f"{context.value('SELECT COUNT(*) FROM b_app_password')} passwords")

@@ -4,15 +4,21 @@
 
 from __future__ import annotations
 
-from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
+import pathlib
+import stat
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context, some
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import (
     CannotLook,
+    DoesNotApply,
     Verdict,
     failed,
     passed,
     warned,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import check
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import DBCONN, read
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.phpvalues import Opaque
 
 _NEEDS = ("settings.readable",)
@@ -115,3 +121,124 @@ def settings_installer_constants(context: Context) -> Verdict:
         return failed("dbconn.php defines BX_CRONTAB")
     found = [name for name in _INSTALLER if name in constants]
     return warned(f"dbconn.php defines {', '.join(found)}") if found else passed("none of them")
+
+
+def _server_problem(context: Context, name: str, server: dict[t.Any, t.Any], port: int) -> str:
+    """What is wrong with a server that a section of the settings names; empty where it answers."""
+    listed = server.get("servers")
+    servers = list(listed.values()) if isinstance(listed, dict) and listed else [server]
+    for each in servers:
+        host, number = (
+            (each.get("host") or "127.0.0.1", each.get("port") or port) if isinstance(each, dict) else ("", 0)
+        )
+        if not isinstance(host, str) or not str(number).isdigit():
+            raise CannotLook(f"{name} computes its host or port by an expression")
+        if host.startswith(("/", "unix://")):
+            path = pathlib.Path(host.replace("unix://", ""))
+            if not (path.exists() and stat.S_ISSOCK(path.stat().st_mode)):
+                return f"{path} is no socket"
+            continue
+        problem = context.reaches(host, int(number))
+        if problem:
+            return f"{host}:{number} cannot be reached ({problem})"
+    return ""
+
+
+@check(
+    "settings.session_server",
+    why="The cloud's session server is not here; a portal that cannot reach its sessions lets nobody in.",
+    expected="the server that session.handlers.general names can be reached",
+    remedy="Set section session with portal_settings to a server of this site (role boxlift.portal.cache).",
+    reference=".settings.php session",
+    needs=_NEEDS,
+)
+def settings_session_server(context: Context) -> Verdict:
+    general = context.setting("session", "handlers", "general")
+    kind = general.get("type", "file") if isinstance(general, dict) else general or "file"
+    if kind not in ("redis", "memcache"):
+        raise DoesNotApply(f"sessions are kept in {kind}")
+    server = general if isinstance(general, dict) else {}
+    problem = _server_problem(context, "session", server, 6379 if kind == "redis" else 11211)
+    return failed(f"{kind}: {problem}") if problem else passed(f"{kind} answers")
+
+
+@check(
+    "settings.cache_server",
+    why="A portal that waits for the cloud's cache server at every request takes minutes for a page.",
+    expected="the server that section cache names can be reached",
+    remedy="Set section cache with portal_settings to a server of this site (role boxlift.portal.cache), or to files.",
+    reference="site checker: check_cache",
+    needs=_NEEDS,
+)
+def settings_cache_server(context: Context) -> Verdict:
+    kind = context.setting("cache", "type")
+    name = str(kind.get("class_name", "") if isinstance(kind, dict) else kind or "").lower()
+    section = next((each for each in ("redis", "memcache") if each in name), None)
+    if section is None:
+        raise DoesNotApply("the cache is kept in files")
+    server = context.setting("cache", section)
+    if not isinstance(server, dict):
+        return failed(f"cache.type is {section}, but there is no cache.{section}")
+    problem = _server_problem(context, "cache", server, 6379 if section == "redis" else 11211)
+    return failed(f"{section}: {problem}") if problem else passed(f"{section} answers")
+
+
+@check(
+    "settings.no_output",
+    why="One character before <?php or behind ?> goes out before the headers: cookies and downloads then break.",
+    expected="the files that every page loads begin with <?php and leave nothing behind ?>",
+    remedy="Remove the byte order mark or the blank lines from the files named here.",
+    reference="site checker: check_dbconn",
+    needs=_NEEDS,
+)
+def settings_no_output(context: Context) -> Verdict:
+    names = (DBCONN, "php_interface/init.php", "php_interface/after_connect.php", "php_interface/after_connect_d7.php")
+    files = [path for path in map(context.files.find, names) if path is not None]
+    wrong = []
+    for path in files:
+        text = read(path)
+        if not text.startswith(b"<?"):
+            wrong.append(f"{path} does not begin with <?php")
+        _code, end, rest = text.rpartition(b"?>")
+        if end and rest not in (b"", b"\n", b"\r\n") and b"<?" not in rest and not rest.strip():
+            wrong.append(f"{path} has blank lines behind ?>")
+    return failed(some(wrong)) if wrong else passed(f"{len(files)} files")
+
+
+@check(
+    "settings.file_permissions",
+    why="What the portal writes gets these modes; too wide ones let every account of the host change it.",
+    expected="BX_FILE_PERMISSIONS and BX_DIR_PERMISSIONS give nothing to write to others",
+    remedy="Set them to 0644 and 0755 with portal_settings.",
+    reference="security scanner: file modes",
+    needs=_NEEDS,
+)
+def settings_file_permissions(context: Context) -> Verdict:
+    constants = context.files.dbconn().constants
+    modes = {name: constants[name] for name in ("BX_FILE_PERMISSIONS", "BX_DIR_PERMISSIONS") if name in constants}
+    odd = [name for name, mode in modes.items() if not isinstance(mode, int)]
+    if odd:
+        raise CannotLook(f"{odd[0]} is no number")
+    wide = [f"{name} is {mode:04o}" for name, mode in modes.items() if mode & stat.S_IWOTH]
+    return (
+        failed("; ".join(wide))
+        if wide
+        else passed("; ".join(f"{name} {mode:04o}" for name, mode in modes.items()) or "the portal's own modes")
+    )
+
+
+@check(
+    "settings.mail_trap",
+    why="A constant from a test copy sends everybody's mail to one address, and the portal believes that it was sent.",
+    expected="dbconn.php does not define ONLY_EMAIL on production",
+    remedy="Remove ONLY_EMAIL with portal_settings (constants: ONLY_EMAIL: null); only copies have it.",
+    reference="portal kernel: mail",
+    needs=_NEEDS,
+)
+def settings_mail_trap(context: Context) -> Verdict:
+    constants = context.files.dbconn().constants
+    return (
+        failed("ONLY_EMAIL is defined: everybody else gets no mail")
+        if "ONLY_EMAIL" in constants
+        else passed("not defined")
+    )

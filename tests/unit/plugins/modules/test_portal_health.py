@@ -22,16 +22,25 @@ good_context = toy_fixtures.good_context
 world = toy_fixtures.world
 
 
+#: Checks that ask PHP-FPM, hosts beside the portal, or port 80.
+NEIGHBOURS = {
+    *("environment.web_modules", "environment.web_settings", "environment.web_limits", "environment.encoding"),
+    *("identity.session_storage", "mail.transport", "web.reaches_itself", "web.redirect"),
+    *("identity.ldap", "mail.mailboxes"),
+}
+
+
 def by_id(result: dict[str, t.Any]) -> dict[str, dict[str, str]]:
     return {finding["id"]: finding for finding in result["findings"]}
 
 
 def test_areas_of_a_healthy_portal(portal: t.Any, run_module: t.Any) -> None:
-    wanted = {"document_root": str(portal.root), "areas": ["agents", "mail", "identity", "modules"]}
+    wanted = {"document_root": str(portal.root), "areas": ["agents", "search", "database"]}
     result = run_module(portal_health, check=True, **wanted, fail_on="warn")
     assert not result["failed"] and result["changed"] is False
-    assert result["summary"] == {"pass": len(result["findings"]), "warn": 0, "fail": 0, "unknown": 0, "skip": 0}
-    assert {"database.reachable", "mail.queue"} <= set(by_id(result))
+    # There are no after_connect files.
+    assert result["summary"] == {"pass": len(result["findings"]) - 1, "warn": 0, "fail": 0, "unknown": 0, "skip": 1}
+    assert {"database.reachable", "agents.cron"} <= set(by_id(result))
 
 
 @pytest.mark.parametrize(("fail_on", "fails"), [("never", False), ("fail", True), ("unknown", True), ("warn", True)])
@@ -42,7 +51,7 @@ def test_a_failure_comes_with_all_findings(portal: t.Any, run_module: t.Any, fai
     assert result["failed"] is fails and result["summary"]["fail"] == 1
     assert ("msg" in result) is fails
     if fails:
-        assert result["msg"] == "1 of 5 checks are not in order: agents.cron."
+        assert result["msg"] == "1 of 7 checks are not in order: agents.cron."
 
 
 @pytest.mark.parametrize(("fail_on", "fails"), [("fail", False), ("unknown", True), ("warn", True)])
@@ -82,9 +91,9 @@ def test_the_whole_through_the_web(world: t.Any, run_module: t.Any) -> None:
     assert found["web.certificate"]["status"] == "pass", found["web.certificate"]
     assert found["security.denied_paths"]["status"] == "pass"
     assert found["environment.php"]["observed"] == "left out by request"
-    # The port of this test is in no table; what listens on port 80 of this machine is not ours.
+    # The port of this test is in no table; PHP-FPM and the portal's neighbours are not on this machine.
     off = {name: each["observed"] for name, each in found.items() if each["status"] in ("fail", "unknown")}
-    assert set(off) - {"web.redirect"} == {"domain.everywhere"}, off
+    assert set(off) - NEIGHBOURS == {"domain.everywhere"}, off
     assert PASSWORD not in json.dumps(result)
 
 
@@ -95,8 +104,52 @@ def test_from_outside(world: t.Any, run_module: t.Any) -> None:
     result = run_module(portal_health, **wanted, ca_path=str(world.authority.path), fail_on="never")
     found = by_id(result)
     assert found["security.leftovers_outside"]["status"] == "fail"
-    assert {finding["area"] for finding in found.values()} == {"web", "push", "security", "licence"}
+    areas = {finding["area"] for finding in found.values()}
+    assert areas == {"web", "push", "security", "licence", "identity", "domain"}
     assert result["vantage"] == "outside"
+
+
+def test_a_baseline_is_compared_with(portal: t.Any, run_module: t.Any) -> None:
+    wanted = {"document_root": str(portal.root), "areas": ["content"], "fail_on": "never"}
+    before = {"counts": {"tasks": 5, "comments": 2}}
+    for given in (before, {"portal": before}):
+        found = by_id(run_module(portal_health, **wanted, baseline=given))["content.count_work"]
+        assert (found["status"], found["before"]) == ("fail", "5 tasks, 2 comments")
+        assert found["observed"] == "now 1 tasks, 2 comments; lost: 4 tasks"
+    assert by_id(run_module(portal_health, **wanted))["content.count_work"]["status"] == "skip"
+    assert "baseline has neither" in run_module(portal_health, **wanted, baseline={"leads": 5})["msg"]
+
+
+def test_users_who_cannot_log_in_are_listed(portal: t.Any, run_module: t.Any, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "users.csv"
+    portal.sql("UPDATE b_user SET EXTERNAL_AUTH_ID = 'socservices' WHERE ID = 2")
+    wanted = {"document_root": str(portal.root), "areas": ["identity"], "users_csv": str(path), "fail_on": "never"}
+    dry = run_module(portal_health, check=True, **wanted)
+    assert (dry["changed"], dry["users"], path.exists()) == (False, 1, False)
+    assert run_module(portal_health, **wanted)["changed"] is True
+    assert path.read_text("utf-8-sig").splitlines()[1].startswith("2,anna,")
+    assert run_module(portal_health, **wanted)["changed"] is False
+    # Where the check could not look, an older list stays.
+    portal.sql("DELETE FROM b_utm_user")
+    result = run_module(portal_health, **wanted)
+    assert "users" not in result and "anna" in path.read_text()
+
+
+def test_a_sites_own_checks(
+    portal: t.Any, run_module: t.Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(all_checks(), "checks", dict(all_checks().checks))
+    wanted = {"document_root": str(portal.root), "checks_dir": str(tmp_path), "areas": ["branch"], "fail_on": "never"}
+    (tmp_path / "own.py").write_text(
+        "from ansible_collections.boxlift.portal.plugins.module_utils.health.model import failed\n"
+        "from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import check\n"
+        "@check('branch.line', why='x', expected='x', remedy='x', needs=('database.reachable',))\n"
+        "def line(context):\n    return failed(context.option('main', 'server_name'))\n"
+    )
+    (tmp_path / "own.py").chmod(0o644)
+    assert by_id(run_module(portal_health, **wanted))["branch.line"]["observed"] == DOMAIN
+    (tmp_path / "own.py").write_text("\nnonsense\n")
+    assert "own.py, line 2: NameError" in run_module(portal_health, **wanted)["msg"]
 
 
 def test_a_place_without_a_portal_is_unknown(tmp_path: pathlib.Path, run_module: t.Any) -> None:

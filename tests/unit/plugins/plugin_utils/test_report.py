@@ -179,6 +179,18 @@ def test_every_host_has_findings_of_its_own(out: Writer) -> None:
     assert [(f["host"], f["status"]) for f in built(out)["findings"]] == [("preprod", "fail"), ("prod", "pass")]
 
 
+def test_what_was_seen_from_outside_joins_what_the_host_saw(out: Writer) -> None:
+    out.start("health")
+    out.begin_play("Check")
+    for vantage, status in (("host", "pass"), ("outside", "fail")):
+        result = {"vantage": vantage, "findings": [finding("web.tls", status, f"seen by {vantage}")]}
+        out.task("Check", 1, host="prod", action="boxlift.portal.portal_health", results=[result])
+    out.end()
+    (shown,) = built(out)["findings"]
+    assert (shown["host"], shown["status"]) == ("prod", "fail")
+    assert shown["observed"] == "from the host: seen by host; from outside: seen by outside"
+
+
 def test_check_mode_proves_nothing(out: Writer) -> None:
     health(out, "pass", check=True)
     report = built(out)

@@ -15,7 +15,11 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.catalogue im
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import ANYWHERE
 from ansible_collections.boxlift.portal.plugins.module_utils.health.runner import run
-from unit.plugins.module_utils.health.breaks import BLINDS, BREAKS, SKIPS
+from unit.plugins.module_utils.health import breaks, breaks_data, breaks_host
+
+BREAKS = [*breaks.BREAKS, *breaks_host.BREAKS, *breaks_data.BREAKS]
+BLINDS = [*breaks.BLINDS, *breaks_host.BLINDS, *breaks_data.BLINDS]
+SKIPS = [*breaks.SKIPS, *breaks_host.SKIPS, *breaks_data.SKIPS]
 
 CHECKS = all_checks().checks
 
@@ -28,7 +32,9 @@ def test_a_healthy_portal_passes_everything(world: t.Any) -> None:
     found = world.findings()
     assert set(found) == set(CHECKS)
     assert {name: finding.observed for name, finding in found.items() if finding.status != "pass"} == {
-        "database.after_connect": "there are no after_connect files"
+        "database.after_connect": "there are no after_connect files",
+        "settings.cache_server": "the cache is kept in files",
+        "settings.session_server": "sessions are kept in file",
     }
     assert all(finding.remedy == "" for finding in found.values())
 
@@ -88,6 +94,7 @@ def test_an_unforeseen_error_is_unknown(name: str) -> None:
         http_client=broken,
         login=(broken, "x"),
         run_command=lambda arguments: broken.run(),
+        connect_tcp=lambda host, port: broken.connect(host, port),
     )
     (finding,) = run(context, [CHECKS[name]])
     assert finding.status == "unknown"

@@ -36,6 +36,21 @@ def test_shows_status_headers_and_body_and_follows_nothing(site: ToySite) -> Non
     assert site.requests == [("GET", "/a?b=c")]
 
 
+def test_cookies_and_headers_of_a_request(site: ToySite) -> None:
+    site.cookie = "PHPSESSID={}; Path=/; Secure; SameSite=Lax"
+    client = HttpClient(site.connect)
+    cookie = client.request(f"https://{DOMAIN}/").cookies["PHPSESSID"]
+    assert cookie.value == "1"
+    assert cookie.attributes == {"path": "/", "secure": "", "samesite": "Lax"}
+    assert client.request(f"https://{DOMAIN}/", headers={"Cookie": "PHPSESSID=1"}).cookies == {}
+
+
+@pytest.mark.parametrize(("limit", "status"), [(2**40, 100), (1000, 413)])
+def test_announces_a_body_and_sends_none_of_it(site: ToySite, limit: int, status: int) -> None:
+    site.body_limit = limit
+    assert HttpClient(site.connect).announce(f"https://{DOMAIN}/", 10**9) == status
+
+
 def test_plain_http(site: ToySite) -> None:
     assert HttpClient(site.connect).request(f"http://{DOMAIN}").status == 301
 
@@ -66,6 +81,8 @@ def test_an_answer_that_is_not_http_is_no_answer() -> None:
             HttpClient(talk).request("http://x.test/")
         with pytest.raises(Unreachable):
             HttpClient(talk).request("https://x.test/")
+        with pytest.raises(Unreachable, match="POST http://x.test/: the answer is not HTTP"):
+            HttpClient(talk).announce("http://x.test/", 1)
 
 
 def test_certificate_of_the_given_authority(site: ToySite, authority: t.Any) -> None:

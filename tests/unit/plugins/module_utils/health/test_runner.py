@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import threading
 import time
 import typing as t
 
@@ -134,6 +135,128 @@ def test_the_registry_refuses_nonsense() -> None:
     checks.check("a.lost", why="", expected="", remedy="", needs=("a.gone",))(lambda _context: passed(""))
     with pytest.raises(ValueError, match="needs a.gone"):
         findings(checks)
+
+
+def many(count: int, run: t.Callable[[Context], Verdict]) -> Registry:
+    checks = Registry()
+    for number in range(count):
+        checks.check(f"a.n{number}", why="", expected="", remedy="")(run)
+    return checks
+
+
+def test_checks_are_asked_at_the_same_time() -> None:
+    together = threading.Barrier(runner.WORKERS)
+
+    def meet(_context: Context) -> Verdict:
+        together.wait(timeout=20)
+        return passed("met")
+
+    assert {found.status for found in findings(many(runner.WORKERS, meet)).values()} == {"pass"}
+
+
+def test_findings_keep_the_order_of_the_checks_whatever_takes_how_long() -> None:
+    pauses = iter([0.2, 0.0, 0.1, 0.0, 0.05, 0.0, 0.0, 0.0])
+
+    def dawdle(_context: Context) -> Verdict:
+        time.sleep(next(pauses))
+        return passed("x")
+
+    assert list(findings(many(8, dawdle))) == [f"a.n{number}" for number in range(8)]
+
+
+def test_what_needs_another_waits_for_it() -> None:
+    checks, order = Registry(), []
+
+    def first(_context: Context) -> Verdict:
+        time.sleep(0.1)
+        order.append("first")
+        return passed("x")
+
+    checks.check("a.first", why="", expected="", remedy="")(first)
+    checks.check("a.then", why="", expected="", remedy="", needs=("a.first",))(
+        lambda _context: order.append("then") or passed("x")  # type: ignore[func-returns-value]
+    )
+    assert list(findings(checks)) == ["a.first", "a.then"] and order == ["first", "then"]
+
+
+class FakeConnection:
+    """Counts how many are open, and how many ever were."""
+
+    now = most = ever = 0
+    lock = threading.Lock()
+
+    def __init__(self) -> None:
+        self.open = True
+        with self.lock:
+            FakeConnection.now += 1
+            FakeConnection.ever += 1
+            FakeConnection.most = max(FakeConnection.most, FakeConnection.now)
+
+    def __enter__(self) -> FakeConnection:
+        return self
+
+    def __exit__(self, *_what: object) -> None:
+        pass
+
+    def cursor(self) -> FakeConnection:
+        return self
+
+    def execute(self, statement: str) -> None:
+        assert statement == "SET SESSION TRANSACTION READ ONLY"
+
+    def close(self) -> None:
+        self.open = False
+        with self.lock:
+            FakeConnection.now -= 1
+
+
+def test_a_few_connections_are_borrowed_and_given_back() -> None:
+    def look(context: Context) -> Verdict:
+        mine = context.connection
+        time.sleep(0.01)
+        return passed("x") if context.connection is mine else failed("another one")
+
+    context = Context(
+        now=time.time, connect=lambda *_login: t.cast("t.Any", FakeConnection()), login=t.cast("t.Any", (1, "x"))
+    )
+    checks = many(40, look)
+    for _run in range(3):
+        assert {found.status for found in runner.run(context, list(checks.checks.values()))} == {"pass"}
+    assert FakeConnection.ever == FakeConnection.most <= runner.WORKERS
+    context.close()
+    assert FakeConnection.now == 0
+
+
+def test_a_dead_connection_is_not_handed_on() -> None:
+    def kill(context: Context) -> Verdict:
+        context.connection.close()
+        return passed("x")
+
+    context = Context(
+        now=time.time, connect=lambda *_login: t.cast("t.Any", FakeConnection()), login=t.cast("t.Any", (1, "x"))
+    )
+    runner.run(context, list(many(3, kill).checks.values()))
+    assert context._idle == []
+
+
+def test_what_is_asked_once_is_remembered_and_a_failure_is_not() -> None:
+    context, answers = Context(now=time.time, connect=refuse), iter([CannotLook("dark"), "light"])
+
+    def ask() -> str:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    with pytest.raises(CannotLook):
+        context.once("x", ask)
+    assert [context.once("x", ask), context.once("x", ask)] == ["light", "light"]
+
+
+def test_what_was_before_is_in_the_finding_and_only_there() -> None:
+    found = findings(registry(one=Verdict("fail", "now 3", before="5"), two=failed("x")))
+    assert found["a.one"].as_dict()["before"] == "5"
+    assert "before" not in found["outside.four"].as_dict()
 
 
 def test_some() -> None:

@@ -18,8 +18,13 @@ CRYPTO_KEY = "0123456789abcdef0123456789abcdef"
 LICENCE = "BOX-AAAA-BBBB-CCCC"
 PUSH_KEY = "push-server-key"
 #: The server's variables that a healthy portal needs.
-VARIABLES = {"sql_mode": "", "innodb_strict_mode": "OFF", "max_allowed_packet": 16 * 1024 * 1024}
-MODULES = ("main", "pull", "im", "disk", "tasks", "forum", "search", "rest", "voximplant")
+VARIABLES = {
+    "sql_mode": "",
+    "innodb_strict_mode": "OFF",
+    "max_allowed_packet": 16 * 1024 * 1024,
+    "character_set_server": "utf8mb4",
+}
+MODULES = ("main", "pull", "im", "disk", "tasks", "forum", "search", "rest", "voximplant", "extranet")
 
 SETTINGS = """<?php
 return [
@@ -51,12 +56,14 @@ return [
 ];
 """
 DBCONN = """<?php
+define("BX_TEMPORARY_FILES_DIRECTORY", "{temporary}");
 define("BX_USE_MYSQLI", true);
 $DBDebug = false;
 $DBDebugToFile = false;
 define("BX_FILE_PERMISSIONS", 0644);
 define("BX_CRONTAB_SUPPORT", true);
 """
+_PRESENT = {"BLOCKED": "N", "LAST_ACTIVITY_DATE": "NOW"}
 ROWS: dict[str, list[dict[str, t.Any]]] = {
     "b_module": [{"ID": name} for name in MODULES],
     "b_lang": [
@@ -78,14 +85,29 @@ ROWS: dict[str, list[dict[str, t.Any]]] = {
         {"MODULE_ID": "main", "NAME": "PARAM_MAX_USERS", "VALUE": "50"},
         {"MODULE_ID": "main", "NAME": "update_devsrv", "VALUE": "N"},
         {"MODULE_ID": "main", "NAME": "update_site", "VALUE": "www.bitrix24.com"},
+        {"MODULE_ID": "main", "NAME": "email_from", "VALUE": "portal@company.test"},
+        {"MODULE_ID": "main", "NAME": "server_uniq_id", "VALUE": "0f1e2d3c"},
+        {"MODULE_ID": "main", "NAME": "bx_fast_download", "VALUE": "Y"},
+        {"MODULE_ID": "main", "NAME": "~support_finish_date", "VALUE": "2099-12-31"},
+        {"MODULE_ID": "rest", "NAME": "service_client_id", "VALUE": "app.0123"},
+        {"MODULE_ID": "rest", "NAME": "service_client_secret", "VALUE": "rest-secret"},
+        {"MODULE_ID": "tasks", "NAME": "task_forum_id", "VALUE": "1"},
+        {"MODULE_ID": "pull", "NAME": "push", "VALUE": "Y"},
+        {"MODULE_ID": "security", "NAME": "otp_mandatory_using", "VALUE": "Y"},
+        {"MODULE_ID": "extranet", "NAME": "extranet_site", "VALUE": "ex"},
+        {"MODULE_ID": "intranet", "NAME": "search_file_extension_exe_pdf", "VALUE": 'sh "#FILE_NAME#"'},
+        {"MODULE_ID": "socialservices", "NAME": "bitrix24net_domain", "VALUE": f"https://{DOMAIN}"},
+        {"MODULE_ID": "socialservices", "NAME": "bitrix24net_id", "VALUE": "ext.0123"},
+        {"MODULE_ID": "socialservices", "NAME": "bitrix24net_secret", "VALUE": "network-secret"},
         {"MODULE_ID": "disk", "NAME": "successfully_converted", "VALUE": "Y"},
         {"MODULE_ID": "voximplant", "NAME": "portal_url", "VALUE": f"https://{DOMAIN}"},
     ],
     "b_group": [{"ID": 1, "NAME": "Administrators", "SECURITY_POLICY": ""}, {"ID": 2, "NAME": "Everybody"}],
     "b_user": [
-        {"ID": 1, "LOGIN": "admin", "PASSWORD": "$6$" + "x" * 103, "LAST_LOGIN": "2026-01-01", "BLOCKED": "N"},
-        {"ID": 2, "LOGIN": "anna", "PASSWORD": "$6$" + "y" * 103, "LAST_LOGIN": "2026-01-02", "BLOCKED": "N"},
+        {"ID": 1, "LOGIN": "admin", "PASSWORD": "$6$" + "x" * 103, "LAST_LOGIN": "2026-01-01", **_PRESENT},
+        {"ID": 2, "LOGIN": "anna", "PASSWORD": "$6$" + "y" * 103, "LAST_LOGIN": "2026-01-02", **_PRESENT},
         {"ID": 3, "LOGIN": "bot", "PASSWORD": "", "EXTERNAL_AUTH_ID": "bot", "BLOCKED": "N"},
+        {"ID": 4, "LOGIN": "guest", "PASSWORD": "", "EXTERNAL_AUTH_ID": "LDAP#1", "BLOCKED": "N"},
     ],
     "b_user_group": [{"USER_ID": 1, "GROUP_ID": 1}],
     "b_user_field": [{"ID": 7, "ENTITY_ID": "USER", "FIELD_NAME": "UF_DEPARTMENT"}],
@@ -121,7 +143,9 @@ ROWS: dict[str, list[dict[str, t.Any]]] = {
         {"SEARCH_CONTENT_ID": 1, "SEARCH_CONTENT_MD5": "0" * 32, "SEARCHABLE_CONTENT": "ONE"},
         {"SEARCH_CONTENT_ID": 2, "SEARCH_CONTENT_MD5": "1" * 32, "SEARCHABLE_CONTENT": "TWO"},
     ],
-    "b_tasks": [{"ID": 1, "TITLE": "First", "FORUM_TOPIC_ID": 100, "CREATED_BY": 1, "RESPONSIBLE_ID": 2}],
+    "b_tasks": [
+        {"ID": 1, "TITLE": "First", "FORUM_TOPIC_ID": 100, "CREATED_BY": 1, "RESPONSIBLE_ID": 2, "CHANGED_DATE": "NOW"}
+    ],
     "b_forum_topic": [
         {"ID": 100, "FORUM_ID": 1, "TITLE": "First", "POSTS": 1, "XML_ID": "TASK_1", "START_DATE": "NOW"}
     ],
@@ -130,11 +154,71 @@ ROWS: dict[str, list[dict[str, t.Any]]] = {
         {"ID": 1001, "FORUM_ID": 1, "TOPIC_ID": 100, "NEW_TOPIC": "N", "APPROVED": "Y", "POST_DATE": "NOW"},
     ],
     "b_tasks_task_chat": [{"TASK_ID": 1, "CHAT_ID": 500}],
-    "b_im_chat": [{"ID": 500, "TITLE": "First", "TYPE": "X"}],
+    "b_im_chat": [{"ID": 500, "TITLE": "First", "TYPE": "X", "DISK_FOLDER_ID": 1}],
+    "b_im_message": [{"ID": 1, "CHAT_ID": 500, "AUTHOR_ID": 1, "MESSAGE": "Hello", "DATE_CREATE": "NOW"}],
+    "b_forum": [{"ID": 1, "NAME": "Tasks"}],
+    "b_disk_object": [
+        {"ID": 1, "NAME": "First", "TYPE": 2, "STORAGE_ID": 1, "CREATE_TIME": "NOW"},
+        {"ID": 2, "NAME": "x.txt", "TYPE": 3, "STORAGE_ID": 1, "FILE_ID": 10, "CREATE_TIME": "NOW"},
+    ],
+    "b_disk_attached_object": [
+        {"ID": 1, "OBJECT_ID": 2, "MODULE_ID": "tasks", "ENTITY_TYPE": "Task", "ENTITY_ID": 1, "CREATE_TIME": "NOW"}
+    ],
+    "b_user_index": [{"USER_ID": 1}, {"USER_ID": 2}],
+    "b_sec_user": [{"USER_ID": 1, "ACTIVE": "Y"}, {"USER_ID": 2, "ACTIVE": "Y"}],
+    "b_ldap_server": [{"ID": 1, "SERVER": "ldap.company.test"}],
+    "b_landing_domain": [{"ID": 1, "DOMAIN": "shop.company.test"}],
+    "b_app_password": [{"ID": 1, "USER_ID": 1, "APPLICATION_ID": "caldav", "PASSWORD": "x"}],
+    "b_mail_mailbox": [{"ID": 1, "LID": "s1", "SERVER": "imap.company.test", "PASSWORD": "mailbox-secret"}],
+    "b_main_mail_sender": [],
+    "b_main_messenger_message": [],
+    "b_event_log": [],
+    "b_rest_app": [
+        {
+            "ID": 1,
+            "CLIENT_ID": "local.1",
+            "CODE": "local.1",
+            "INSTALLED": "Y",
+            "URL": "https://app.partner.test/",
+            "SCOPE": "crm",
+            "STATUS": "L",
+        }
+    ],
+    "b_rest_event": [{"ID": 1, "APP_ID": 1, "EVENT_NAME": "ONLEAD", "EVENT_HANDLER": "https://app.partner.test/lead"}],
+    "b_rest_placement": [],
+    "b_rest_ap": [{"ID": 1, "USER_ID": 1, "PASSWORD": "webhook-secret"}],
+    "b_im_bot": [{"BOT_ID": 3, "MODULE_ID": "rest", "CODE": "helper", "APP_ID": "local.1"}],
+    "b_imconnectors_custom_connectors": [],
+    "b_imconnectors_status": [
+        {"ID": 1, "CONNECTOR": "livechat", "LINE": "1", "ACTIVE": "Y", "CONNECTION": "Y", "REGISTER": "Y"}
+    ],
+    "b_crm_automation_trigger_app": [],
+    "b_bp_rest_activity": [],
+    "b_transformer_command": [],
+    "b_dav_connections": [
+        {
+            "ID": 1,
+            "ENTITY_ID": 1,
+            "ACCOUNT_TYPE": "caldav",
+            "NAME": "a",
+            "SERVER_HOST": "c.test",
+            "LAST_RESULT": "[200] OK",
+        }
+    ],
     "b_option_site": [],
     "b_admin_notify": [],
     "b_bitrixcloud_option": [],
 }
+
+
+#: Tables that the fixture portal does without.
+MORE_TABLES = (
+    "CREATE TABLE `b_ldap_server` (`ID` int NOT NULL AUTO_INCREMENT PRIMARY KEY, `ACTIVE` char(1) NOT NULL DEFAULT 'Y',"
+    " `SERVER` varchar(255) NOT NULL, `PORT` int NOT NULL DEFAULT 389)",
+    "CREATE TABLE `b_user_index` (`USER_ID` int NOT NULL PRIMARY KEY, `SEARCH_USER_CONTENT` text)",
+    "CREATE TABLE `b_landing_domain` (`ID` int NOT NULL AUTO_INCREMENT PRIMARY KEY,"
+    " `ACTIVE` char(1) NOT NULL DEFAULT 'Y', `DOMAIN` varchar(255) NOT NULL)",
+)
 
 
 class ToyPortal:
@@ -169,10 +253,8 @@ class ToyPortal:
     @staticmethod
     def definitions() -> list[str]:
         text = "\n".join(path.read_text("utf-8") for path in sorted(SCHEMA.glob("*.sql")))
-        return [
-            match.group(1) + " ENGINE=InnoDB ROW_FORMAT=DYNAMIC"
-            for match in re.finditer(r"^(CREATE TABLE .*?\n\));", text, re.DOTALL | re.MULTILINE)
-        ]
+        found = re.findall(r"^(CREATE TABLE .*?\n\));", text, re.DOTALL | re.MULTILINE)
+        return [f"{each} ENGINE=InnoDB ROW_FORMAT=DYNAMIC" for each in (*found, *MORE_TABLES)]
 
     @property
     def files(self) -> PortalFiles:
@@ -183,7 +265,9 @@ class ToyPortal:
 
     def sql(self, statement: str, *args: t.Any) -> list[dict[str, t.Any]]:
         """One statement of a test; rows where it has any."""
-        self.altered.update(re.findall(r"(?:ALTER|RENAME) TABLE (\w+)|(ALTER DATABASE)|(SET GLOBAL)", statement))
+        self.altered.update(
+            re.findall(r"(?:ALTER|RENAME) TABLE (\w+)|(ALTER DATABASE)|(SET GLOBAL)|CREATE VIEW (\w+)", statement)
+        )
         return self._run(statement, *args)
 
     def _run(self, statement: str, *args: t.Any) -> list[dict[str, t.Any]]:
@@ -209,7 +293,9 @@ class ToyPortal:
 
     def repair(self) -> None:
         """Tables, database and variables of the server as they were, where a test has altered them."""
-        for table, database, variables in self.altered:
+        for table, database, variables, view in self.altered:
+            if view:
+                self._run(f"DROP VIEW IF EXISTS {view}")
             if table:
                 definition = next(each for each in self.definitions() if f"CREATE TABLE `{table}`" in each)
                 self._run(f"DROP TABLE IF EXISTS `{table}`, `{table}_gone`")
@@ -246,7 +332,9 @@ class ToyPortal:
         ):
             settings = settings.replace("{" + name + "}", value)
         self.write("bitrix/.settings.php", settings)
-        self.write("bitrix/php_interface/dbconn.php", DBCONN)
+        temporary = self.root.parent / "temporary"
+        temporary.mkdir(mode=0o700, exist_ok=True)
+        self.write("bitrix/php_interface/dbconn.php", DBCONN.replace("{temporary}", str(temporary)))
         self.write("bitrix/license_key.php", f'<?php\n$LICENSE_KEY = "{LICENCE}";\n')
         for module in MODULES:
             version = (

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import datetime
+import gzip
 import hashlib
 import http.server
+import itertools
 import pathlib
 import socket
 import ssl
@@ -66,7 +68,17 @@ class ToySite:
     """The servers; `answers` by path, anything else is 404."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
-        self.answers: dict[str, Answer] = {"/": (200, {"X-Powered-CMS": f"Bitrix Site Manager ({DIGEST})"}, b"hello")}
+        first = {"X-Powered-CMS": f"Bitrix Site Manager ({DIGEST})", "X-Content-Type-Options": "nosniff"}
+        self.answers: dict[str, Answer] = {
+            "/": (200, first, b"hello"),
+            "/bitrix/groupdav.php": (401, {"WWW-Authenticate": 'Basic realm="portal"'}, b""),
+            "/mobile/": (401, {}, b""),
+        }
+        #: Sessions: how the cookie is set, and whether a request finds the one before it.
+        self.cookie, self.forgets = "PHPSESSID={}; path=/; secure; HttpOnly", False
+        self.compresses, self.body_limit = True, 2**40
+        self.foreign_answer: Answer = (301, {"Location": f"https://{DOMAIN}/"}, b"")
+        self.sessions = itertools.count(1)
         self.plain_answer: Answer = (301, {"Location": f"https://{DOMAIN}/"}, b"")
         self.requests: list[tuple[str, str]] = []
         self.plain_refused = False
@@ -82,24 +94,46 @@ class ToySite:
         site = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                site.push.publish(self)
+            protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
                 if self.path.startswith(("/bitrix/sub/?", "/bitrix/subws/?")):
                     site.push.listen(self)
+                    self.close_connection = True  # after a WebSocket comes no further request
                     return
                 if self.server is site.publishing and self.path == "/server-stat/":
                     site.push.tell(self)
                     return
                 site.requests.append((self.command, self.path))
-                status, headers, body = answer(self.path)
+                status, headers, body = site.answers.get(f"{self.command} {self.path}") or answer(self.path)
+                if str(self.headers["Host"]).partition(":")[0] != DOMAIN:
+                    status, headers, body = site.foreign_answer
                 self.send_response(status)
+                known = "PHPSESSID" in str(self.headers["Cookie"])
+                if self.path == "/" and site.cookie and (site.forgets or not known):
+                    self.send_header("Set-Cookie", site.cookie.format(next(site.sessions)))
+                if site.compresses and body and "gzip" in str(self.headers["Accept-Encoding"]):
+                    body = gzip.compress(body)
+                    self.send_header("Content-Encoding", "gzip")
                 for name, value in headers.items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
+
+            do_PROPFIND = do_PUT = do_LOCK = do_MOVE = do_MKCOL = do_GET
+
+            def do_POST(self) -> None:
+                if self.server is site.publishing:
+                    site.push.publish(self)
+                else:
+                    self.do_GET()
+
+            def handle_expect_100(self) -> bool:
+                if int(self.headers["Content-Length"]) <= site.body_limit:
+                    return super().handle_expect_100()
+                self.send_error(413)
+                return False
 
             def log_message(self, format: str, *args: t.Any) -> None:  # noqa: A002 (the base class names it so)
                 pass

@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import socket
 import time
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.finding import Finding
-from ansible_collections.boxlift.portal.plugins.module_utils.health import runner
+from ansible_collections.boxlift.portal.plugins.module_utils.health import php, runner
 from ansible_collections.boxlift.portal.plugins.module_utils.health.catalogue import all_checks
 from ansible_collections.boxlift.portal.plugins.module_utils.health.checks import environment
 from ansible_collections.boxlift.portal.plugins.module_utils.health.client import HttpClient
@@ -18,6 +19,39 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.context impo
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import connect
 from unit.plugins.module_utils.health.toy_portal import DOMAIN, ToyPortal
 from unit.plugins.module_utils.health.toy_site import Authority, ToySite
+
+#: What portal_info said of this portal a while ago.
+BASELINE: dict[str, t.Any] = {
+    "modules": {"main": "26.250.100", "tasks": "26.1.5"},
+    "counts": {
+        **{
+            "users": 4,
+            "groups": None,
+            "tasks": 1,
+            "comments": 2,
+            "leads": 0,
+            "deals": 0,
+            "contacts": 0,
+            "companies": 0,
+        },
+        **{"activities": 0, "timeline": 0, "chats": 1, "messages": 1, "files": 2, "disk_objects": 2},
+    },
+    "newest": {"users": "2026-01-03 10:00:00", "tasks": "2026-01-03 10:00:00", "leads": None},
+}
+#: The settings of PHP-FPM that matter.
+FPM = {
+    **{"file_uploads": "On", "max_input_vars": "10000", "default_socket_timeout": "60", "session.auto_start": "Off"},
+    **{"zend.multibyte": "Off", "display_errors": "Off", "opcache.enable": "On", "opcache.validate_timestamps": "On"},
+    **{"opcache.revalidate_freq": "0", "arg_separator.output": "&", "memory_limit": "512M", "post_max_size": "1024M"},
+    **{"upload_max_filesize": "1024M", "pcre.backtrack_limit": "1000000", "default_charset": "UTF-8"},
+    **{"mbstring.internal_encoding": "no value", "internal_encoding": "no value", "sendmail_path": "/bin/sh -t -i"},
+    **{"session.gc_maxlifetime": "1440", "session.save_handler": "files"},
+}
+#: Hosts beside the portal that answer.
+NEIGHBOURS = (
+    *("imap.company.test", "ldap.company.test", "app.partner.test", "redis.company.test"),
+    *("www.bitrix24.com", "cloud-messaging.bitrix24.com"),
+)
 
 
 class World:
@@ -27,15 +61,35 @@ class World:
         self.portal, self.site, self.authority = portal, site, authority
         #: What the command line PHP answers: everything that the check asks for is there.
         self.php = {"version": "8.2.28", **dict.fromkeys((*environment.NEEDED, *environment.USEFUL), True)}
+        sessions = portal.root.parent / "sessions"
+        sessions.mkdir(mode=0o700, exist_ok=True)
+        #: What PHP-FPM says of itself.
+        self.fpm = {**FPM, "session.save_path": str(sessions)}
+        self.fpm_modules = [*environment.WEB_NEEDED, "Zend OPcache"]
         self.context = Context(
             now=time.time,
             connect=connect,
             portal_files=portal.files,
             base_url=f"https://{DOMAIN}",
             http_client=HttpClient(self.connect, str(authority.path)),
-            run_command=lambda arguments: (0, json.dumps(self.php), ""),
-            connect_tcp=self.connect,
+            run_command=self.command,
+            connect_tcp=self.reach,
+            baseline=copy.deepcopy(BASELINE),
         )
+        self.neighbours = set(NEIGHBOURS)
+
+    def command(self, arguments: t.Sequence[str]) -> tuple[int, str, str]:
+        """The programs that the checks ask."""
+        if arguments[0] == "php":
+            return 0, "8.2" if arguments[2] == php.BRANCH else json.dumps(self.php), ""
+        if arguments[0] != "php-fpm8.2":
+            raise FileNotFoundError(2, "No such file or directory", arguments[0])
+        if arguments[1] == "-m":
+            return 0, "[PHP Modules]\n" + "\n".join(self.fpm_modules), ""
+        return 0, "".join(f"{name} => {value} => {value}\n" for name, value in self.fpm.items()), ""
+
+    def reach(self, host: str, port: int) -> socket.socket:
+        return self.site.connect(DOMAIN, 443) if host in self.neighbours else self.connect(host, port)
 
     def connect(self, host: str, port: int) -> socket.socket:
         """To the site of this moment, since a test may replace it."""

@@ -1,0 +1,75 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The PHP that serves the portal's pages: what PHP-FPM is built of and how it is set, the portal's pool included."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import pwd
+import re
+
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
+from ansible_collections.boxlift.portal.plugins.module_utils.health.model import CannotLook
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import SETTINGS, read
+
+BRANCH = "echo PHP_MAJOR_VERSION, '.', PHP_MINOR_VERSION;"
+_LINE = re.compile(r"^([A-Za-z_][\w. ()-]*?) => (.*?)(?: => .*)?$")
+_POOL_LINE = re.compile(r"^\s*(?:php_(?:admin_)?(?:value|flag)\[([^\]]+)\]|(user))\s*=\s*(.*?)\s*$")
+_UNITS = {"K": 1024, "M": 1024**2, "G": 1024**3}
+
+
+@dataclasses.dataclass(frozen=True)
+class WebPhp:
+    """Loaded modules in lower case, and every setting by its name."""
+
+    modules: frozenset[str]
+    settings: dict[str, str]
+
+    def on(self, name: str) -> bool:
+        return self.settings.get(name, "").lower() in ("on", "1", "yes", "true")
+
+    def number(self, name: str) -> int:
+        """A number, with K, M or G behind it as PHP allows."""
+        text = self.settings.get(name, "")
+        found = re.fullmatch(r"(-?\d+)([KMG]?)", text.strip().upper())
+        if found is None:
+            raise CannotLook(f"PHP-FPM says that {name} is {text!r}")
+        return int(found.group(1)) * _UNITS.get(found.group(2), 1)
+
+
+def web_php(context: Context) -> WebPhp:
+    """As PHP-FPM says itself; asked for once."""
+    return context.once("web php", lambda: _ask(context))
+
+
+def _ask(context: Context) -> WebPhp:
+    branch = context.command("php", "-r", BRANCH).strip()
+    problem = ""
+    for program in (f"php-fpm{branch}", "php-fpm"):
+        try:
+            modules, information = context.command(program, "-m"), context.command(program, "-i")
+        except (OSError, BoxliftError) as error:
+            problem = problem or str(error)
+            continue
+        found = [match for match in map(_LINE.match, information.splitlines()) if match]
+        # Where a name comes twice, phpinfo() has put the environment behind the settings.
+        settings = {match.group(1): match.group(2).strip() for match in reversed(found)}
+        settings = {name: "" if value == "no value" else value for name, value in settings.items()}
+        settings.update(_pool(context, settings.get("Configuration File (php.ini) Path", "")))
+        return WebPhp(frozenset(line.strip().lower() for line in modules.splitlines()), settings)
+    raise CannotLook(f"PHP-FPM does not answer ({problem})")
+
+
+def _pool(context: Context, folder: str) -> dict[str, str]:
+    """What the pool of the portal's own user sets beside php.ini."""
+    owner = context.files.find(SETTINGS)
+    if not folder or owner is None:
+        return {}
+    user = pwd.getpwuid(owner.stat().st_uid).pw_name
+    for path in sorted(pathlib.Path(folder).glob("pool.d/*.conf")):
+        lines = [match for match in map(_POOL_LINE.match, read(path).decode("utf-8", "replace").splitlines()) if match]
+        if any(match.group(2) and match.group(3) == user for match in lines):
+            return {match.group(1): match.group(3) for match in lines if match.group(1)}
+    return {}

@@ -1,0 +1,114 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The employees who cannot log in with a password, why, and what has to be done: a list for those who write to them."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import os
+import pathlib
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+
+#: Employees: active users of a department.
+EMPLOYEES = (
+    " FROM b_user u JOIN b_user_field f ON f.ENTITY_ID = 'USER' AND f.FIELD_NAME = 'UF_DEPARTMENT'"
+    " JOIN b_utm_user d ON d.FIELD_ID = f.ID AND d.VALUE_ID = u.ID AND d.VALUE_INT > 0 WHERE u.ACTIVE = 'Y'"
+)
+_SQL = (
+    "SELECT DISTINCT u.ID, u.LOGIN, u.EMAIL, u.NAME, u.LAST_NAME, u.EXTERNAL_AUTH_ID AS outer_id, u.BLOCKED,"
+    " u.PASSWORD_EXPIRED AS expired, u.PASSWORD = '' AS bare, COALESCE(u.CONFIRM_CODE, '') <> '' AS invited,"
+    " EXISTS (SELECT 1 FROM b_user o WHERE o.LOGIN = u.LOGIN AND o.ID <> u.ID"
+    " AND COALESCE(o.EXTERNAL_AUTH_ID, '') = '') AS taken"
+    f"{EMPLOYEES} AND (COALESCE(u.EXTERNAL_AUTH_ID, '') <> '' OR u.BLOCKED = 'Y' OR u.PASSWORD_EXPIRED = 'Y'"
+    " OR u.PASSWORD = '' OR COALESCE(u.CONFIRM_CODE, '') <> '') ORDER BY u.ID"
+)
+COLUMNS = ("id", "login", "email", "name", "reason", "what to do")
+# A spreadsheet would take a cell that begins so for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclasses.dataclass(frozen=True)
+class Locked:
+    """An employee who cannot log in with a password."""
+
+    id: int
+    login: str
+    email: str
+    name: str
+    reasons: tuple[str, ...]
+    what_to_do: str
+
+
+def locked_out(query: t.Callable[[str], list[dict[str, t.Any]]]) -> list[Locked]:
+    return [_judge(row) for row in query(_SQL)]
+
+
+def _judge(row: t.Mapping[str, t.Any]) -> Locked:
+    outer = str(row["outer_id"] or "")
+    found = (
+        (f"authenticated by {outer}", bool(outer)),
+        ("blocked", row["BLOCKED"] == "Y"),
+        ("password expired", row["expired"] == "Y"),
+        ("no password", bool(row["bare"])),
+        ("invitation not accepted", bool(row["invited"])),
+    )
+    return Locked(
+        id=int(row["ID"]),
+        login=str(row["LOGIN"]),
+        email=str(row["EMAIL"] or ""),
+        name=" ".join(str(part) for part in (row["NAME"], row["LAST_NAME"]) if part),
+        reasons=tuple(reason for reason, holds in found if holds),
+        what_to_do="; ".join(_steps(row, outer)),
+    )
+
+
+def _steps(row: t.Mapping[str, t.Any], outer: str) -> t.Iterator[str]:
+    if outer.startswith("LDAP#"):
+        yield "connect the directory (module ldap)"
+    elif outer and row["taken"]:
+        yield "another user has this login: change it, then clear EXTERNAL_AUTH_ID"
+    elif outer:
+        yield "clear EXTERNAL_AUTH_ID"
+    if row["BLOCKED"] == "Y":
+        yield "ask the customer whether to unblock"
+    if row["invited"]:
+        yield "send the invitation again"
+    if not outer.startswith("LDAP#"):
+        yield "send the letter to set a password" if row["EMAIL"] else "has no address: hand a password over in person"
+
+
+def as_csv(people: t.Iterable[Locked]) -> bytes:
+    """With a byte order mark, so that a spreadsheet shows Cyrillic names."""
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(COLUMNS)
+    for one in people:
+        cells = (str(one.id), one.login, one.email, one.name, ", ".join(one.reasons), one.what_to_do)
+        table.writerow([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells])
+    return b"\xef\xbb\xbf" + text.getvalue().encode("utf-8")
+
+
+def write_csv(path: str, content: bytes) -> bool:
+    """Puts the list in place at once, for its owner alone; whether anything had to change."""
+    target = pathlib.Path(path)
+    try:
+        if target.is_file() and target.read_bytes() == content and target.stat().st_mode & 0o777 == 0o600:
+            return False
+        spare = target.with_name(f".{target.name}.new")
+        spare.unlink(missing_ok=True)
+        handle = os.open(spare, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(spare, target)
+    except OSError as problem:
+        raise BoxliftError(
+            f"users_csv {target} cannot be written: {problem.strerror}.",
+            "Name a file in a folder that is there, outside the document root.",
+        ) from problem
+    return True

@@ -1,0 +1,53 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import shutil
+import subprocess
+import typing as t
+
+import pytest
+from ansible_collections.boxlift.portal.plugins.module_utils.health.model import CannotLook
+from ansible_collections.boxlift.portal.plugins.module_utils.health.php import WebPhp, web_php
+from unit.plugins.module_utils.health.breaks_host import pool
+
+
+def test_what_php_itself_prints_is_understood(world: t.Any) -> None:
+    """PHP-FPM prints its settings as the command line's PHP does."""
+    assert shutil.which("php"), "apt-get install php-cli"
+
+    def real(arguments: t.Sequence[str]) -> tuple[int, str, str]:
+        command = ["php", *arguments[1:]]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    world.context.run_command = real
+    php = web_php(world.context)
+    assert {"core", "mysqli", "session"} <= php.modules
+    assert php.number("max_input_vars") > 0 and php.settings["default_charset"] == "UTF-8"
+    assert php.settings["mbstring.internal_encoding"] == ""
+
+
+def test_the_pool_of_the_portals_user_counts(world: t.Any) -> None:
+    pool("php_admin_value[memory_limit] = 1G\nphp_value[session.save_path] = /srv/sessions\n;php_value[x] = y")(world)
+    php = web_php(world.context)
+    assert (php.number("memory_limit"), php.settings["session.save_path"]) == (2**30, "/srv/sessions")
+    assert "x" not in php.settings
+
+
+def test_the_pool_of_another_user_does_not_count(world: t.Any) -> None:
+    pool("php_admin_value[memory_limit] = 1G")(world)
+    path = world.portal.root.parent / "fpm" / "pool.d" / "portal.conf"
+    path.write_text(path.read_text().replace("user = ", "user = somebody-"))
+    assert web_php(world.context).settings["memory_limit"] == "512M"
+
+
+@pytest.mark.parametrize(("text", "number"), [("128M", 128 * 2**20), ("2k", 2048), ("-1", -1), ("1000000", 1000000)])
+def test_numbers(text: str, number: int) -> None:
+    assert WebPhp(frozenset(), {"x": text}).number("x") == number
+
+
+@pytest.mark.parametrize("text", ["", "many", "1.5G"])
+def test_what_is_no_number_is_not_guessed(text: str) -> None:
+    with pytest.raises(CannotLook, match="PHP-FPM says that x is"):
+        WebPhp(frozenset(), {"x": text}).number("x")
