@@ -206,15 +206,15 @@ def identity_server_id(context: Context) -> Verdict:
     why="Whoever logs in again and again within a day is being logged out.",
     expected="nobody logged in more than 20 times within a day, by the event log",
     remedy="Look at identity.session_survives, identity.session_policy and the session storage.",
-    reference="event log: USER_AUTHORIZE, USER_LOGIN",
+    reference="event log: USER_AUTHORIZE",
     needs=_NEEDS,
 )
 def identity_forced_logins(context: Context) -> Verdict:
     context.need_table("b_event_log")
     often = context.query(
-        "SELECT COALESCE(USER_ID, 0) AS user, COUNT(*) AS n FROM b_event_log"
-        " WHERE AUDIT_TYPE_ID IN ('USER_AUTHORIZE', 'USER_LOGIN') AND TIMESTAMP_X > NOW() - INTERVAL 1 DAY"
-        " GROUP BY COALESCE(USER_ID, 0) HAVING COUNT(*) > 20 ORDER BY n DESC"
+        "SELECT ITEM_ID AS user, COUNT(*) AS n FROM b_event_log"
+        " WHERE AUDIT_TYPE_ID = 'USER_AUTHORIZE' AND TIMESTAMP_X > NOW() - INTERVAL 1 DAY"
+        " GROUP BY ITEM_ID HAVING COUNT(*) > 20 ORDER BY n DESC"
     )
     if often:
         shown = some([f"user {row['user']} {row['n']} times" for row in often])

@@ -145,13 +145,13 @@ def many(count: int, run: t.Callable[[Context], Verdict]) -> Registry:
 
 
 def test_checks_are_asked_at_the_same_time() -> None:
-    together = threading.Barrier(runner.WORKERS)
+    together = threading.Barrier(4)
 
     def meet(_context: Context) -> Verdict:
         together.wait(timeout=20)
         return passed("met")
 
-    assert {found.status for found in findings(many(runner.WORKERS, meet)).values()} == {"pass"}
+    assert {found.status for found in findings(many(4, meet)).values()} == {"pass"}
 
 
 def test_findings_keep_the_order_of_the_checks_whatever_takes_how_long() -> None:
