@@ -87,7 +87,7 @@ class HttpClient:
         self.ca_path = ca_path
 
     def request(
-        self, url: str, method: str = "GET", body: bytes | None = None, headers: t.Mapping[str, str] = _AGENT
+        self, url: str, method: str = "GET", body: bytes | None = None, headers: t.Mapping[str, str] | None = None
     ) -> Response:
         """One request and its answer, whatever its status.
 
@@ -100,7 +100,9 @@ class HttpClient:
             connection.sock = self._open(parts)
             try:
                 target = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
-                connection.request(method, target, body, {**headers, "Connection": "close"})
+                connection.request(
+                    method, target, body, {**(_AGENT if headers is None else headers), "Connection": "close"}
+                )
                 answer = connection.getresponse()
                 return Response(answer.status, answer.headers, answer.read(BODY_LIMIT))
             finally:
