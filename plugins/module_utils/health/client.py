@@ -17,7 +17,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 Connector = t.Callable[[str, int], socket.socket]
 BODY_LIMIT = 65536
 _AGENT: t.Mapping[str, str] = {"User-Agent": "boxlift.portal health check"}
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
 class Unreachable(BoxliftError):
@@ -97,7 +97,7 @@ class HttpClient:
         parts = urllib.parse.urlsplit(url)
         try:
             connection = http.client.HTTPConnection(parts.netloc)
-            connection.sock = self._open(parts)
+            connection.sock = self.open(url)
             try:
                 target = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
                 connection.request(
@@ -110,10 +110,12 @@ class HttpClient:
         except (OSError, http.client.HTTPException) as problem:
             raise Unreachable(f"{method} {url}: no answer ({problem or type(problem).__name__}).") from problem
 
-    def _open(self, parts: urllib.parse.SplitResult) -> socket.socket:
+    def open(self, url: str) -> socket.socket:
+        """A connection to where the URL leads, through TLS for https and wss."""
+        parts = urllib.parse.urlsplit(url)
         host = parts.hostname or ""
         plain = self.connect(host, parts.port or _DEFAULT_PORTS[parts.scheme])
-        return _unjudged().wrap_socket(plain, server_hostname=host) if parts.scheme == "https" else plain
+        return _unjudged().wrap_socket(plain, server_hostname=host) if parts.scheme in ("https", "wss") else plain
 
     def announce(self, url: str, size: int) -> int:
         """The status that meets the announcement of a body of this size, 100 for `go on`; nothing of it is sent."""
@@ -121,7 +123,7 @@ class HttpClient:
         head = f"POST {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Length: {size}\r\n"
         head += "Content-Type: application/octet-stream\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
         try:
-            with self._open(parts) as connection:
+            with self.open(url) as connection:
                 connection.sendall(head.encode())
                 words = connection.makefile("rb").readline(1000).split()
         except OSError as problem:

@@ -91,8 +91,6 @@ class ToySite:
         site = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
             def do_GET(self) -> None:
                 site.requests.append((self.command, self.path))
                 status, headers, body = site.answers.get(f"{self.command} {self.path}") or answer(self.path)
@@ -111,7 +109,8 @@ class ToySite:
                 self.end_headers()
                 self.wfile.write(body)
 
-            do_POST = do_PROPFIND = do_PUT = do_LOCK = do_MOVE = do_MKCOL = do_GET
+            protocol_version = "HTTP/1.1"
+            do_PROPFIND = do_PUT = do_LOCK = do_MOVE = do_MKCOL = do_GET
 
             def handle_expect_100(self) -> bool:
                 if int(self.headers["Content-Length"]) <= site.body_limit:
