@@ -16,12 +16,15 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 
 Connector = t.Callable[[str, int], socket.socket]
 BODY_LIMIT = 65536
-_AGENT: t.Mapping[str, str] = {"User-Agent": "boxlift.portal health check"}
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
 class Unreachable(BoxliftError):
     """No HTTP answer came."""
+
+
+#: What every request says of itself, unless other headers are given.
+_AGENT: t.Mapping[str, str] = {"User-Agent": "boxlift.portal health check"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +90,7 @@ class HttpClient:
         self.ca_path = ca_path
 
     def request(
-        self, url: str, method: str = "GET", body: bytes | None = None, headers: t.Mapping[str, str] = _AGENT
+        self, url: str, method: str = "GET", body: bytes | None = None, headers: t.Mapping[str, str] | None = None
     ) -> Response:
         """One request and its answer, whatever its status.
 
@@ -100,7 +103,9 @@ class HttpClient:
             connection.sock = self.open(url)
             try:
                 target = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
-                connection.request(method, target, body, {**headers, "Connection": "close"})
+                connection.request(
+                    method, target, body, {**(_AGENT if headers is None else headers), "Connection": "close"}
+                )
                 answer = connection.getresponse()
                 return Response(answer.status, answer.headers, answer.read(BODY_LIMIT))
             finally:
@@ -114,21 +119,6 @@ class HttpClient:
         host = parts.hostname or ""
         plain = self.connect(host, parts.port or _DEFAULT_PORTS[parts.scheme])
         return _unjudged().wrap_socket(plain, server_hostname=host) if parts.scheme in ("https", "wss") else plain
-
-    def announce(self, url: str, size: int) -> int:
-        """The status that meets the announcement of a body of this size, 100 for `go on`; nothing of it is sent."""
-        parts = urllib.parse.urlsplit(url)
-        head = f"POST {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Length: {size}\r\n"
-        head += "Content-Type: application/octet-stream\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
-        try:
-            with self.open(url) as connection:
-                connection.sendall(head.encode())
-                words = connection.makefile("rb").readline(1000).split()
-        except OSError as problem:
-            raise Unreachable(f"POST {url}: no answer ({problem or type(problem).__name__}).") from problem
-        if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
-            raise Unreachable(f"POST {url}: the answer is not HTTP.")
-        return int(words[1])
 
     def certificate(self, host: str, port: int = 443) -> Certificate:
         """The server's certificate, its chain proven against the system's CAs and those of `ca_path`."""
@@ -153,6 +143,21 @@ class HttpClient:
             not_after=ssl.cert_time_to_seconds(shown["notAfter"]),
             issuer=", ".join(value for pairs in shown["issuer"] for name, value in pairs if name != "countryName"),
         )
+
+    def announce(self, url: str, size: int) -> int:
+        """The status that meets the announcement of a body of this size, 100 for `go on`; nothing of it is sent."""
+        parts = urllib.parse.urlsplit(url)
+        head = f"POST {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Length: {size}\r\n"
+        head += "Content-Type: application/octet-stream\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
+        try:
+            with self.open(url) as connection:
+                connection.sendall(head.encode())
+                words = connection.makefile("rb").readline(1000).split()
+        except OSError as problem:
+            raise Unreachable(f"POST {url}: no answer ({problem or type(problem).__name__}).") from problem
+        if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
+            raise Unreachable(f"POST {url}: the answer is not HTTP.")
+        return int(words[1])
 
 
 def _unjudged() -> ssl.SSLContext:

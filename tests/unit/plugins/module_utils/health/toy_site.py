@@ -94,8 +94,6 @@ class ToySite:
         site = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
             def do_GET(self) -> None:
                 if self.path.startswith(("/bitrix/sub/?", "/bitrix/subws/?")):
                     site.push.listen(self)
@@ -121,6 +119,7 @@ class ToySite:
                 self.end_headers()
                 self.wfile.write(body)
 
+            protocol_version = "HTTP/1.1"
             do_PROPFIND = do_PUT = do_LOCK = do_MOVE = do_MKCOL = do_GET
 
             def do_POST(self) -> None:
