@@ -31,6 +31,9 @@ need php-mysql php -r 'exit(extension_loaded("mysqli") ? 0 : 1);'
 need php-mbstring php -r 'exit(extension_loaded("mbstring") ? 0 : 1);'
 need openssl command -v openssl
 need shellcheck command -v shellcheck
+# The stand-in for the push server, and the copy of a portal's files.
+need nodejs command -v node
+need rsync command -v rsync
 
 if ((${#missing[@]} == 0)); then
   exit 0
