@@ -15,7 +15,7 @@ def test_everything_from_the_document_root(portal: t.Any, run_module: t.Any) -> 
     result = run_module(portal_info, document_root=str(portal.root))
     found = result["portal"]
     assert not result["failed"] and result["changed"] is False
-    assert (found["version"], found["counts"]["users"], found["encoding"]["utf_mode"]) == ("26.250.100", 3, True)
+    assert (found["version"], found["counts"]["users"], found["encoding"]["utf_mode"]) == ("26.250.100", 4, True)
     assert set(found["modules"]) == set(found["registered"])
     assert len(found["fingerprint"]) == 64
 

@@ -28,8 +28,9 @@ WANTED = {"module": "pull", "options": {"nginx": "Y", "signature_key": "canary-o
 
 
 def test_check_change_repeat(portal: t.Any, run_option: t.Any) -> None:
+    before = portal.sql("SELECT * FROM b_option WHERE MODULE_ID = 'pull'")
     predicted = run_option(check=True, **WANTED)
-    assert portal.sql("SELECT * FROM b_option WHERE MODULE_ID = 'pull'") == []
+    assert portal.sql("SELECT * FROM b_option WHERE MODULE_ID = 'pull'") == before
     assert (portal.root / "bitrix/managed_cache/MYSQL").exists()
     changed = run_option(**WANTED)
     assert changed["changed"] and {key: changed[key] for key in ("diff", "caches")} == {
@@ -85,8 +86,9 @@ def test_bad_input(portal: t.Any, run_option: t.Any, params: dict[str, t.Any], w
 
 
 def test_a_failure_writes_nothing(portal: t.Any, run_option: t.Any) -> None:
-    portal.sql("ALTER TABLE b_option MODIFY NAME varchar(10)")
+    portal.sql("ALTER TABLE b_option MODIFY NAME varchar(40)")
     portal.sql("SET GLOBAL sql_mode = 'STRICT_ALL_TABLES'")
-    result = run_option(module="pull", options={"nginx": "Y", "a_name_that_is_too_long": "x"})
+    before = portal.sql("SELECT * FROM b_option WHERE MODULE_ID = 'pull'")
+    result = run_option(module="pull", options={"nginx": "N", "a_name_that_is_longer_than_this_table_may_hold": "x"})
     assert result["failed"] and "Data too long for column 'NAME'" in result["msg"] and result["remedy"]
-    assert portal.sql("SELECT * FROM b_option WHERE MODULE_ID = 'pull'") == []
+    assert portal.sql("SELECT * FROM b_option WHERE MODULE_ID = 'pull'") == before

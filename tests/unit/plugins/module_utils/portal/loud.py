@@ -106,7 +106,7 @@ def clear(portal: t.Any) -> None:
     """Other tests expect these tables empty."""
     conn = portal.connect()
     conn.begin()
-    gone = {table for table, _database, _variables in portal.altered}
+    gone = {table for table, *_others in portal.altered}
     for table in set(_ROWS) - gone:
         execute(conn, f"DELETE FROM {table}")
     conn.commit()

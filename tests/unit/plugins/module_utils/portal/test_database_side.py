@@ -249,7 +249,7 @@ class TestLogin:
 class TestInfo:
     def test_says_what_the_portal_is(self, portal: t.Any, conn: t.Any) -> None:
         portal.sql("DROP TABLE b_crm_deal")
-        portal.altered.add(("b_crm_deal", "", ""))
+        portal.altered.add(("b_crm_deal", "", "", ""))
         portal.sql("INSERT INTO b_crm_lead (ID, DATE_CREATE) VALUES (1, '2026-04-13 18:00:00')")
         found = info.gather(portal.files, conn)
         portal.sql("DELETE FROM b_crm_lead")
@@ -260,7 +260,7 @@ class TestInfo:
             "database_charset": "utf8mb4",
             "database_collation": "utf8mb4_unicode_ci",
         }
-        assert (found["counts"]["users"], found["counts"]["leads"], found["counts"]["deals"]) == (3, 1, None)
+        assert (found["counts"]["users"], found["counts"]["leads"], found["counts"]["deals"]) == (4, 1, None)
         assert found["newest"]["leads"] == "2026-04-13 18:00:00"
         assert found["newest"]["contacts"] is None and "deals" not in found["newest"]
 
