@@ -242,7 +242,7 @@ def _compressed(host: Host, text: bytes, threads: int, seconds: float) -> float:
 def _text() -> bytes:
     """The same on every host, as compressible as pages are."""
     dice = random.Random(1)
-    words = ["".join(dice.choices("abcdefghijklmnopqrstuvwxyz", k=dice.randint(2, 9))) for _ in range(2000)]
+    words = ["".join(dice.choices("abcdefghijklmnopqrstuvwxyz", k=dice.randint(2, 9))) for _word in range(2000)]
     return " ".join(dice.choices(words, k=60000)).encode()
 
 

@@ -58,7 +58,9 @@ def left() -> int:
 
 def send_mail(account: str, token: str) -> list[str]:
     code = f'exit(mail("canary@example.com", "{token}-mail", "A letter that must not leave.") ? 0 : 1);'
-    done = subprocess.run(["runuser", "-u", account, "--", "php", "-r", code], capture_output=True, text=True)
+    done = subprocess.run(
+        ["runuser", "-u", account, "--", "php", "-r", code], capture_output=True, text=True, check=False
+    )
     return [] if done.returncode == 0 else [f"PHP could not hand its letter over: {done.stdout}{done.stderr}".strip()]
 
 

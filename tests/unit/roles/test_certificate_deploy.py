@@ -23,7 +23,7 @@ assert _SPEC is not None and _SPEC.loader is not None
 deploy = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(deploy)
 
-NAMES = ["portal.example.com", "intranet.example.com"]
+NAMES = ("portal.example.com", "intranet.example.com")
 NGINX = "nginx.service"
 NOW = datetime.datetime.now(datetime.timezone.utc)
 
@@ -110,9 +110,9 @@ class Site:
     def sleep(self, seconds: float) -> None:
         self.time += seconds
 
-    def deploy(self, names: list[str] = NAMES, services: t.Sequence[str] = (NGINX,)) -> str:
+    def deploy(self, names: t.Sequence[str] = NAMES, services: t.Sequence[str] = (NGINX,)) -> str:
         host = deploy.Host(self.run, self.served, lambda: self.time, self.sleep)
-        return str(deploy.deploy(self.live, self.directory, names, list(services), str(self.authorities), host))
+        return str(deploy.deploy(self.live, self.directory, list(names), list(services), str(self.authorities), host))
 
     def refusal(self, **options: t.Any) -> str:
         with pytest.raises(deploy.Refused) as refused:

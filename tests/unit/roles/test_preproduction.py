@@ -175,7 +175,7 @@ class Ends:
     def run(self, name: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         values = {**os.environ, "PATH": f"{self.bin}:{os.environ['PATH']}", **environment}
         return subprocess.run(
-            [str(self.bin / name), *arguments], env=values, capture_output=True, text=True, timeout=30
+            [str(self.bin / name), *arguments], env=values, capture_output=True, text=True, timeout=30, check=False
         )
 
 

@@ -109,7 +109,7 @@ BREAKS: list[Break] = [
     ("environment.encoding", fpm(default_charset="no value"), "fail", "default_charset is empty"),
     ("environment.encoding", fpm(mbstring__func_overload="2"), "fail", "func_overload is 2"),
     # web
-    ("web.reaches_itself", context(connect_tcp=lambda host, port: (_ for _ in ()).throw(OSError("hairpin"))),
+    ("web.reaches_itself", context(connect_tcp=lambda host, port: (each for each in ()).throw(OSError("hairpin"))),
      "fail", f"{DOMAIN}:443 cannot be reached from here: hairpin"),
     ("web.webdav", answer("PROPFIND /bitrix/groupdav.php", 405), "fail", "login on PROPFIND (405)"),
     ("web.webdav", answer("/bitrix/groupdav.php", 404), "fail", "PUT (404), LOCK (404)"),

@@ -94,7 +94,7 @@ def test_an_unforeseen_error_is_unknown(name: str) -> None:
         http_client=broken,
         login=(broken, "x"),
         run_command=lambda arguments: broken.run(),
-        connect_tcp=lambda host, port: broken.connect(host, port),
+        connect_tcp=lambda *place: broken.connect(place),
     )
     (finding,) = run(context, [CHECKS[name]])
     assert finding.status == "unknown"
