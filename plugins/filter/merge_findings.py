@@ -49,7 +49,8 @@ _value:
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.boxlift.portal.plugins.module_utils.health.merge import WORST_FIRST, merge
+from ansible_collections.boxlift.portal.plugins.module_utils.finding import STATUSES
+from ansible_collections.boxlift.portal.plugins.module_utils.health.merge import merge
 
 
 def merge_findings(host: t.Any, outside: t.Any) -> list[dict[str, t.Any]]:
@@ -57,7 +58,7 @@ def merge_findings(host: t.Any, outside: t.Any) -> list[dict[str, t.Any]]:
         if not isinstance(findings, (list, tuple)):
             raise AnsibleFilterError(f"merge_findings: {place} is no list. Give `findings` of portal_health.")
         for finding in findings:
-            if not isinstance(finding, t.Mapping) or finding.get("status") not in WORST_FIRST or "id" not in finding:
+            if not isinstance(finding, t.Mapping) or finding.get("status") not in STATUSES or "id" not in finding:
                 raise AnsibleFilterError(
                     f"merge_findings: {str(finding)[:80]!r} {place} is no finding. Give `findings` of portal_health."
                 )

@@ -8,6 +8,10 @@ import dataclasses
 import typing as t
 
 STATUSES = ("pass", "warn", "fail", "unknown", "skip")
+#: The most urgent first. A place that was not asked proves nothing, so it comes before `pass`.
+WORST_FIRST = ("fail", "unknown", "warn", "skip", "pass")
+#: What makes a run fail, from nothing to everything that is not in order.
+FAIL_ON = {"never": (), "fail": ("fail",), "unknown": ("fail", "unknown"), "warn": ("fail", "unknown", "warn")}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -160,8 +160,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.acceptance.judge im
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.acceptance.measure import Host, Place, measure
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.finding import summarize
-from ansible_collections.boxlift.portal.plugins.module_utils.health.runner import FAIL_ON
+from ansible_collections.boxlift.portal.plugins.module_utils.finding import FAIL_ON, summarize
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import Login, connect
 
 

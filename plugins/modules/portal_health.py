@@ -208,7 +208,7 @@ import urllib.parse
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.finding import Finding, summarize
+from ansible_collections.boxlift.portal.plugins.module_utils.finding import FAIL_ON, Finding, summarize
 from ansible_collections.boxlift.portal.plugins.module_utils.health import runner, site_checks, users
 from ansible_collections.boxlift.portal.plugins.module_utils.health.catalogue import all_checks
 from ansible_collections.boxlift.portal.plugins.module_utils.health.client import HttpClient, direct
@@ -291,7 +291,7 @@ def run(module: AnsibleModule) -> None:
         "summary": summarize(findings),
         "vantage": params["vantage"],
     }
-    wrong = [finding.id for finding in findings if finding.status in runner.FAIL_ON[params["fail_on"]]]
+    wrong = [finding.id for finding in findings if finding.status in FAIL_ON[params["fail_on"]]]
     if wrong:
         module.fail_json(msg=f"{len(wrong)} of {len(findings)} checks are not in order: {', '.join(wrong)}.", **result)
     module.exit_json(**result)
@@ -313,7 +313,7 @@ def main() -> None:
             "baseline": {"type": "dict"},
             "checks_dir": {"type": "path"},
             "users_csv": {"type": "path"},
-            "fail_on": {"type": "str", "choices": list(runner.FAIL_ON), "default": "fail"},
+            "fail_on": {"type": "str", "choices": list(FAIL_ON), "default": "fail"},
         },
         required_one_of=[["document_root", "base_url", "database"]],
         required_if=[("vantage", "outside", ["base_url"])],

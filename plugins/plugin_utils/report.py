@@ -7,12 +7,11 @@ from __future__ import annotations
 import collections
 import typing as t
 
+from ansible_collections.boxlift.portal.plugins.module_utils.finding import WORST_FIRST
 from ansible_collections.boxlift.portal.plugins.module_utils.health.merge import merge
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import Journal, Run, Step
 
 VERSION = 1
-# The most urgent first: people read from the top.
-FINDING_ORDER = ("fail", "unknown", "warn", "skip", "pass")
 BACKUP_MODULES, HEALTH_MODULES = ("backup_fetch", "backup_verify"), ("portal_health",)
 # Where the modules return the timeline of parts, and that of tables.
 TIMELINES = (
@@ -46,7 +45,7 @@ def build(journal: Journal, title: str = "") -> Data:
         "seconds": round(sum(run.end - run.start for run in runs), 3),
         "counts": {
             "steps": count((step.status for step in steps), STEP_STATUSES),
-            "findings": count((finding["status"] for finding in findings or []), FINDING_ORDER),
+            "findings": count((finding["status"] for finding in findings or []), WORST_FIRST),
             "volumes": count((str(volume.get("status", "unknown")) for volume in backup.get("volumes", [])), ()),
         },
         "findings": findings,
@@ -99,7 +98,7 @@ def findings_of(runs: t.Sequence[Run]) -> list[Data] | None:
                 latest[key] = whole
     if not looked:
         return None
-    order = {status: place for place, status in enumerate(FINDING_ORDER)}
+    order = {status: place for place, status in enumerate(WORST_FIRST)}
     return sorted(latest.values(), key=lambda f: (order.get(f["status"], 1), f["host"], f["area"], f["id"]))
 
 
@@ -113,7 +112,7 @@ def areas_of(findings: t.Sequence[Data]) -> list[Data]:
             "area": area,
             "status": _area_status(mine[0]["status"], mine),
             "worst": mine[0]["id"],
-            "counts": count((finding["status"] for finding in mine), FINDING_ORDER),
+            "counts": count((finding["status"] for finding in mine), WORST_FIRST),
         }
         for area, mine in areas.items()
     ]
@@ -195,7 +194,7 @@ def result_of(runs: t.Sequence[Run], findings: list[Data] | None, backup: Data) 
 
 
 def verdict_of(findings: list[Data]) -> Data:
-    number = count((finding["status"] for finding in findings), FINDING_ORDER)
+    number = count((finding["status"] for finding in findings), WORST_FIRST)
     answered = len(findings) - number["skip"]
     if not answered:
         return {"level": "unknown", "text": "The health check ran, but not one check gave an answer."}

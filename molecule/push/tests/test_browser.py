@@ -20,6 +20,7 @@ PAGE = pathlib.Path(__file__).parent / "page.html"
 
 def test_a_browser_receives_messages(host: Host, tmp_path: pathlib.Path) -> None:
     browser = shutil.which("chromium")
+    # Too large to be installed for one test; both ways are proven without it in the others.
     if browser is None:
         pytest.skip("chromium is missing: apt-get install chromium")
     channel, gate = new_id(), new_id()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import dataclasses
+import functools
 import glob
 import os
 import random
@@ -18,6 +19,7 @@ import zlib
 
 from ansible_collections.boxlift.portal.plugins.module_utils.acceptance.judge import AREAS, Measured, kinds_of
 from ansible_collections.boxlift.portal.plugins.module_utils.acceptance.tools import MIB, read_fio, read_wrk
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.crew import processors
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DatabaseError, execute, rows
 
@@ -75,10 +77,10 @@ def measure(host: Host, place: Place, areas: t.Sequence[str]) -> list[Measured]:
     for area in [area for area in AREAS if area in areas]:
         if area == "disk":
             for directory in one_for_each_disk(place.directories):
-                found += attempt(area, lambda path=directory: disk(host, place, path), directory)  # type: ignore[misc]
+                found += attempt(area, functools.partial(disk, host, place, directory), directory)
         else:
             work = {"cpu": cpu, "database": database, "php": php, "http": http}[area]
-            found += attempt(area, lambda work=work: work(host, place))  # type: ignore[misc]
+            found += attempt(area, functools.partial(work, host, place))
     return found
 
 
@@ -104,7 +106,7 @@ def one_for_each_disk(directories: t.Sequence[str]) -> list[str]:
 
 
 def cpu(host: Host, place: Place) -> dict[str, float]:
-    cores = len(os.sched_getaffinity(0))
+    cores = processors()
     text = _text()
     before = _ticks(host.stat_path)
     alone = _compressed(host, text, 1, place.seconds / 2)

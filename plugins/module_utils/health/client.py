@@ -24,7 +24,7 @@ class Unreachable(BoxliftError):
 
 
 #: What every request says of itself, unless other headers are given.
-_AGENT: t.Mapping[str, str] = {"User-Agent": "boxlift.portal health check"}
+AGENT = "boxlift.portal health check"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +104,10 @@ class HttpClient:
             try:
                 target = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
                 connection.request(
-                    method, target, body, {**(_AGENT if headers is None else headers), "Connection": "close"}
+                    method,
+                    target,
+                    body,
+                    {**({"User-Agent": AGENT} if headers is None else headers), "Connection": "close"},
                 )
                 answer = connection.getresponse()
                 return Response(answer.status, answer.headers, answer.read(BODY_LIMIT))

@@ -44,7 +44,6 @@ class Context:
     push_expected: bool = True
     #: What portal_info said of the cloud's portal, or of this one earlier.
     baseline: dict[str, t.Any] | None = None
-    _sections: dict[str, Value] | None = None
     #: Each thread borrows a connection; here lie those that nobody uses.
     _idle: list[Connection[t.Any]] = dataclasses.field(default_factory=list)
     _borrowed: threading.local = dataclasses.field(default_factory=threading.local)
@@ -80,9 +79,7 @@ class Context:
 
     def sections(self) -> dict[str, Value]:
         """The portal's effective settings."""
-        if self._sections is None:
-            self._sections = self.files.sections()
-        return self._sections
+        return self.once("sections", self.files.sections)
 
     def setting(self, *path: str) -> Value:
         """One value of `.settings.php`, None where there is none."""

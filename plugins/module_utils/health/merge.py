@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.boxlift.portal.plugins.module_utils.finding import WORST_FIRST
+
 FindingDict = dict[str, t.Any]
-#: The worst first. A place that was not asked proves nothing, so it outranks `pass`.
-WORST_FIRST = ("fail", "unknown", "warn", "skip", "pass")
 
 
 def merge(host: t.Sequence[FindingDict], outside: t.Sequence[FindingDict]) -> list[FindingDict]:

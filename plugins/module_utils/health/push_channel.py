@@ -19,6 +19,7 @@ import typing as t
 import urllib.parse
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.health.client import AGENT
 
 Clock = t.Callable[[], float]
 ANSWER_SECONDS = 5.0
@@ -103,7 +104,7 @@ class _Wire:
     def ask(self, url: str, **headers: str) -> None:
         parts = urllib.parse.urlsplit(url)
         target = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
-        lines = [f"GET {target} HTTP/1.1", f"Host: {parts.netloc}", "User-Agent: boxlift.portal health check"]
+        lines = [f"GET {target} HTTP/1.1", f"Host: {parts.netloc}", f"User-Agent: {AGENT}"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         self.sock.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
 

@@ -22,8 +22,6 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.model import
 
 #: As many checks are asked at a time, and as many connections to the database are open at most.
 WORKERS = 6
-#: What makes a run fail, from nothing to everything that is not in order.
-FAIL_ON = {"never": (), "fail": ("fail",), "unknown": ("fail", "unknown"), "warn": ("fail", "unknown", "warn")}
 
 
 def select(registry: Registry, vantage: str, areas: t.Sequence[str] = (), skip: t.Sequence[str] = ()) -> list[Check]:

@@ -103,8 +103,7 @@ def wait_for_port(port: int) -> None:
 @pytest.fixture(scope="module")
 def code(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """Packed and unpacked, so that what is tested is what a role installs."""
-    if shutil.which("node") is None:
-        pytest.skip("nodejs is missing: apt-get install nodejs")
+    assert shutil.which("node"), "apt-get install nodejs"
     folder = tmp_path_factory.mktemp("push")
     pack(folder / "push-server.tgz")
     with tarfile.open(folder / "push-server.tgz") as tar:
@@ -115,6 +114,7 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 @pytest.fixture(scope="module")
 def redis() -> t.Iterator[str]:
     """The socket of a Redis of the tests' own."""
+    # Its package brings a system service, which the machine that runs the tests is not made to carry.
     if shutil.which("redis-server") is None:
         pytest.skip("redis-server is missing: apt-get install redis-server")
     with tempfile.TemporaryDirectory() as folder:

@@ -265,6 +265,14 @@ def content_newest(context: Context) -> Verdict:
     )
 
 
+def _orphans(context: Context, lost: str, fault: str, all_of_them: str, what: str) -> Verdict:
+    """Whether the query `lost` finds rows that point to nothing; else how many `all_of_them` counts."""
+    ids = [row["ID"] for row in context.query(lost)]
+    if ids:
+        return failed(f"{len(ids)} {fault}: {some(ids)}")
+    return passed(f"{context.value(all_of_them)} {what}")
+
+
 @check(
     "content.disk_files",
     why="A document of the drive without its file opens as an error.",
@@ -274,13 +282,14 @@ def content_newest(context: Context) -> Verdict:
 )
 def content_disk_files(context: Context) -> Verdict:
     context.need_table("b_disk_object")
-    lost = context.query(
-        "SELECT o.ID, o.NAME FROM b_disk_object o LEFT JOIN b_file f ON f.ID = o.FILE_ID"
-        " WHERE o.FILE_ID > 0 AND f.ID IS NULL ORDER BY o.ID"
+    return _orphans(
+        context,
+        "SELECT o.ID FROM b_disk_object o LEFT JOIN b_file f ON f.ID = o.FILE_ID"
+        " WHERE o.FILE_ID > 0 AND f.ID IS NULL ORDER BY o.ID",
+        "documents have no file",
+        "SELECT COUNT(*) FROM b_disk_object WHERE FILE_ID > 0",
+        "documents",
     )
-    if lost:
-        return failed(f"{len(lost)} documents have no file: {some([row['ID'] for row in lost])}")
-    return passed(f"{context.value('SELECT COUNT(*) FROM b_disk_object WHERE FILE_ID > 0')} documents")
 
 
 @check(
@@ -292,13 +301,14 @@ def content_disk_files(context: Context) -> Verdict:
 )
 def content_attachments(context: Context) -> Verdict:
     context.need_table("b_disk_attached_object")
-    lost = context.query(
+    return _orphans(
+        context,
         "SELECT a.ID FROM b_disk_attached_object a LEFT JOIN b_disk_object o ON o.ID = a.OBJECT_ID"
-        " WHERE o.ID IS NULL ORDER BY a.ID"
+        " WHERE o.ID IS NULL ORDER BY a.ID",
+        "attachments have no document",
+        "SELECT COUNT(*) FROM b_disk_attached_object",
+        "attachments",
     )
-    if lost:
-        return failed(f"{len(lost)} attachments have no document: {some([row['ID'] for row in lost])}")
-    return passed(f"{context.value('SELECT COUNT(*) FROM b_disk_attached_object')} attachments")
 
 
 @check(
@@ -311,13 +321,14 @@ def content_attachments(context: Context) -> Verdict:
 def content_chat_folders(context: Context) -> Verdict:
     for table in ("b_im_chat", "b_disk_object"):
         context.need_table(table)
-    lost = context.query(
+    return _orphans(
+        context,
         "SELECT c.ID FROM b_im_chat c LEFT JOIN b_disk_object o ON o.ID = c.DISK_FOLDER_ID"
-        " WHERE c.DISK_FOLDER_ID > 0 AND o.ID IS NULL ORDER BY c.ID"
+        " WHERE c.DISK_FOLDER_ID > 0 AND o.ID IS NULL ORDER BY c.ID",
+        "chats have lost their folder",
+        "SELECT COUNT(*) FROM b_im_chat WHERE DISK_FOLDER_ID > 0",
+        "chats with a folder",
     )
-    if lost:
-        return failed(f"{len(lost)} chats have lost their folder: {some([row['ID'] for row in lost])}")
-    return passed(f"{context.value('SELECT COUNT(*) FROM b_im_chat WHERE DISK_FOLDER_ID > 0')} chats with a folder")
 
 
 @check(

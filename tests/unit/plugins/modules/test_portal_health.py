@@ -8,8 +8,8 @@ import typing as t
 
 import pytest
 import yaml
+from ansible_collections.boxlift.portal.plugins.module_utils.finding import FAIL_ON
 from ansible_collections.boxlift.portal.plugins.module_utils.health.catalogue import all_checks
-from ansible_collections.boxlift.portal.plugins.module_utils.health.runner import FAIL_ON
 from ansible_collections.boxlift.portal.plugins.modules import portal_health
 from unit.plugins.module_utils.health import toy_fixtures
 from unit.plugins.module_utils.health.toy_portal import DOMAIN, PASSWORD

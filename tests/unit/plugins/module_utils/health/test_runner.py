@@ -173,9 +173,12 @@ def test_what_needs_another_waits_for_it() -> None:
         return passed("x")
 
     checks.check("a.first", why="", expected="", remedy="")(first)
-    checks.check("a.then", why="", expected="", remedy="", needs=("a.first",))(
-        lambda _context: order.append("then") or passed("x")  # type: ignore[func-returns-value]
-    )
+
+    def then(_context: Context) -> Verdict:
+        order.append("then")
+        return passed("x")
+
+    checks.check("a.then", why="", expected="", remedy="", needs=("a.first",))(then)
     assert list(findings(checks)) == ["a.first", "a.then"] and order == ["first", "then"]
 
 

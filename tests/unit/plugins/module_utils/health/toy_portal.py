@@ -266,7 +266,7 @@ class ToyPortal:
     def sql(self, statement: str, *args: t.Any) -> list[dict[str, t.Any]]:
         """One statement of a test; rows where it has any."""
         self.altered.update(
-            re.findall(r"(?:ALTER|RENAME) TABLE (\w+)|(ALTER DATABASE)|(SET GLOBAL)|CREATE VIEW (\w+)", statement)
+            re.findall(r"(?:ALTER|RENAME|DROP) TABLE (\w+)|(ALTER DATABASE)|(SET GLOBAL)|CREATE VIEW (\w+)", statement)
         )
         return self._run(statement, *args)
 
@@ -297,9 +297,10 @@ class ToyPortal:
             if view:
                 self._run(f"DROP VIEW IF EXISTS {view}")
             if table:
-                definition = next(each for each in self.definitions() if f"CREATE TABLE `{table}`" in each)
                 self._run(f"DROP TABLE IF EXISTS `{table}`, `{table}_gone`")
-                self._run(definition)
+                for definition in self.definitions():  # none for a table that a test has made itself
+                    if f"CREATE TABLE `{table}`" in definition:
+                        self._run(definition)
             if database:
                 self._run(f"ALTER DATABASE {self.database} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
             if variables:

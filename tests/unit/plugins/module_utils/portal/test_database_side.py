@@ -249,7 +249,6 @@ class TestLogin:
 class TestInfo:
     def test_says_what_the_portal_is(self, portal: t.Any, conn: t.Any) -> None:
         portal.sql("DROP TABLE b_crm_deal")
-        portal.altered.add(("b_crm_deal", "", "", ""))
         portal.sql("INSERT INTO b_crm_lead (ID, DATE_CREATE) VALUES (1, '2026-04-13 18:00:00')")
         found = info.gather(portal.files, conn)
         portal.sql("DELETE FROM b_crm_lead")
