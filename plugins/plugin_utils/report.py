@@ -90,9 +90,10 @@ def findings_of(runs: t.Sequence[Run]) -> list[Data] | None:
         last = next((run for run in reversed(runs) if results([run], modules, "findings")), None)
         for step, result in results([last], modules, "findings") if last else []:
             looked = True
+            host = step.host.partition(" -> ")[0]  # a delegated task tells of the host that it was run for
             for finding in result["findings"]:
-                whole = {**dict.fromkeys(FINDING_FIELDS, ""), **finding, "host": step.host}
-                key = modules[0], step.host, whole["id"]
+                whole = {**dict.fromkeys(FINDING_FIELDS, ""), **finding, "host": host}
+                key = modules[0], host, whole["id"]
                 if result.get("vantage") == "outside" and key in latest:
                     whole = merge([latest[key]], [whole])[0]
                 latest[key] = whole

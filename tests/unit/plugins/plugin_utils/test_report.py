@@ -182,9 +182,9 @@ def test_every_host_has_findings_of_its_own(out: Writer) -> None:
 def test_what_was_seen_from_outside_joins_what_the_host_saw(out: Writer) -> None:
     out.start("health")
     out.begin_play("Check")
-    for vantage, status in (("host", "pass"), ("outside", "fail")):
+    for vantage, host, status in (("host", "prod", "pass"), ("outside", "prod -> localhost", "fail")):
         result = {"vantage": vantage, "findings": [finding("web.tls", status, f"seen by {vantage}")]}
-        out.task("Check", 1, host="prod", action="boxlift.portal.portal_health", results=[result])
+        out.task("Check", 1, host=host, action="boxlift.portal.portal_health", results=[result])
     out.end()
     (shown,) = built(out)["findings"]
     assert (shown["host"], shown["status"]) == ("prod", "fail")
