@@ -63,6 +63,7 @@ KEPT: dict[str, tuple[str, ...]] = {
         "progress",
     ),
     "database_import": ("tables", "rows", "repairs", "timeline", "progress"),
+    "database_refresh": ("loaded", "kept", "dropped", "progress"),
     "host_acceptance": ("findings", "figures"),
     "portal_health": ("findings", "summary", "vantage"),
     "portal_info": ("portal",),

@@ -1,0 +1,11 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Action boxlift.portal.database_refresh: the module of this name, watched while it works."""
+
+from __future__ import annotations
+
+from ansible_collections.boxlift.portal.plugins.plugin_utils.watched import WatchedAction
+
+
+class ActionModule(WatchedAction):
+    """Everything is in the base class."""

@@ -1,0 +1,226 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: database_refresh
+short_description: Make a database equal to a dump, loading only the tables that differ
+version_added: 0.1.0
+author:
+  - boxlift.portal contributors (@boxlift)
+description:
+  - Reads a dump that C(mariadb-dump) has made of another server's database, and makes a database equal to it, such as
+    that of a pre-production copy.
+  - A table is left alone where the dump says of it what the dump before said, and nobody has written to it here since.
+    All others are dropped and loaded over several connections. Tables that the dump does not have are dropped.
+  - It works on the database itself, so nobody may use it meanwhile. A killed run is completed by the next one.
+options:
+  dump:
+    description:
+      - The dump, made with C(mariadb-dump --single-transaction --skip-add-locks --skip-disable-keys --skip-triggers).
+      - A file with the ending C(.zst) is unpacked by the program C(zstd) on its way.
+    type: path
+    required: true
+  database:
+    description:
+      - How to reach the database server, and which database is to become equal to the dump. It must exist.
+    required: true
+  state:
+    description:
+      - File on the target that says what each table was when it was loaded. Without it everything is loaded.
+    type: path
+    required: true
+attributes:
+  check_mode:
+    support: full
+    details: Reads the whole dump and says which tables would be loaded and dropped. Of views it says nothing.
+  diff_mode:
+    support: full
+    details: Shows the names of the tables that are loaded, kept and dropped.
+  idempotent:
+    support: full
+extends_documentation_fragment:
+  - boxlift.portal.database
+  - boxlift.portal.attributes
+  - boxlift.portal.attributes.actiongroup_portal
+  - boxlift.portal.progress
+requirements:
+  - MariaDB 10.6 or newer
+seealso:
+  - module: boxlift.portal.database_import
+    description: Loads the dump that lies in a portal's backup.
+  - module: boxlift.portal.portal_neutralize
+"""
+
+EXAMPLES = r"""
+- name: Bring the copy's database to production's state
+  boxlift.portal.database_refresh:
+    dump: /var/lib/boxlift/preproduction/database.sql.zst
+    state: /var/lib/boxlift/preproduction/tables.json
+    database:
+      unix_socket: /run/mysqld/mysqld.sock
+      name: portal
+"""
+
+RETURN = r"""
+loaded:
+  description: The tables that were loaded, in the dump's order.
+  returned: success
+  type: list
+  elements: str
+  sample: [b_event, b_option]
+kept:
+  description: How many tables were equal already.
+  returned: success
+  type: int
+  sample: 812
+dropped:
+  description: The tables that were dropped since the dump does not have them.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+views_changed:
+  description: Whether the views are others than before; they are always made again.
+  returned: success
+  type: bool
+  sample: false
+progress:
+  description: How long the work took and how fast it was. The task adds it where it watched the work.
+  returned: when the work was watched
+  type: dict
+  contains:
+    seconds:
+      description: From the start of the work to its end.
+      type: float
+    phases:
+      description: What it spent its time on.
+      type: list
+      elements: dict
+      contains:
+        phase:
+          description: Name of the phase.
+          type: str
+        seconds:
+          description: How long it was at work.
+          type: float
+        bytes:
+          description: What it went through.
+          type: int
+        rate:
+          description: Bytes per second, null for a phase that went through none.
+          type: float
+  sample:
+    seconds: 9.2
+    phases:
+      - phase: refresh
+        seconds: 9.1
+        bytes: 312058839
+        rate: 34292180.1
+"""
+
+import os
+import subprocess
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
+from ansible_collections.boxlift.portal.plugins.module_utils.sql import refresh
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, Login, connect
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.importer import default_jobs
+from ansible_collections.boxlift.portal.plugins.module_utils.state import read_json, write_json
+
+CHUNK = 1024 * 1024
+VERSION = 1
+
+
+def read_dump(path: str) -> t.Iterator[bytes]:
+    if not path.endswith(".zst"):
+        with open(path, "rb") as plain:
+            yield from iter(lambda: plain.read(CHUNK), b"")
+        return
+    with subprocess.Popen(["zstd", "-q", "-dc", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as unpack:
+        unpacked, complaints = t.cast("tuple[t.IO[bytes], t.IO[bytes]]", (unpack.stdout, unpack.stderr))
+        yield from iter(lambda: unpacked.read(CHUNK), b"")
+        problem = complaints.read().decode("utf-8", "replace").strip()
+    if unpack.returncode != 0:
+        raise BoxliftError(f"{path} cannot be unpacked: {problem}", "Make the dump again.", file=path)
+
+
+def read_state(path: str) -> dict[str, refresh.Mark]:
+    """The marks of the last run; none where there was no such run."""
+    content = read_json(path) or {"version": VERSION, "tables": {}}
+    if content.get("version") != VERSION:
+        raise BoxliftError(f"{path} is no state of this module.", "Remove it; everything is loaded then.", file=path)
+    return {name: refresh.Mark(dump, checksum) for name, (dump, checksum) in content["tables"].items()}
+
+
+def write_state(path: str, marks: refresh.Known) -> None:
+    write_json(path, {"version": VERSION, "tables": {name: list(mark) for name, mark in marks.items()}})
+
+
+def diff(plan: refresh.Plan) -> dict[str, str]:
+    """The tables that are not equal; of one that is loaded the former content is of no interest."""
+    return {
+        "before_header": "tables that differ from the dump",
+        "after_header": "tables loaded from the dump",
+        "before": "".join(f"{name}\n" for name in plan.drop),
+        "after": "".join(f"{name}\n" for name in plan.load),
+    }
+
+
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    params = module.params
+    login, database = Login.from_params(params["database"]), params["database"]["name"]
+    if not os.path.isfile(params["dump"]):
+        raise BoxliftError(f"The dump {params['dump']} is not there.", "Correct the option dump.", file=params["dump"])
+    dump = refresh.Dump(params["dump"], lambda: read_dump(params["dump"]))
+    known = read_state(params["state"])
+    if module.check_mode:
+        conn = connect(login, database)
+        try:
+            plan, views_changed = refresh.plan(conn, database, dump, known), False
+        finally:
+            conn.close()
+    else:
+        with Progress("database_refresh", params["progress"]) as progress:
+            progress.tell(phase="refresh")
+            plan, views_changed, marks = refresh.refresh(
+                login,
+                database,
+                dump,
+                known,
+                jobs=default_jobs(),
+                before_loading=lambda still: write_state(params["state"], still),
+                on_bytes=lambda count: progress.tell(done=count),
+            )
+        write_state(params["state"], marks)
+    result = {"loaded": plan.load, "kept": len(plan.keep), "dropped": plan.drop, "views_changed": views_changed}
+    if module._diff:
+        result["diff"] = diff(plan)
+    return {"changed": bool(plan.load or plan.drop or views_changed), **result}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "dump": {"type": "path", "required": True},
+            "database": {**DATABASE_OPTIONS["database"], "required": True},
+            "state": {"type": "path", "required": True},
+            "progress": {"type": "path"},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = run(module)
+    except BoxliftError as error:
+        module.fail_json(**error.as_result())
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
