@@ -27,6 +27,7 @@ SIZE_LIMIT = 4 * 1024 * 1024
 _ENVELOPE = re.compile(r"#!NGINXNMS!#(.*?)#!NGINXNME!#", re.DOTALL)
 _MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10
+_HEAD_OR_TAG = re.compile(r"<head>.*?</head>|<[^>]*>", re.DOTALL)
 
 
 class Broken(BoxliftError):
@@ -37,7 +38,9 @@ class Refused(Broken):
     """The push server answered, but not with what was asked for."""
 
     def __init__(self, status: int, text: str = "") -> None:
-        super().__init__(f"answered {status}" + (f" ({text.strip()[:100]})" if text.strip() else ""))
+        # What says so may be a page of nginx.
+        shown = " ".join(_HEAD_OR_TAG.sub(" ", text).split())[:100]
+        super().__init__(f"answered {status}" + (f" ({shown})" if shown else ""))
         self.status = status
 
 

@@ -142,3 +142,8 @@ def test_a_long_poll_in_pieces_and_refused() -> None:
     with pytest.raises(Refused, match="answered 400 .4010: Wrong Channel Id") as refused:
         poll.arrived(5)
     assert refused.value.status == 400
+
+
+def test_a_page_that_says_no_is_told_without_its_markup() -> None:
+    page = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<h1>502 Bad Gateway</h1>\r\n</body></html>"
+    assert str(Refused(502, page)) == "answered 502 (502 Bad Gateway)"
