@@ -20,7 +20,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.model import
 from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import check
 
 _REINDEX = (
-    "Build the index: bitrix/admin/search_reindex.php, or CSearch::ReIndexAll from the command line (role search)."
+    "Build the index: boxlift.portal.configure does it where it is empty, bitrix/admin/search_reindex.php in any case."
 )
 # Below this share of the tasks the index counts as not built.
 SHARE = 0.5
