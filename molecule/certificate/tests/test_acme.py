@@ -59,7 +59,7 @@ def test_it_is_renewed_by_the_hosts_own_timer(host: Host) -> None:
 
 def test_keys_are_roots_alone(host: Host) -> None:
     folders = "/etc/letsencrypt/accounts /etc/letsencrypt/live /etc/ssl/portal"
-    keys = host.check_output(f"find -L {folders} -type f -name 'priv*' -printf '%%u %%m %%p\\n'").splitlines()
+    keys = host.check_output(f"find -L {folders} -type f -name 'priv*' -printf '%u %m %p\\n'").splitlines()
     assert len(keys) >= 3
     assert [key for key in keys if key.split()[:2] not in (["root", "600"], ["root", "400"])] == []
 

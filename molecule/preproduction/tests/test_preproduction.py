@@ -71,9 +71,9 @@ def test_it_has_all_of_production(host: t.Any, production: t.Any) -> None:
     for table in ("b_user", "b_crm_lead", "b_tasks", "b_im_message", "b_file", "b_bp_workflow_instance"):
         statement = f"CHECKSUM TABLE {table}" if table != "b_user" else "SELECT COUNT(*) FROM b_user"
         assert sql(host, statement) == sql(production, statement), table
-    listing = "cd /srv/portal/www/upload && find . -type f -printf '%%p %%s\\n' | sort | sha256sum"
+    listing = "cd /srv/portal/www/upload && find . -type f -printf '%p %s\\n' | sort | sha256sum"
     assert host.check_output(listing) == production.check_output(listing)
-    owners = host.check_output("find /srv/portal/www -printf '%%u:%%g\\n' | sort -u")
+    owners = host.check_output("find /srv/portal/www -printf '%u:%g\\n' | sort -u")
     assert owners == "portal:portal"
 
 
