@@ -44,17 +44,22 @@ class Locked:
 
 
 def locked_out(query: t.Callable[[str], list[dict[str, t.Any]]]) -> list[Locked]:
-    return [_judge(row) for row in query(_SQL)]
+    """Everybody with a reason; whom an active directory knows needs no password here."""
+    directories: set[str] = set()
+    if query("SHOW TABLES LIKE 'b_ldap_server'"):
+        directories = {f"LDAP#{row['ID']}" for row in query("SELECT ID FROM b_ldap_server WHERE ACTIVE = 'Y'")}
+    return [one for one in (_judge(row, directories) for row in query(_SQL)) if one.reasons]
 
 
-def _judge(row: t.Mapping[str, t.Any]) -> Locked:
+def _judge(row: t.Mapping[str, t.Any], directories: t.Collection[str]) -> Locked:
     outer = str(row["outer_id"] or "")
+    known = outer in directories
     found = (
-        (f"authenticated by {outer}", bool(outer)),
+        (f"authenticated by {outer}", bool(outer) and not known),
         ("blocked", row["BLOCKED"] == "Y"),
-        ("password expired", row["expired"] == "Y"),
-        ("no password", bool(row["bare"])),
-        ("invitation not accepted", bool(row["invited"])),
+        ("password expired", row["expired"] == "Y" and not known),
+        ("no password", bool(row["bare"]) and not known),
+        ("invitation not accepted", bool(row["invited"]) and not known),
     )
     return Locked(
         id=int(row["ID"]),
@@ -62,20 +67,21 @@ def _judge(row: t.Mapping[str, t.Any]) -> Locked:
         email=str(row["EMAIL"] or ""),
         name=" ".join(str(part) for part in (row["NAME"], row["LAST_NAME"]) if part),
         reasons=tuple(reason for reason, holds in found if holds),
-        what_to_do="; ".join(_steps(row, outer)),
+        what_to_do="; ".join(_steps(row, outer, known)),
     )
 
 
-def _steps(row: t.Mapping[str, t.Any], outer: str) -> t.Iterator[str]:
+def _steps(row: t.Mapping[str, t.Any], outer: str, known: bool) -> t.Iterator[str]:
     if outer.startswith("LDAP#"):
-        yield "connect the directory (module ldap)"
+        if not known:
+            yield "connect the directory (module ldap)"
     elif outer and row["taken"]:
         yield "another user has this login: change it, then clear EXTERNAL_AUTH_ID"
     elif outer:
         yield "clear EXTERNAL_AUTH_ID"
     if row["BLOCKED"] == "Y":
         yield "ask the customer whether to unblock"
-    if row["invited"]:
+    if row["invited"] and not known:
         yield "send the invitation again"
     if not outer.startswith("LDAP#"):
         yield "send the letter to set a password" if row["EMAIL"] else "has no address: hand a password over in person"

@@ -33,7 +33,7 @@ def test_who_can_log_in_is_not_listed(portal: t.Any) -> None:
     ("change", "reasons", "what_to_do"),
     [
         ("EXTERNAL_AUTH_ID = 'socservices'", ("authenticated by socservices",), f"clear EXTERNAL_AUTH_ID; {LETTER}"),
-        ("EXTERNAL_AUTH_ID = 'LDAP#1'", ("authenticated by LDAP#1",), "connect the directory (module ldap)"),
+        ("EXTERNAL_AUTH_ID = 'LDAP#7'", ("authenticated by LDAP#7",), "connect the directory (module ldap)"),
         ("PASSWORD = ''", ("no password",), LETTER),
         ("PASSWORD_EXPIRED = 'Y'", ("password expired",), LETTER),
         ("BLOCKED = 'Y'", ("blocked",), f"ask the customer whether to unblock; {LETTER}"),
@@ -45,6 +45,15 @@ def test_reasons_and_what_to_do(portal: t.Any, change: str, reasons: tuple[str, 
     portal.sql("UPDATE b_user SET EMAIL = 'anna@company.test', NAME = 'Anna', LAST_NAME = 'Ж' WHERE ID = 2")
     (one,) = people(portal, change)
     assert (one.id, one.login, one.name, one.reasons, one.what_to_do) == (2, "anna", "Anna Ж", reasons, what_to_do)
+
+
+def test_whom_an_active_directory_knows_is_not_locked_out(portal: t.Any) -> None:
+    portal.sql("UPDATE b_ldap_server SET ACTIVE = 'Y' WHERE ID = 1")
+    assert people(portal, "EXTERNAL_AUTH_ID = 'LDAP#1', PASSWORD = '', CONFIRM_CODE = 'abc'") == []
+    (blocked,) = people(portal, "BLOCKED = 'Y'")
+    assert (blocked.reasons, blocked.what_to_do) == (("blocked",), "ask the customer whether to unblock")
+    (stranger,) = people(portal, "EXTERNAL_AUTH_ID = 'LDAP#7', BLOCKED = 'N'")
+    assert stranger.reasons == ("authenticated by LDAP#7", "no password", "invitation not accepted")
 
 
 def test_a_login_that_is_taken_must_be_changed_first(portal: t.Any) -> None:
