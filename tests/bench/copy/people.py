@@ -96,7 +96,8 @@ def count() -> None:
 
         def one(sql: str) -> int:
             cursor.execute(sql)
-            return int(cursor.fetchone()[0])
+            (number,) = cursor.fetchone() or (0,)
+            return int(number)
 
         found = {name: one(f"SELECT COUNT(*) FROM load_{name}") for name in ("order", "line", "file", "00", "41")}
         wrong = {
@@ -120,4 +121,11 @@ def count() -> None:
 
 
 if __name__ == "__main__":
-    {"fill": fill, "work": work, "change": change, "count": count}[sys.argv[1]](*map(float, sys.argv[2:]))
+    if sys.argv[1] == "fill":
+        fill(float(sys.argv[2]))
+    elif sys.argv[1] == "change":
+        change(float(sys.argv[2]))
+    elif sys.argv[1] == "work":
+        work()
+    else:
+        count()

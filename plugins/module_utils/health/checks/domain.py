@@ -95,8 +95,8 @@ def domain_certificate_names(context: Context) -> Verdict:
     "domain.mail_addresses",
     why="Letters from an address of the cloud's domain are refused by the recipients' servers.",
     expected="main.email_from and the addresses of active sites are set, and not of the vendor's cloud",
-    remedy="Set main.email_from to an own address (portal_mail_from, then boxlift.portal.configure), and EMAIL of the site "
-    "in the administration.",
+    remedy="Set main.email_from to an own address (portal_mail_from, then boxlift.portal.configure), and EMAIL of the "
+    "site in the administration.",
     owner="customer",
     needs=("database.reachable",),
 )

@@ -145,5 +145,5 @@ def test_a_long_poll_in_pieces_and_refused() -> None:
 
 
 def test_a_page_that_says_no_is_told_without_its_markup() -> None:
-    page = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<h1>502 Bad Gateway</h1>\r\n</body></html>"
+    page = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<h1>502 Bad Gateway</h1>\r\n</body>"
     assert str(Refused(502, page)) == "answered 502 (502 Bad Gateway)"
