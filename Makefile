@@ -9,7 +9,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.cache/collections
 export ANSIBLE_CONFIG := $(CURDIR)/tests/lab/ansible.cfg
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup engine lint unit sanity molecule package test demo bench docs clean
+.PHONY: help setup engine lint unit sanity molecule package test demo bench bench-copy docs clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,9 @@ demo: engine ## The whole move in the lab: provision, fetch, restore, configure,
 
 bench: engine ## Measure against the field's tools; writes tests/bench/results.md
 	tests/bench/run.sh
+
+bench-copy: engine ## Measure the pre-production copy of 2 GB in service; writes tests/bench/copy/results.md
+	tests/bench/copy.sh
 
 docs: setup ## Generate the reference under docs/reference
 	tests/docs.sh
