@@ -123,7 +123,6 @@ progress:
 """
 
 import os
-import subprocess
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -134,21 +133,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection impo
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.importer import default_jobs
 from ansible_collections.boxlift.portal.plugins.module_utils.state import read_json, write_json
 
-CHUNK = 1024 * 1024
 VERSION = 1
-
-
-def read_dump(path: str) -> t.Iterator[bytes]:
-    if not path.endswith(".zst"):
-        with open(path, "rb") as plain:
-            yield from iter(lambda: plain.read(CHUNK), b"")
-        return
-    with subprocess.Popen(["zstd", "-q", "-dc", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as unpack:
-        unpacked, complaints = t.cast("tuple[t.IO[bytes], t.IO[bytes]]", (unpack.stdout, unpack.stderr))
-        yield from iter(lambda: unpacked.read(CHUNK), b"")
-        problem = complaints.read().decode("utf-8", "replace").strip()
-    if unpack.returncode != 0:
-        raise BoxliftError(f"{path} cannot be unpacked: {problem}", "Make the dump again.", file=path)
 
 
 def read_state(path: str) -> dict[str, refresh.Mark]:
@@ -178,7 +163,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     login, database = Login.from_params(params["database"]), params["database"]["name"]
     if not os.path.isfile(params["dump"]):
         raise BoxliftError(f"The dump {params['dump']} is not there.", "Correct the option dump.", file=params["dump"])
-    dump = refresh.Dump(params["dump"], lambda: read_dump(params["dump"]))
+    dump = refresh.Dump(params["dump"])
     known = read_state(params["state"])
     if module.check_mode:
         conn = connect(login, database)

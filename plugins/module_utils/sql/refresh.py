@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
+import subprocess
 import threading
 import typing as t
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.statements impo
 if t.TYPE_CHECKING:
     from pymysql.connections import Connection
 
+CHUNK = 1024 * 1024
 CLOSING_LINE = b"-- Dump completed"
 _NAME = rb"`((?:[^`]|``)+)`"
 _TABLE = re.compile(rb"(DROP TABLE IF EXISTS|CREATE TABLE|INSERT INTO) " + _NAME)
@@ -56,15 +58,14 @@ Known = t.Mapping[str, Mark]
 
 @dataclass(frozen=True)
 class Dump:
-    """A dump that can be read from its beginning as often as needed; `file` is its name in messages."""
+    """A dump on the disk, as it is or packed by zstd (`.zst`)."""
 
     file: str
-    read: t.Callable[[], t.Iterable[bytes]]
 
     def statements(self) -> t.Iterator[Statement]:
         """All of it. Raises DumpError where it is cut off or holds what this cannot load."""
         splitter = Splitter(self.file)
-        for data in self.read():
+        for data in self._read():
             yield from self._allowed(splitter.feed(data))
         yield from self._allowed(splitter.close())
         if not splitter.closing.startswith(CLOSING_LINE):
@@ -73,6 +74,20 @@ class Dump:
                 "Look at the free space and MariaDB's log where it was made, and make it again.",
                 file=self.file,
             )
+
+    def _read(self) -> t.Iterator[bytes]:
+        if not self.file.endswith(".zst"):
+            with open(self.file, "rb") as plain:
+                yield from iter(lambda: plain.read(CHUNK), b"")
+            return
+        with subprocess.Popen(
+            ["zstd", "-q", "-dc", self.file], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as unpack:
+            unpacked, complaints = t.cast("tuple[t.IO[bytes], t.IO[bytes]]", (unpack.stdout, unpack.stderr))
+            yield from iter(lambda: unpacked.read(CHUNK), b"")
+            problem = complaints.read().decode("utf-8", "replace").strip()
+        if unpack.returncode != 0:
+            raise DumpError(f"{self.file} cannot be unpacked: {problem}", "Make the dump again.", file=self.file)
 
     def _allowed(self, statements: t.Iterable[Statement]) -> t.Iterator[Statement]:
         for statement in statements:
