@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # A picture of a report by headless Chromium: the tests' sample journal, or the page that is named.
 # usage: report_picture.sh [PICTURE [PAGE]]      (default: docs/images/report.png; HEIGHT and WIDTH in pixels)
-#   docs/images/health.png is made from the demo: HEIGHT=1800 report_picture.sh docs/images/health.png PAGE
+#   docs/images/health.png is made from the demo: HEIGHT=2300 report_picture.sh docs/images/health.png PAGE
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PWD/.venv/bin:$PATH"
