@@ -39,7 +39,7 @@ attributes:
     details: Reads the whole dump and says which tables would be loaded and dropped. Of views it says nothing.
   diff_mode:
     support: full
-    details: Shows the names of the tables that are loaded, kept and dropped.
+    details: Shows the names of the tables that are dropped, and of those that are loaded.
   idempotent:
     support: full
 extends_documentation_fragment:
@@ -149,9 +149,9 @@ def write_state(path: str, marks: refresh.Known) -> None:
 
 
 def diff(plan: refresh.Plan) -> dict[str, str]:
-    """The tables that are not equal; of one that is loaded the former content is of no interest."""
+    """The tables that go and those that come; of one that is loaded the former content is of no interest."""
     return {
-        "before_header": "tables that differ from the dump",
+        "before_header": "tables that the dump does not have",
         "after_header": "tables loaded from the dump",
         "before": "".join(f"{name}\n" for name in plan.drop),
         "after": "".join(f"{name}\n" for name in plan.load),

@@ -173,19 +173,19 @@ def refresh(
     """
     conn = connect(login, database)
     try:
-        todo = plan(conn, database, dump, known)
-        before_loading({name: known[name] for name in todo.keep})
+        planned = plan(conn, database, dump, known)
+        before_loading({name: known[name] for name in planned.keep})
         execute(conn, "SET SESSION foreign_key_checks = 0")
         views = _views(conn)
         # A view may stand where the dump has a table, and the other way round.
         for name in views:
             execute(conn, f"DROP VIEW {quote_name(name)}")
-        for name in todo.drop:
+        for name in planned.drop:
             execute(conn, f"DROP TABLE {quote_name(name)}")
-        _load(login, database, dump, frozenset(todo.load), jobs, on_bytes)
-        after = checksums(conn, todo.load)
-        marks = {name: Mark(todo.digests[name], after[name]) for name in todo.load}
-        return Done(todo, views != _views(conn), {**{name: known[name] for name in todo.keep}, **marks})
+        _load(login, database, dump, frozenset(planned.load), jobs, on_bytes)
+        after = checksums(conn, planned.load)
+        marks = {name: Mark(planned.digests[name], after[name]) for name in planned.load}
+        return Done(planned, views != _views(conn), {**{name: known[name] for name in planned.keep}, **marks})
     finally:
         conn.close()
 
