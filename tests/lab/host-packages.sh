@@ -31,8 +31,10 @@ need php-mysql php -r 'exit(extension_loaded("mysqli") ? 0 : 1);'
 need php-mbstring php -r 'exit(extension_loaded("mbstring") ? 0 : 1);'
 need openssl command -v openssl
 need shellcheck command -v shellcheck
-# The stand-in for the push server, and the copy of a portal's files.
+# The stand-in for the push server with its store (redis-tools holds the server too, without its service), and the copy
+# of a portal's files.
 need nodejs command -v node
+command -v redis-server >/dev/null || need redis-tools command -v redis-check-rdb
 need rsync command -v rsync
 
 if ((${#missing[@]} == 0)); then
