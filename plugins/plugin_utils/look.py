@@ -15,7 +15,7 @@ MARK = "boxlift-look"
 # A file of four lines for each run: its path, when the process of that number was born, the progress, the note.
 _SCRIPT = """umask 077
 d={directory}
-{prepare}echo {mark}
+{prepare}{wait}echo {mark}
 printf '%s\\n' "$d"
 date +%s
 echo "job $({job})"
@@ -28,6 +28,12 @@ done
 echo {mark}"""
 # The first bytes of what the job will say: Ansible's own words while it runs, the module's afterwards.
 _JOB = "head -c 60 {path} 2>/dev/null | tr '\\n' ' '"
+# Ansible's wrapper begins its file with this key and replaces it by the module's result, which never has it first.
+_RUNNING = '{"started"'
+# Five times a second, so that the end is known when it comes, not at the next look.
+_WAIT = """n={times}
+while test $n -gt 0 && test "$(head -c {size} {path} 2>/dev/null)" = {running}; do sleep 0.2; n=$((n-1)); done
+"""
 
 
 @dataclasses.dataclass
@@ -67,11 +73,18 @@ def default_directory(remote_tmp: str) -> str:
     return f'$(if test "$(id -u)" = 0; then echo /run/boxlift; else echo {own}; fi)'
 
 
-def command(directory: str, pattern: str = "*.json", *, prepare: str = "", job: str = "") -> str:
-    """`directory` and `pattern` are the shell's; `prepare` is done before, `job` is the path of the job's result."""
+def command(directory: str, pattern: str = "*.json", *, prepare: str = "", job: str = "", wait: float = 0.0) -> str:
+    """`directory` and `pattern` are the shell's; `prepare` is done before, `job` is the path of the job's result.
+
+    It waits so many seconds before it looks, but no longer than the job runs.
+    """
+    waiting = _WAIT.format(
+        times=int(wait * 5), size=len(_RUNNING), path=shlex.quote(job), running=shlex.quote(_RUNNING)
+    )
     return _SCRIPT.format(
         directory=directory,
         prepare=prepare,
+        wait=waiting if job and wait else "",
         mark=MARK,
         job=_JOB.format(path=shlex.quote(job)) if job else "",
         pattern=pattern,
@@ -102,5 +115,4 @@ def _run(path: str, born: str, text: str, note: str) -> Run | None:
 def _job(head: str) -> str:
     if not head.strip():
         return "gone"
-    # Ansible's wrapper begins its file with this key and replaces it by the module's result, which never has it first.
-    return "running" if head.startswith('{"started"') else "ended"
+    return "running" if head.startswith(_RUNNING) else "ended"

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 import typing as t
 
@@ -15,7 +16,8 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.look import Look, R
 from ansible_collections.boxlift.portal.plugins.plugin_utils.remaining import Pace
 
 LOOK_EVERY = 5.0
-FIRST_LOOKS = (0.3, 0.5, 1.0, 2.0)  # a short job shall not wait for a long one's rhythm
+FIRST_LOOKS = (1.0, 2.0)  # who has just started something wants to hear that it works
+NOT_RUNNING = 1.0  # seconds until a job is looked at again whose file is not there, or not whole
 RECONNECT = (5.0, 10.0, 20.0, 40.0, 60.0)  # seconds between attempts; the last for ever
 SAY_EVERY_ON_TERMINAL, SAY_EVERY_IN_LOG = 3.0, 60.0  # on a terminal each look, but not the first ones
 # A process that is gone may have ended well a moment ago, and its result is still being written.
@@ -27,12 +29,12 @@ Answer = t.TypeVar("Answer")
 
 
 class Watch:
-    """`look` asks the host, `collect` fetches the job's result (None: not yet); both raise AnsibleError where it cannot
-    be reached. `say` prints a line."""
+    """`look` asks the host, in so many seconds or when the job ends, if that is earlier; `collect` fetches the job's
+    result (None: not yet); both raise AnsibleError where it cannot be reached. `say` prints a line."""
 
     def __init__(
         self,
-        look: t.Callable[[], Look],
+        look: t.Callable[[float], Look],
         collect: t.Callable[[], Result | None],
         say: t.Callable[[str], None],
         limit: float,
@@ -56,18 +58,19 @@ class Watch:
         """The job's result. Raises BoxliftError where there will be none, AnsibleError where the host stays away."""
         pauses = iter(FIRST_LOOKS)
         while True:
-            self._sleep(next(pauses, LOOK_EVERY))
-            seen = self._patiently(self._look)
+            seen = self._patiently(functools.partial(self._look, next(pauses, LOOK_EVERY)))
             self._take(seen)
             if seen.job == "ended":
                 result = self._patiently(self._collect)
                 if result is not None:
                     return result
             self._refuse_ghosts(seen)
+            if seen.job != "running":
+                self._sleep(NOT_RUNNING)  # such a look waits for nothing
 
     def _patiently(self, ask: t.Callable[[], Answer]) -> Answer:
         """The answer, however long the connection is lost, within the job's own limit."""
-        lost_at, attempts = self._clock(), 0
+        lost_at, attempts = 0.0, 0
         while True:
             try:
                 answer = ask()
@@ -75,6 +78,7 @@ class Watch:
                 if self._clock() >= self._until:
                     raise
                 if not attempts:
+                    lost_at = self._clock()
                     reason = str(error).strip().partition("\n")[0]
                     self._say(f"the host cannot be asked ({reason}). The work goes on there; trying to reach it again")
                 self._sleep(RECONNECT[min(attempts, len(RECONNECT) - 1)])

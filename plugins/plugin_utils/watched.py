@@ -71,7 +71,7 @@ class WatchedAction(ActionBase):
             job = Job(started["ansible_job_id"], started["results_file"], job)
             note.update(job=job.name, result=job.result)
         watch = Watch(
-            look=lambda: self._look(job, note),
+            look=lambda wait: self._look(job, note, wait),
             collect=lambda: self._collect(job),
             say=self._say,
             limit=self._limit,
@@ -131,14 +131,16 @@ class WatchedAction(ActionBase):
         finally:
             self._task = task
 
-    def _look(self, job: Job, note: Result | None) -> look.Look:
+    def _look(self, job: Job, note: Result | None, wait: float) -> look.Look:
         directory, name = os.path.split(job.progress)
         prepare = ""
         if note is not None:
             file = shlex.quote(job.progress + ".job")
             # Never through a link that somebody else has put there.
             prepare = f"rm -f {file}; set -C; printf %s {shlex.quote(json.dumps(note))} > {file}; set +C\n"
-        seen = self._ask(look.command(shlex.quote(directory), shlex.quote(name), prepare=prepare, job=job.result))
+        seen = self._ask(
+            look.command(shlex.quote(directory), shlex.quote(name), prepare=prepare, job=job.result, wait=wait)
+        )
         seen.runs = [run for run in seen.runs if run.process not in self._former]
         return seen
 

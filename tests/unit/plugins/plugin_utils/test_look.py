@@ -9,6 +9,9 @@ import os
 import shlex
 import subprocess
 import sys
+import threading
+import time
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -30,7 +33,7 @@ def shell(text: str) -> list[str]:
     return subprocess.run(["/bin/sh", "-c", text], check=True, capture_output=True, text=True).stdout.splitlines()
 
 
-def looked(folder: Path, **more: str) -> Look:
+def looked(folder: Path, **more: t.Any) -> Look:
     return read(shell(command(shlex.quote(str(folder)), **more)))
 
 
@@ -112,6 +115,21 @@ def test_the_note_beside_a_progress_file(tmp_path: Path) -> None:
 def test_the_state_of_the_job(tmp_path: Path, content: str, job: str) -> None:
     (tmp_path / "j1").write_text(content, encoding="utf-8")
     assert looked(tmp_path, job=str(tmp_path / "j1")).job == job
+
+
+def test_it_waits_while_the_job_runs_and_no_longer(tmp_path: Path) -> None:
+    job = tmp_path / "the job's file"
+    job.write_text('{"started": true, "finished": false}', encoding="utf-8")
+    began = time.monotonic()
+    assert looked(tmp_path, job=str(job), wait=0.6).job == "running"
+    assert time.monotonic() - began >= 0.6
+    end = threading.Timer(0.3, job.write_text, ['{"changed": true}'])
+    end.start()
+    began = time.monotonic()
+    assert looked(tmp_path, job=str(job), wait=60).job == "ended"
+    assert looked(tmp_path, job=str(tmp_path / "none"), wait=60).job == "gone"
+    assert 0.3 <= time.monotonic() - began < 30
+    end.join()
 
 
 def test_an_answer_that_is_cut_off_is_no_answer(tmp_path: Path) -> None:

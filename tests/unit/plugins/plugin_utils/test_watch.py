@@ -50,9 +50,13 @@ class Host:
         if self.lost and self.lost[0] <= self.now < self.lost[1]:
             raise AnsibleConnectionFailure("Connection timed out\nsecond line")
 
-    def look(self) -> Look:
+    def look(self, wait: float) -> Look:
         self.looks += 1
         self.reach()
+        while wait > 0 and self.now < self.ends_at:
+            self.sleep(0.5)
+            self.reach()
+            wait -= 0.5
         alive = self.now < min(self.ends_at, self.killed_at)
         runs = [Run("/run/boxlift/f.json", alive, self.told.state, None)] if self.tells else []
         return Look("/run/boxlift", BEGIN + self.now, "running" if self.now < self.ends_at else "ended", runs)
@@ -74,6 +78,12 @@ def test_a_short_job_is_not_waited_for_long() -> None:
     assert host.now <= 1.0
 
 
+def test_the_end_of_a_long_job_is_noticed_at_once() -> None:
+    host = Host(ends_at=157.5)
+    host.watch().result()
+    assert host.now <= 158.0
+
+
 def test_a_line_every_few_seconds_on_a_terminal() -> None:
     host = Host()
     host.watch(terminal=True).result()
@@ -81,7 +91,7 @@ def test_a_line_every_few_seconds_on_a_terminal() -> None:
     gaps = [after - before for before, after in zip(moments, moments[1:])]
     assert 3 <= min(gaps) <= max(gaps) < 7.5
     assert len(moments) > 25
-    assert "fetch 31 %, 18.4 KiB of 58.6 KiB, 1000 B/s, about 40 s left" in [text for _moment, text in host.said]
+    assert "fetch 37 %, 22.0 KiB of 58.6 KiB, 1000 B/s, about 40 s left" in [text for _moment, text in host.said]
 
 
 def test_in_a_log_a_line_every_minute_and_at_every_change_of_phase() -> None:
@@ -99,7 +109,7 @@ def test_a_lost_connection_is_waited_for() -> None:
     assert host.watch().result()["msg"] == "fetched"
     lost, again = (text for _moment, text in host.said if text.startswith("the host"))
     assert lost == ("the host cannot be asked (Connection timed out). The work goes on there; trying to reach it again")
-    assert again == "the host answers again after 2 min 15 s"
+    assert again == "the host answers again after 2 min 20 s"
 
 
 def test_a_connection_that_is_lost_while_the_result_is_fetched_is_waited_for_too() -> None:
@@ -139,8 +149,8 @@ def test_a_restart_of_the_host_is_noticed() -> None:
     watch = host.watch()
     look = host.look
 
-    def after_the_restart() -> Look:
-        seen = look()
+    def after_the_restart(wait: float) -> Look:
+        seen = look(wait)
         if host.now >= 80:
             seen.runs = []  # /run is empty, but the job's own file says that it runs
         return seen
