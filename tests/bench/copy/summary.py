@@ -17,10 +17,10 @@ STEPS = {
 TARGET = 0.15
 HEAD = """# Pre-production copy of a portal in service, {gigabytes} GB
 
-A sixth of it are rows, the rest are files, and people work in production all the time: up to fifty orders a second, each
-with its lines and a small file. Between the two copies one percent of the files was changed besides, and one percent of
-the rows of one of the two large tables, all over it. In both copies everything fitted together: orders and their lines,
-rows and their files. Both hosts share two processors with those who work.
+A sixth of it are rows, the rest are files, and people work in production all the time: up to fifty orders a second,
+each with its lines and a small file. Between the two copies one percent of the files was changed besides, and one
+percent of the rows of one of the two large tables, all over it. In both copies everything fitted together: orders and
+their lines, rows and their files. Both hosts share two processors with those who work.
 """
 
 

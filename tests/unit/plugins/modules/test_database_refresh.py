@@ -181,6 +181,17 @@ def test_what_never_rests_is_fetched_every_time(site: Site, monkeypatch: pytest.
     assert site.equal()
 
 
+def test_what_was_dumped_in_a_passing_state_is_not_taken_for_the_state_before(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        site.while_dumping("INSERT INTO b_empty VALUES (1)", patch)
+        site.refresh()
+    execute(site.production, "DELETE FROM b_empty")
+    assert site.refresh()["loaded"] == ["b_empty"]
+    assert site.equal()
+
+
 def test_in_the_end_everything_is_fetched_at_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another table changes during each dump, and none of them during two."""
     names = [f"t{number}" for number in range(6)]
