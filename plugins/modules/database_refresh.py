@@ -7,36 +7,44 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: database_refresh
-short_description: Make a database equal to a dump, loading only the tables that differ
+short_description: Make a database equal to another server's, fetching and loading only the tables that differ
 version_added: 0.1.0
 author:
   - boxlift.portal contributors (@boxlift)
 description:
-  - Reads a dump that C(mariadb-dump) has made of another server's database, and makes a database equal to it, such as
-    that of a pre-production copy.
-  - A table is left alone where the dump says of it what the dump before said, and nobody has written to it here since.
-    All others are dropped and loaded over several connections. Tables that the dump does not have are dropped.
+  - Makes a database equal to that of another server, such as that of a pre-production copy to production's.
+  - A command asks the other server. It is told which tables are known here, and dumps those that are others by now, in
+    one consistent state. What it dumps is loaded while it comes, over several connections.
+  - A table that nobody has written to, neither there nor here, is neither dumped nor loaded. Tables that the other
+    server does not have are dropped.
   - It works on the database itself, so nobody may use it meanwhile. A killed run is completed by the next one.
 options:
-  dump:
+  command:
     description:
-      - The dump, made with C(mariadb-dump --single-transaction --skip-add-locks --skip-disable-keys --skip-triggers).
-      - A file with the ending C(.zst) is unpacked by the program C(zstd) on its way.
-    type: path
+      - The program that asks the other server, and its arguments.
+      - It reads C({"table":"token"}) in JSON, what is known here. It writes, packed by C(zstd), a dump of the tables
+        that have another token by now and of all views, made with
+        C(mariadb-dump --single-transaction --skip-add-locks --skip-disable-keys --skip-triggers). Its last line is
+        C(-- boxlift {"tables":{"table":"token"},"moved":["table"]}).
+      - There RV(ignore:tables) are all tables of the other server, a token being null where the table changed while it
+        was dumped, and RV(ignore:moved) are those that changed though they were not dumped; then it is asked again.
+      - The role P(boxlift.portal.preproduction#role) brings both sides of it.
+    type: list
+    elements: str
     required: true
   database:
     description:
-      - How to reach the database server, and which database is to become equal to the dump. It must exist.
+      - How to reach the database server, and which database is to become equal to the other. It must exist.
     required: true
   state:
     description:
-      - File on the target that says what each table was when it was loaded. Without it everything is loaded.
+      - File on the target that says what each table was when it was loaded. Without it everything is fetched.
     type: path
     required: true
 attributes:
   check_mode:
     support: full
-    details: Reads the whole dump and says which tables would be loaded and dropped. Of views it says nothing.
+    details: Fetches what differs, and says which tables would be loaded and dropped. Of views it says nothing.
   diff_mode:
     support: full
     details: Shows the names of the tables that are dropped, and of those that are loaded.
@@ -49,6 +57,7 @@ extends_documentation_fragment:
   - boxlift.portal.progress
 requirements:
   - MariaDB 10.6 or newer
+  - The program C(zstd)
 seealso:
   - module: boxlift.portal.database_import
     description: Loads the dump that lies in a portal's backup.
@@ -58,7 +67,7 @@ seealso:
 EXAMPLES = r"""
 - name: Bring the copy's database to production's state
   boxlift.portal.database_refresh:
-    dump: /var/lib/boxlift/preproduction/database.sql.zst
+    command: [/usr/local/lib/boxlift/fetch-copy, database]
     state: /var/lib/boxlift/preproduction/tables.json
     database:
       unix_socket: /run/mysqld/mysqld.sock
@@ -78,7 +87,7 @@ kept:
   type: int
   sample: 812
 dropped:
-  description: The tables that were dropped since the dump does not have them.
+  description: The tables that were dropped since the other server does not have them.
   returned: success
   type: list
   elements: str
@@ -122,18 +131,17 @@ progress:
         rate: 34292180.1
 """
 
-import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.sql import refresh
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, Login, connect
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, Login
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.importer import default_jobs
 from ansible_collections.boxlift.portal.plugins.module_utils.state import read_json, write_json
 
-VERSION = 1
+VERSION = 2
 
 
 def read_state(path: str) -> dict[str, refresh.Mark]:
@@ -141,59 +149,57 @@ def read_state(path: str) -> dict[str, refresh.Mark]:
     content = read_json(path) or {"version": VERSION, "tables": {}}
     if content.get("version") != VERSION:
         raise BoxliftError(f"{path} is no state of this module.", "Remove it; everything is loaded then.", file=path)
-    return {name: refresh.Mark(dump, checksum) for name, (dump, checksum) in content["tables"].items()}
+    return {name: refresh.Mark(token, checksum) for name, (token, checksum) in content["tables"].items()}
 
 
 def write_state(path: str, marks: refresh.Known) -> None:
     write_json(path, {"version": VERSION, "tables": {name: list(mark) for name, mark in marks.items()}})
 
 
-def diff(plan: refresh.Plan) -> dict[str, str]:
+def diff(done: refresh.Done) -> dict[str, str]:
     """The tables that go and those that come; of one that is loaded the former content is of no interest."""
     return {
-        "before_header": "tables that the dump does not have",
-        "after_header": "tables loaded from the dump",
-        "before": "".join(f"{name}\n" for name in plan.drop),
-        "after": "".join(f"{name}\n" for name in plan.load),
+        "before_header": "tables that the other server does not have",
+        "after_header": "tables loaded",
+        "before": "".join(f"{name}\n" for name in done.dropped),
+        "after": "".join(f"{name}\n" for name in done.loaded),
     }
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     login, database = Login.from_params(params["database"]), params["database"]["name"]
-    if not os.path.isfile(params["dump"]):
-        raise BoxliftError(f"The dump {params['dump']} is not there.", "Correct the option dump.", file=params["dump"])
-    dump = refresh.Dump(params["dump"])
     known = read_state(params["state"])
     if module.check_mode:
-        conn = connect(login, database)
-        try:
-            plan, views_changed = refresh.plan(conn, database, dump, known), False
-        finally:
-            conn.close()
+        done = refresh.plan(login, database, params["command"], known)
     else:
         with Progress("database_refresh", params["progress"]) as progress:
             progress.tell(phase="refresh")
-            plan, views_changed, marks = refresh.refresh(
+            done = refresh.refresh(
                 login,
                 database,
-                dump,
+                params["command"],
                 known,
                 jobs=default_jobs(),
                 before_loading=lambda still: write_state(params["state"], still),
                 on_bytes=lambda count: progress.tell(done=count),
             )
-        write_state(params["state"], marks)
-    result = {"loaded": plan.load, "kept": len(plan.keep), "dropped": plan.drop, "views_changed": views_changed}
+        write_state(params["state"], done.known)
+    result = {
+        "loaded": done.loaded,
+        "kept": len(done.kept),
+        "dropped": done.dropped,
+        "views_changed": done.views_changed,
+    }
     if module._diff:
-        result["diff"] = diff(plan)
-    return {"changed": bool(plan.load or plan.drop or views_changed), **result}
+        result["diff"] = diff(done)
+    return {"changed": bool(done.loaded or done.dropped or done.views_changed), **result}
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "dump": {"type": "path", "required": True},
+            "command": {"type": "list", "elements": "str", "required": True},
             "database": {**DATABASE_OPTIONS["database"], "required": True},
             "state": {"type": "path", "required": True},
             "progress": {"type": "path"},

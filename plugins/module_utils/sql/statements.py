@@ -106,7 +106,7 @@ class Splitter:
             end = self._comment_end(final)
             if end < 0:
                 return False
-            self.closing = bytes(self._buffer[: min(end, 200)]).rstrip()
+            self.closing = bytes(self._buffer[:end]).rstrip()
             self._drop(end)
             self._begin()
 

@@ -21,7 +21,7 @@ import pymysql
 
 UPLOAD = pathlib.Path("/srv/portal/www/upload/load")
 GOES_ON = pathlib.Path("/run/boxlift-load")
-FILE = 120_000
+FILE, LIVE_FILE = 120_000, 4_000  # bytes; fifty of those that are saved meanwhile come in a second
 LARGE, SMALL = 2, 40  # tables: most of a portal's rows are in few of them
 ROW = 1000
 LINES = 3
@@ -54,10 +54,10 @@ def fill(gigabytes: float) -> None:
         write_file(f"{number % 256:02x}/{number:06}.bin")
 
 
-def write_file(name: str) -> str:
+def write_file(name: str, size: int = FILE) -> str:
     path = UPLOAD / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = os.urandom(FILE)
+    content = os.urandom(size)
     spare = path.with_suffix(".new")
     spare.write_bytes(content)
     spare.rename(path)
@@ -71,7 +71,7 @@ def work() -> None:
         while GOES_ON.exists():
             number += 1
             name = f"live/{time.time_ns()}.bin"
-            digest = write_file(name)
+            digest = write_file(name, LIVE_FILE)
             cursor.execute("INSERT INTO load_order (LINES_N) VALUES (%s)", (LINES,))
             order = cursor.lastrowid
             for _line in range(LINES):

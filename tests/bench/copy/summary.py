@@ -11,16 +11,16 @@ import typing as t
 from pathlib import Path
 
 STEPS = {
-    "Fetch production's database, in one consistent state": "database: dump and transfer",
-    "Fetch what differs of production's files": "files: rsync",
-    "Load the tables that differ": "database: load",
+    "Fetch the tables that differ, in one consistent state, and load them": "database",
+    "Fetch what differs of production's files": "files",
 }
 TARGET = 0.15
 HEAD = """# Pre-production copy of a portal in service, {gigabytes} GB
 
-A sixth of it are rows, the rest are files, and somebody works in production all the time. Between the two copies one
-percent of the files was changed, and one percent of the rows of one of the two large tables. In both copies everything
-fitted together: orders and their lines, rows and their files.
+A sixth of it are rows, the rest are files, and people work in production all the time: up to fifty orders a second,
+each with its lines and a small file. Between the two copies one percent of the files was changed besides, and one
+percent of the rows of one of the two large tables, all over it. In both copies everything fitted together: orders and
+their lines, rows and their files. Both hosts share two processors with those who work.
 """
 
 

@@ -1,11 +1,15 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module through its real main(), with dumps that the real mariadb-dump has made."""
+"""The module through its real main(), with what the role's program answers on the other side."""
 
 from __future__ import annotations
 
+import os
 import pathlib
-import subprocess
+import re
+import shlex
+import shutil
+import sys
 import typing as t
 
 import pytest
@@ -20,7 +24,7 @@ CREATE VIEW v_users AS SELECT LOGIN FROM b_user;
 INSERT INTO b_user (ID, LOGIN, AT) VALUES (0, 'zero', '2026-01-02 03:04:05'), (7, 'seven;\\n-- Dump completed', NULL);
 INSERT INTO `odd ``;' name` (A, B) VALUES (UNHEX('00270A5C1A22FF'), 'it''s; \\\\ \\"x\\"');
 """
-OPTIONS = ["--single-transaction", "--skip-add-locks", "--skip-disable-keys", "--skip-triggers", "--hex-blob"]
+PROGRAM = pathlib.Path(__file__).resolve().parents[4] / "roles/preproduction/files/serve-database.py"
 
 
 class Site:
@@ -33,25 +37,38 @@ class Site:
         for statement in TABLES.split(";\n"):
             if statement.strip():
                 execute(self.production, statement.replace("\\\\n", "\n"))
-        self.dump()
+        self.command = [sys.executable, str(PROGRAM), mariadb.login.unix_socket, "root", self.source]
 
-    def dump(self, *more: str, name: str = "dump.sql") -> pathlib.Path:
-        socket = f"--socket={self.mariadb.login.unix_socket}"
-        command = ["mariadb-dump", "--no-defaults", "--user=root", socket, *OPTIONS, *more, self.source]
-        made = subprocess.run(command, check=True, capture_output=True).stdout
-        (self.folder / name).write_bytes(made)
-        return self.folder / name
+    def answer(self, script: str) -> None:
+        """From now on a shell script answers; `"$@"` is the real program there."""
+        path = self.folder / "answer"
+        path.write_text(f"#!/bin/bash\nset -euo pipefail\n{script}\n")
+        path.chmod(0o755)
+        self.command = [str(path), *self.command]
 
-    def refresh(self, check: bool = False, name: str = "dump.sql", diff: bool = False) -> dict[str, t.Any]:
+    def refresh(self, check: bool = False, diff: bool = False) -> dict[str, t.Any]:
         result: dict[str, t.Any] = self._run(
             database_refresh,
             check=check,
             diff=diff,
-            dump=str(self.folder / name),
+            command=self.command,
             state=str(self.folder / "state.json"),
             database={"unix_socket": self.mariadb.login.unix_socket, "name": self.copy},
         )
         return result
+
+    def while_dumping(self, statement: str, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+        """Somebody runs this in production before each dump; the dumps' tables are listed in the file."""
+        real, log = shutil.which("mariadb-dump"), self.folder / "dumps"
+        write = ["mariadb", f"--socket={self.mariadb.login.unix_socket}", "--user=root", self.source, "-e", statement]
+        program = self.folder / "bin" / "mariadb-dump"
+        program.parent.mkdir()
+        program.write_text(
+            f'#!/bin/bash\nset -e\n{shlex.join(write)}\necho "$@" | sed "s/.*{self.source} //" >> {log}\n{real} "$@"\n'
+        )
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+        return log
 
     def content(self, conn: t.Any) -> dict[str, t.Any]:
         names = [next(iter(row.values())) for row in rows(conn, "SHOW TABLES")]
@@ -79,7 +96,6 @@ def test_everything_comes_first_and_nothing_again(site: Site) -> None:
 def test_only_what_differs_is_loaded(site: Site) -> None:
     site.refresh()
     execute(site.production, "INSERT INTO b_user (LOGIN) VALUES ('new')")
-    site.dump()
     assert site.refresh()["loaded"] == ["b_user"]
     assert site.equal()
 
@@ -106,7 +122,6 @@ def test_a_table_that_was_dropped_here_comes_again(site: Site) -> None:
 def test_a_view_that_changed_is_made_again(site: Site) -> None:
     site.refresh()
     execute(site.production, "CREATE OR REPLACE VIEW v_users AS SELECT ID, LOGIN FROM b_user")
-    site.dump()
     result = site.refresh()
     assert (result["changed"], result["views_changed"], result["loaded"]) == (True, True, [])
     assert site.equal()
@@ -118,7 +133,6 @@ def test_a_view_may_become_a_table_and_a_table_a_view(site: Site) -> None:
     execute(site.production, "CREATE TABLE v_users (ID int)")
     execute(site.production, "DROP TABLE b_empty")
     execute(site.production, "CREATE VIEW b_empty AS SELECT 1 AS one")
-    site.dump()
     result = site.refresh()
     assert (result["loaded"], result["dropped"], result["views_changed"]) == (["v_users"], ["b_empty"], True)
     assert site.equal()
@@ -134,52 +148,103 @@ def test_check_mode_says_it_and_writes_nothing(site: Site) -> None:
 def test_a_killed_run_leaves_no_mark_of_what_it_was_loading(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.refresh()
     execute(site.production, "INSERT INTO b_user (LOGIN) VALUES ('new')")
-    site.dump()
 
     def killed(*_arguments: t.Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(database_refresh.refresh, "_load", killed)
+        patch.setattr(database_refresh.refresh.Loaders, "drain", killed)
         site.refresh()
-    # What the killed run had begun looks whole here, and must be loaded all the same.
+    assert "b_user" not in database_refresh.read_state(str(site.folder / "state.json"))
     assert site.refresh()["loaded"] == ["b_user"]
     assert site.equal()
 
 
-def test_a_packed_dump_is_unpacked_on_its_way(site: Site) -> None:
-    subprocess.run(["zstd", "-q", str(site.folder / "dump.sql")], check=True)
-    assert not site.refresh(name="dump.sql.zst")["failed"]
+def test_what_changes_while_others_are_dumped_comes_with_them(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.refresh()
+    execute(site.production, "INSERT INTO b_user (LOGIN) VALUES ('new')")
+    log = site.while_dumping("INSERT INTO b_empty SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM b_empty)", monkeypatch)
+    result = site.refresh()
+    # Only the second dump shows both tables at the same moment.
+    assert log.read_text().splitlines() == ["b_user v_users", "b_empty b_user v_users"]
+    assert (sorted(result["loaded"]), result["kept"]) == (["b_empty", "b_user"], 1)
+    assert site.equal()
+    assert not site.refresh()["changed"]
+
+
+def test_what_never_rests_is_fetched_every_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = site.while_dumping("INSERT INTO b_user (LOGIN) VALUES ('again')", monkeypatch)
+    site.refresh()
+    result = site.refresh()
+    assert (result["loaded"], result["kept"]) == (["b_user"], 2)
+    assert len(log.read_text().splitlines()) == 2
     assert site.equal()
 
 
-def test_a_packed_dump_that_is_cut_off_touches_nothing(site: Site) -> None:
-    subprocess.run(["zstd", "-q", str(site.folder / "dump.sql")], check=True)
-    packed = site.folder / "dump.sql.zst"
-    packed.write_bytes(packed.read_bytes()[:-20])
-    result = site.refresh(name="dump.sql.zst")
-    assert result["failed"] and "cannot be unpacked" in result["msg"]
-    assert site.content(site.pre) == {}
+def test_what_was_dumped_in_a_passing_state_is_not_taken_for_the_state_before(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        site.while_dumping("INSERT INTO b_empty VALUES (1)", patch)
+        site.refresh()
+    execute(site.production, "DELETE FROM b_empty")
+    assert site.refresh()["loaded"] == ["b_empty"]
+    assert site.equal()
+
+
+def test_in_the_end_everything_is_fetched_at_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another table changes during each dump, and none of them during two."""
+    names = [f"t{number}" for number in range(6)]
+    for name in names:
+        execute(site.production, f"CREATE TABLE {name} (ID int)")
+    site.refresh()
+    turn = "SELECT COUNT(*) INTO @n FROM t0; EXECUTE IMMEDIATE CONCAT('INSERT INTO t', @n + 1, ' VALUES (1)');"
+    log = site.while_dumping(f"{turn} INSERT INTO t0 VALUES (1)", monkeypatch)
+    execute(site.production, "INSERT INTO b_empty VALUES (1)")
+    result = site.refresh()
+    dumps = [line.split() for line in log.read_text().splitlines()]
+    assert len(dumps) == 4 and len(dumps[-1]) >= 10
+    assert result["kept"] == 0
+    assert site.equal()
 
 
 @pytest.mark.parametrize(
-    ("damage", "message"),
+    ("script", "message"),
     [
-        (lambda data: data[: data.rindex(b"-- Dump completed")], "is cut off"),
-        (lambda data: data.replace(b"CREATE TABLE", b"DROP DATABASE x; CREATE TABLE", 1), "DROP DATABASE"),
-        (lambda data: b"-- Dump completed on 2026-01-01\n", "holds no table"),
+        ('"$@" | zstd -dc | sed "$ d" | zstd', "cut off"),
+        ('"$@" | head -c 300', "cannot be fetched|could not be fetched"),
+        ('"$@"; echo "no space" >&2; exit 3', "ended with 3: no space"),
+        ("echo 'SELECT 1' ", "could not be fetched"),
+        ("""echo '-- boxlift {"tables": {}, "moved": []}' | zstd""", "knows of no table"),
+        ('"$@" | zstd -dc | sed "s/^INSERT INTO/DROP DATABASE x; INSERT INTO/" | zstd', "DROP DATABASE"),
     ],
 )
-def test_a_dump_that_is_none_touches_nothing(site: Site, damage: t.Any, message: str) -> None:
-    dump = site.folder / "dump.sql"
-    dump.write_bytes(damage(dump.read_bytes()))
+def test_an_answer_that_is_none_is_an_error_and_the_next_run_mends_it(site: Site, script: str, message: str) -> None:
+    site.refresh()
+    execute(site.production, "INSERT INTO b_user (LOGIN) VALUES ('new')")
+    command = site.command
+    site.answer(script)
     result = site.refresh()
-    assert result["failed"] and message in result["msg"], result
-    assert site.content(site.pre) == {}
+    assert result["failed"] and re.search(message, result["msg"]), result
+    site.command = command
+    assert site.refresh()["loaded"] == ["b_user"]
+    assert site.equal()
 
 
-def test_triggers_are_refused_with_the_way_to_dump_without(site: Site) -> None:
+def test_triggers_of_production_are_left_there(site: Site) -> None:
     execute(site.production, "CREATE TRIGGER t BEFORE INSERT ON b_empty FOR EACH ROW SET NEW.ID = 1")
-    site.dump("--triggers")
+    assert not site.refresh()["failed"]
+    assert site.equal()
+
+
+def test_a_table_that_was_defined_anew_comes_again(site: Site) -> None:
+    site.refresh()
+    execute(site.production, "ALTER TABLE b_user ADD KEY (LOGIN)")
+    assert site.refresh()["loaded"] == ["b_user"]
+    assert rows(site.pre, "SHOW KEYS FROM b_user WHERE Key_name = 'LOGIN'")
+
+
+def test_a_command_that_is_not_there(site: Site) -> None:
+    site.command = ["/nonexistent/fetch-copy"]
     result = site.refresh()
-    assert result["failed"] and "--skip-triggers" in result["msg"], result
+    assert result["failed"] and "/nonexistent/fetch-copy" in result["msg"] and result["remedy"]
