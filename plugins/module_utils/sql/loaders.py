@@ -36,6 +36,7 @@ class Loaders:
         self._tasks = 0  # that wait or are at work
         self._bytes = 0  # that they hold
         self._error: BaseException | None = None
+        self._closed = False
 
     def put(
         self, task: Task, size: int = 0, after: threading.Event | None = None, opens: threading.Event | None = None
@@ -64,7 +65,10 @@ class Loaders:
             self._free.put(session)
 
     def close(self) -> None:
-        """End the connections; a statement at work is waited for."""
+        """End the connections; a statement at work is waited for, what waits in its turn is not run."""
+        with self._change:
+            self._closed = True
+            self._change.notify_all()
         self._pool.shutdown(cancel_futures=True)
         sys.setswitchinterval(self._switch_before)
         while self._sessions:
@@ -74,8 +78,11 @@ class Loaders:
         try:
             with self.session() as session:
                 if after is not None:
-                    after.wait()  # tasks begin in their order: the one that opens this one is at work already
-                if self._error is None:
+                    # Tasks begin in their order, so the one that opens this one is at work already; but close() takes
+                    # from the front what has not begun, and may take that one and leave this one.
+                    with self._change:
+                        self._change.wait_for(lambda: after.is_set() or self._closed)
+                if self._error is None and not self._closed:
                     task(session)
         except BaseException as error:
             # Before others are let in; the earliest is the one to tell.

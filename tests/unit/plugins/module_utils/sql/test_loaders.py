@@ -117,3 +117,23 @@ def test_closing_ends_every_session_once(sessions: list[t.Any]) -> None:
     loaders.close()
     loaders.close()
     assert [session.closed for session in sessions] == [1, 1]
+
+
+def test_closing_does_not_wait_for_a_task_whose_turn_will_never_come(sessions: list[t.Any]) -> None:
+    loaders = Loaders(sessions)
+    ran: list[str] = []
+    gate, opened = threading.Event(), threading.Event()
+    for _session in sessions:
+        loaders.put(lambda _session: gate.wait(SECONDS) and None)
+    loaders.put(lambda _session: ran.append("first"), opens=opened)
+    loaders.put(lambda _session: ran.append("second"), after=opened)
+    # As when close() has taken the one, and a free thread the other before close() came to it.
+    loaders._pool._work_queue.get_nowait().future.cancel()
+    gate.set()
+    closing = threading.Thread(target=loaders.close)
+    closing.start()
+    closing.join(SECONDS)
+    try:
+        assert not closing.is_alive() and not ran
+    finally:
+        opened.set()  # the run of the tests shall end all the same
