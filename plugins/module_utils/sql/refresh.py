@@ -174,17 +174,18 @@ def refresh(
         before_loading(unchanged)
         execute(conn, "SET SESSION foreign_key_checks = 0")
         views = _views(conn)
+        loaded: list[str] = []
+
+        def begin(name: str) -> None:
+            loaded.append(name)
+            if unchanged.pop(name, None) is not None:
+                before_loading(unchanged)
+
         for attempt in range(_ATTEMPTS):
             if attempt == _ATTEMPTS - 1:
                 unchanged.clear()
             answer = Answer(command, {name: mark.token for name, mark in unchanged.items()})
-            loaded: list[str] = []
-
-            def begin(name: str, loaded: list[str] = loaded) -> None:
-                loaded.append(name)
-                if unchanged.pop(name, None) is not None:
-                    before_loading(unchanged)
-
+            loaded.clear()
             # A view may stand where the dump has a table, and the other way round.
             for name in _views(conn):
                 execute(conn, f"DROP VIEW {quote_name(name)}")
