@@ -78,13 +78,14 @@ def command(directory: str, pattern: str = "*.json", *, prepare: str = "", job: 
 
     It waits so many seconds before it looks, but no longer than the job runs.
     """
-    waiting = _WAIT.format(
-        times=int(wait * 5), size=len(_RUNNING), path=shlex.quote(job), running=shlex.quote(_RUNNING)
-    )
+    waiting = ""
+    if wait:
+        running = shlex.quote(_RUNNING)
+        waiting = _WAIT.format(times=int(wait * 5), size=len(_RUNNING), path=shlex.quote(job), running=running)
     return _SCRIPT.format(
         directory=directory,
         prepare=prepare,
-        wait=waiting if job and wait else "",
+        wait=waiting,
         mark=MARK,
         job=_JOB.format(path=shlex.quote(job)) if job else "",
         pattern=pattern,

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 import typing as t
 
@@ -58,7 +57,7 @@ class Watch:
         """The job's result. Raises BoxliftError where there will be none, AnsibleError where the host stays away."""
         pauses = iter(FIRST_LOOKS)
         while True:
-            seen = self._patiently(functools.partial(self._look, next(pauses, LOOK_EVERY)))
+            seen = self._see(next(pauses, LOOK_EVERY))
             self._take(seen)
             if seen.job == "ended":
                 result = self._patiently(self._collect)
@@ -67,6 +66,11 @@ class Watch:
             self._refuse_ghosts(seen)
             if seen.job != "running":
                 self._sleep(NOT_RUNNING)  # such a look waits for nothing
+
+    def _see(self, wait: float) -> Look:
+        """The wait is not begun again after a lost connection: that it holds again is worth saying at once."""
+        waits = iter([wait])
+        return self._patiently(lambda: self._look(next(waits, 0.0)))
 
     def _patiently(self, ask: t.Callable[[], Answer]) -> Answer:
         """The answer, however long the connection is lost, within the job's own limit."""

@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -19,11 +19,13 @@ from lab.archive_writer import Entry, write_archive
 from lab.cloud.faults import Fault
 from lab.cloud.server import CloudServer
 
+from ..module_utils.restore.kills import complete, kill
 from ..module_utils.restore.test_restore_database import digests, dump
 from ..module_utils.restore.test_restore_files import tree_of
 
 KILLS = 20
 KILLS_PER_ROUND = 7
+FILES = 601
 
 
 class Site:
@@ -164,26 +166,15 @@ def test_killed_again_and_again(site: Site) -> None:
             command = [sys.executable, "-c", SCRIPT, json.dumps(sys.path), json.dumps(params)]
             return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
-        def complete(place: str, name: str) -> float:
-            began = time.monotonic()
-            output, errors = start(place, name).communicate(timeout=120)
-            assert output.strip() == "601", errors
-            return time.monotonic() - began
-
-        seconds = complete("quiet", quiet)
+        seconds = complete(functools.partial(start, "quiet", quiet), FILES)
         moments, kills, rounds = random.Random(3), 0, 0
         while kills < KILLS:
             rounds += 1
             place, name = f"killed{rounds}", site.mariadb.fresh_name("portal")
-            # On a busy machine a run that is always killed may come nowhere: after so many kills it is left alone.
-            while not (site.place / place / "www").exists() and kills < rounds * KILLS_PER_ROUND:
-                process = start(place, name)
-                time.sleep(moments.uniform(0.3, 1) * seconds)
-                kills += process.poll() is None
-                process.kill()
-                _output, errors = process.communicate()
-                assert process.returncode in (0, -signal.SIGKILL), errors
-            complete(place, name)
+            begin = functools.partial(start, place, name)
+            pause = functools.partial(moments.uniform, 0.3 * seconds, seconds)
+            kills += kill(begin, site.place / place / "www", pause, rounds * KILLS_PER_ROUND - kills)
+            complete(begin, FILES)
             assert files_of(site.place / place / "www") == files_of(site.place / "quiet" / "www")
             assert digests(site.mariadb, name) == digests(site.mariadb, quiet)
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import pathlib
-import re
 import shlex
 import shutil
 import sys
@@ -212,7 +211,7 @@ def test_in_the_end_everything_is_fetched_at_once(site: Site, monkeypatch: pytes
     ("script", "message"),
     [
         ('"$@" | zstd -dc | sed "$ d" | zstd', "cut off"),
-        ('"$@" | head -c 300', "cannot be fetched|could not be fetched"),
+        ('"$@" | head -c 300', "could not be fetched"),
         ('"$@"; echo "no space" >&2; exit 3', "ended with 3: no space"),
         ("echo 'SELECT 1' ", "could not be fetched"),
         ("""echo '-- boxlift {"tables": {}, "moved": []}' | zstd""", "knows of no table"),
@@ -225,7 +224,7 @@ def test_an_answer_that_is_none_is_an_error_and_the_next_run_mends_it(site: Site
     command = site.command
     site.answer(script)
     result = site.refresh()
-    assert result["failed"] and re.search(message, result["msg"]), result
+    assert result["failed"] and message in result["msg"], result
     site.command = command
     assert site.refresh()["loaded"] == ["b_user"]
     assert site.equal()

@@ -109,7 +109,7 @@ def test_a_lost_connection_is_waited_for() -> None:
     assert host.watch().result()["msg"] == "fetched"
     lost, again = (text for _moment, text in host.said if text.startswith("the host"))
     assert lost == ("the host cannot be asked (Connection timed out). The work goes on there; trying to reach it again")
-    assert again == "the host answers again after 2 min 20 s"
+    assert again == "the host answers again after 2 min 15 s"
 
 
 def test_a_connection_that_is_lost_while_the_result_is_fetched_is_waited_for_too() -> None:

@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
-import signal
 import subprocess
 import sys
-import time
 import typing as t
 from pathlib import Path
 
@@ -17,10 +16,12 @@ import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import connect, rows
 from lab.archive_writer import Entry, write_archive
 
+from .kills import complete, kill
 from .test_restore_database import digests, dump
 from .test_restore_files import tree_of
 
 KILLS_PER_ROUND = 10
+FILES = 1502
 SCRIPT = """
 import json, sys
 sys.path[:0] = json.loads(sys.argv[1])
@@ -56,27 +57,17 @@ def test_killed_again_and_again(tmp_path: Path, mariadb: t.Any, source: Path, se
         command = [sys.executable, "-c", SCRIPT, json.dumps(sys.path), *arguments]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
-    def complete(place: Path, name: str) -> float:
-        began = time.monotonic()
-        output, errors = start(place, name).communicate(timeout=120)
-        assert output.strip() == "1502", errors
-        return time.monotonic() - began
-
     undisturbed = mariadb.fresh_name("portal")
-    seconds = complete(tmp_path / "reference", undisturbed)
+    seconds = complete(functools.partial(start, tmp_path / "reference", undisturbed), FILES)
     moments = random.Random(seed)
     kills, restores = 0, 0
     while kills < KILLS_PER_ROUND:
         restores += 1
         place, name = tmp_path / str(restores), mariadb.fresh_name("portal")
-        while not (place / "site" / "www").exists() and kills < KILLS_PER_ROUND:
-            process = start(place, name)
-            time.sleep(moments.uniform(0.2, seconds))
-            kills += process.poll() is None
-            process.kill()
-            _output, errors = process.communicate()
-            assert process.returncode in (0, -signal.SIGKILL), errors
-        complete(place, name)
+        begin = functools.partial(start, place, name)
+        pause = functools.partial(moments.uniform, 0.2, seconds)
+        kills += kill(begin, place / "site" / "www", pause, KILLS_PER_ROUND - kills)
+        complete(begin, FILES)
         assert tree_of(place / "site" / "www") == tree_of(tmp_path / "reference" / "site" / "www")
         assert digests(mariadb, name) == digests(mariadb, undisturbed)
         with connect(mariadb.login) as conn:
