@@ -10,7 +10,7 @@ import time
 import typing as t
 from pathlib import Path
 
-Start = t.Callable[[], "subprocess.Popen[str]"]
+Start = t.Callable[[], subprocess.Popen[str]]
 
 
 def complete(start: Start, files: int) -> float:
