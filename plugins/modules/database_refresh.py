@@ -7,44 +7,52 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: database_refresh
-short_description: Make a database equal to another server's, fetching and loading only the tables that differ
+short_description: Make a database equal to another server's, fetching and loading only what differs
 version_added: 0.1.0
 author:
   - boxlift.portal contributors (@boxlift)
 description:
   - Makes a database equal to that of another server, such as that of a pre-production copy to production's.
-  - A command asks the other server. It is told which tables are known here, and dumps those that are others by now, in
-    one consistent state. What it dumps is loaded while it comes, over several connections.
-  - A table that nobody has written to, neither there nor here, is neither dumped nor loaded. Tables that the other
-    server does not have are dropped.
+  - The other server is read in one transaction, so that what comes is of one moment and nobody waits for it. It is
+    reached through a command, such as C(ssh), so that its port need not be open and it needs no program of ours.
+  - Both servers say the sum of every sixteen rows of a table. Where the sums differ, the rows are deleted here and come
+    from there. They are loaded while they come, over several connections. A table that is not there, is defined
+    differently or differs in more than a third comes whole. Tables that the other server does not have are dropped.
+  - Triggers are left where they are.
   - It works on the database itself, so nobody may use it meanwhile. A killed run is completed by the next one.
 options:
-  command:
+  source:
     description:
-      - The program that asks the other server, and its arguments.
-      - It reads C({"table":"token"}) in JSON, what is known here. It writes, packed by C(zstd), a dump of the tables
-        that have another token by now and of all views, made with
-        C(mariadb-dump --single-transaction --skip-add-locks --skip-disable-keys --skip-triggers). Its last line is
-        C(-- boxlift {"tables":{"table":"token"},"moved":["table"]}).
-      - There RV(ignore:tables) are all tables of the other server, a token being null where the table changed while it
-        was dumped, and RV(ignore:moved) are those that changed though they were not dumped; then it is asked again.
-      - The role P(boxlift.portal.preproduction#role) brings both sides of it.
-    type: list
-    elements: str
+      - The other server.
+    type: dict
     required: true
+    suboptions:
+      command:
+        description:
+          - A program and its arguments, whose standard input and output lead to the server's socket.
+          - The role P(boxlift.portal.preproduction#role) brings both ends of such a command.
+        type: list
+        elements: str
+        required: true
+      name:
+        description:
+          - Name of the database there.
+        type: str
+        required: true
+      login_user:
+        description:
+          - An account that the server trusts without a password, because of the system account that the command uses
+            its socket as. It needs C(SELECT) and C(SHOW VIEW) on the database.
+        type: str
+        required: true
   database:
     description:
       - How to reach the database server, and which database is to become equal to the other. It must exist.
     required: true
-  state:
-    description:
-      - File on the target that says what each table was when it was loaded. Without it everything is fetched.
-    type: path
-    required: true
 attributes:
   check_mode:
     support: full
-    details: Fetches what differs, and says which tables would be loaded and dropped. Of views it says nothing.
+    details: Compares, and says which tables would be loaded and dropped.
   diff_mode:
     support: full
     details: Shows the names of the tables that are dropped, and of those that are loaded.
@@ -56,8 +64,7 @@ extends_documentation_fragment:
   - boxlift.portal.attributes.actiongroup_portal
   - boxlift.portal.progress
 requirements:
-  - MariaDB 10.6 or newer
-  - The program C(zstd)
+  - MariaDB 10.6 or newer on both sides
 seealso:
   - module: boxlift.portal.database_import
     description: Loads the dump that lies in a portal's backup.
@@ -67,8 +74,10 @@ seealso:
 EXAMPLES = r"""
 - name: Bring the copy's database to production's state
   boxlift.portal.database_refresh:
-    command: [/usr/local/lib/boxlift/fetch-copy, database]
-    state: /var/lib/boxlift/preproduction/tables.json
+    source:
+      command: [/usr/local/lib/boxlift/fetch-copy, database]
+      name: portal
+      login_user: portal-copy
     database:
       unix_socket: /run/mysqld/mysqld.sock
       name: portal
@@ -76,7 +85,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 loaded:
-  description: The tables that were loaded, in the dump's order.
+  description: The tables of which rows were loaded, or all.
   returned: success
   type: list
   elements: str
@@ -93,7 +102,7 @@ dropped:
   elements: str
   sample: []
 views_changed:
-  description: Whether the views are others than before; they are always made again.
+  description: Whether the views differed. Then all of them are made anew.
   returned: success
   type: bool
   sample: false
@@ -139,21 +148,6 @@ from ansible_collections.boxlift.portal.plugins.module_utils.progress import Pro
 from ansible_collections.boxlift.portal.plugins.module_utils.sql import refresh
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, Login
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.importer import default_jobs
-from ansible_collections.boxlift.portal.plugins.module_utils.state import read_json, write_json
-
-VERSION = 2
-
-
-def read_state(path: str) -> dict[str, refresh.Mark]:
-    """The marks of the last run; none where there was no such run."""
-    content = read_json(path) or {"version": VERSION, "tables": {}}
-    if content.get("version") != VERSION:
-        raise BoxliftError(f"{path} is no state of this module.", "Remove it; everything is loaded then.", file=path)
-    return {name: refresh.Mark(token, checksum) for name, (token, checksum) in content["tables"].items()}
-
-
-def write_state(path: str, marks: refresh.Known) -> None:
-    write_json(path, {"version": VERSION, "tables": {name: list(mark) for name, mark in marks.items()}})
 
 
 def diff(done: refresh.Done) -> dict[str, str]:
@@ -169,22 +163,16 @@ def diff(done: refresh.Done) -> dict[str, str]:
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     login, database = Login.from_params(params["database"]), params["database"]["name"]
-    known = read_state(params["state"])
+    source = params["source"]
+    other = source["command"], source["login_user"], source["name"]
     if module.check_mode:
-        done = refresh.plan(login, database, params["command"], known)
+        done = refresh.plan(login, database, *other)
     else:
         with Progress("database_refresh", params["progress"]) as progress:
             progress.tell(phase="refresh")
             done = refresh.refresh(
-                login,
-                database,
-                params["command"],
-                known,
-                jobs=default_jobs(),
-                before_loading=lambda still: write_state(params["state"], still),
-                on_bytes=lambda count: progress.tell(done=count),
+                login, database, *other, jobs=default_jobs(), on_bytes=lambda count: progress.tell(done=count)
             )
-        write_state(params["state"], done.known)
     result = {
         "loaded": done.loaded,
         "kept": len(done.kept),
@@ -199,9 +187,16 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "command": {"type": "list", "elements": "str", "required": True},
+            "source": {
+                "type": "dict",
+                "required": True,
+                "options": {
+                    "command": {"type": "list", "elements": "str", "required": True},
+                    "name": {"type": "str", "required": True},
+                    "login_user": {"type": "str", "required": True},
+                },
+            },
             "database": {**DATABASE_OPTIONS["database"], "required": True},
-            "state": {"type": "path", "required": True},
             "progress": {"type": "path"},
         },
         supports_check_mode=True,

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import socket
 import typing as t
 from dataclasses import dataclass, field
 
@@ -83,15 +84,20 @@ class Login:
         return f"{self.user} at {self.unix_socket or f'{self.host}:{self.port}'}"
 
 
-def connect(login: Login, database: str | None = None, charset: str = "utf8mb4") -> Connection[t.Any]:
-    """A connection that commits every statement, takes one statement at a time and never reads local files."""
+def connect(
+    login: Login, database: str | None = None, charset: str = "utf8mb4", wire: socket.socket | None = None
+) -> Connection[t.Any]:
+    """A connection that commits every statement, takes one statement at a time and never reads local files.
+
+    It goes over `wire` where that is given, at whose other end the server is.
+    """
     if PYMYSQL_IMPORT_ERROR is not None:
         raise BoxliftError(
             f"Cannot talk to the database as {login}: the Python library PyMySQL is missing on this host.",
             "Install it on the target: apt-get install python3-pymysql.",
         ) from PYMYSQL_IMPORT_ERROR
     try:
-        return pymysql.connect(
+        conn = pymysql.connect(
             host=login.host,
             port=login.port,
             unix_socket=login.unix_socket,
@@ -104,7 +110,10 @@ def connect(login: Login, database: str | None = None, charset: str = "utf8mb4")
             connect_timeout=CONNECT_TIMEOUT,
             read_timeout=STATEMENT_TIMEOUT,
             write_timeout=STATEMENT_TIMEOUT,
+            defer_connect=True,
         )
+        conn.connect(wire)
+        return conn
     except DatabaseError as error:
         code, text = error_code(error), error_text(error)
         place = f"database {database} as {login}" if database else str(login)
@@ -120,6 +129,16 @@ def rows(conn: Connection[t.Any], sql: str, args: t.Sequence[t.Any] = ()) -> lis
     with conn.cursor(pymysql.cursors.DictCursor) as cursor:
         cursor.execute(sql, args or None)
         return list(cursor.fetchall())
+
+
+def stream(conn: Connection[t.Any], sql: str) -> t.Iterator[tuple[t.Any, ...]]:
+    """The rows of a query while the server sends them; it has begun to when this returns.
+
+    Use it up, or close the connection, before anything else is asked of it.
+    """
+    cursor = pymysql.cursors.SSCursor(conn)
+    cursor.execute(sql)
+    return iter(cursor.fetchone, None)
 
 
 def execute(conn: Connection[t.Any], sql: str, args: t.Sequence[t.Any] = ()) -> int:

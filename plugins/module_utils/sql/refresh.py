@@ -1,286 +1,250 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A database made equal to another server's, table by table: what is equal already is neither sent nor loaded.
+"""A database made equal to another server's: only rows that differ, and those beside them, are sent and loaded.
 
-The other side is a command, such as ssh with the program that answers there. It is told which tables are known here,
-with the token that it gave for each, and writes a dump of those that have another one by now. A table is known where
-nobody has written to it since it was loaded: the server's CHECKSUM TABLE is still what it was then. `Known` keeps both.
+The other side is read as it was at one moment. Table by table both servers say the sum of every chunk of rows; the
+chunks with another sum are deleted here and come from there. A table that is not there, is defined differently or
+differs in too much comes whole. Nothing is remembered from one run to the next.
 """
 
 from __future__ import annotations
 
+import concurrent.futures
 import functools
-import json
 import re
-import subprocess
-import tempfile
 import threading
 import typing as t
-from dataclasses import dataclass, field
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.sql import staging
+from ansible_collections.boxlift.portal.plugins.module_utils.sql import chunks, staging
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import (
     Login,
     connect,
+    error_text,
     execute,
     quote_name,
     rows,
+    stream,
 )
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.fault import DumpError, excerpt
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.loaders import Loaders
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.session import Query, Session, read_server
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.statements import Splitter, Statement
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.source import Source, snapshot
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.statements import Statement
 
 if t.TYPE_CHECKING:
     from pymysql.connections import Connection
 
-CHUNK = 1024 * 1024
-# The last line of an answer: which tables there are, each with its token, null where it changed while it was dumped;
-# and which changed though they were not dumped.
-LAST_LINE = b"-- boxlift "
-# How often tables may have changed meanwhile; then everything is asked for, in one transaction.
-_ATTEMPTS = 4
-_NAME = rb"`((?:[^`]|``)+)`"
-_TABLE = re.compile(rb"(DROP TABLE IF EXISTS|CREATE TABLE|INSERT INTO) " + _NAME)
-_VIEW = re.compile(rb"/\*!50001 (?:DROP VIEW IF EXISTS|CREATE )")
-# Settings of mariadb-dump's own session. Those that matter here are in Session and _connect().
-_SETTING = re.compile(rb"/\*M?!\d+ SET |SET @?\w|/\*M!999999")
-# mariadb-dump writes moments (TIMESTAMP) in this zone.
-_ZONE = "+00:00"
-_TABLES_AT_ONCE = 200
-_DUMP = "the dump"  # how errors call it
-
-
-class Mark(t.NamedTuple):
-    """What a table was when it was loaded: the other side's token, and this server's checksum of its rows."""
-
-    token: str
-    checksum: int
-
-
-Known = t.Mapping[str, Mark]
-
-
-@dataclass
-class Answer:
-    """What the command writes when it is told `known`, table by token. `tables` and `moved` are there after the last
-    statement."""
-
-    command: t.Sequence[str]
-    known: t.Mapping[str, str]
-    tables: dict[str, str | None] = field(default_factory=dict)
-    moved: list[str] = field(default_factory=list)
-
-    def statements(self) -> t.Iterator[Statement]:
-        """Of the tables that differ, and of all views. Raises BoxliftError where the command fails, DumpError where
-        its answer is not whole or holds what this cannot load."""
-        splitter = Splitter(_DUMP)
-        for data in self._read():
-            yield from _allowed(splitter.feed(data))
-        yield from _allowed(splitter.close())
-        if not splitter.closing.startswith(LAST_LINE):
-            raise DumpError("The dump is cut off: its last line is missing.", "Run the same task again.", file=_DUMP)
-        last = json.loads(splitter.closing[len(LAST_LINE) :])
-        self.tables, self.moved = last["tables"], last["moved"]
-        if not self.tables:
-            raise BoxliftError(f"{self.command[0]} knows of no table.", "Name the right database there.")
-
-    def _read(self) -> t.Iterator[bytes]:
-        with tempfile.TemporaryFile() as question, tempfile.TemporaryFile() as complaints:
-            question.write(json.dumps(self.known).encode())
-            question.seek(0)
-            with _start(self.command, question, complaints) as asked:
-                packed = t.cast("t.IO[bytes]", asked.stdout)
-                with _start(["zstd", "-q", "-dc"], packed, complaints) as unpack:
-                    packed.close()  # so that the command hears when nobody reads any more
-                    unpacked = t.cast("t.IO[bytes]", unpack.stdout)
-                    yield from iter(lambda: unpacked.read(CHUNK), b"")
-            if asked.returncode or unpack.returncode:
-                complaints.seek(0)
-                said = complaints.read(2000).decode("utf-8", "replace").strip()
-                raise BoxliftError(
-                    f"The database could not be fetched: {self.command[0]} ended with {asked.returncode}: {said}",
-                    "Mend what it says, and run the same task again.",
-                )
-
-
-def _start(command: t.Sequence[str], stdin: t.Any, stderr: t.Any) -> subprocess.Popen[bytes]:
-    try:
-        return subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr)
-    except OSError as error:
-        raise BoxliftError(
-            f"{command[0]} cannot be started: {error.strerror}.", "Install it, or correct the option command."
-        ) from error
-
-
-def _allowed(statements: t.Iterable[Statement]) -> t.Iterator[Statement]:
-    for statement in statements:
-        if _SETTING.match(statement.text):
-            continue
-        if not (_TABLE.match(statement.text) or _VIEW.match(statement.text)):
-            raise DumpError(
-                f"The statement at byte {statement.offset} (line {statement.line}) of {_DUMP} cannot be loaded. "
-                f"It begins with: {excerpt(statement.text)}",
-                "Dump with mariadb-dump --single-transaction --skip-add-locks --skip-disable-keys --skip-triggers.",
-                file=_DUMP,
-                offset=statement.offset,
-                line=statement.line,
-            )
-        yield statement
+# An INSERT of about so many bytes.
+_STATEMENT = 1024 * 1024
+# Of more chunks than this share the table comes whole: looking for them and deleting them costs time as well.
+_MOST_CHUNKS = 1 / 3
+# It grows with each row that is written, and is right again with the rows.
+_COUNTER = re.compile(r"(\n\) ENGINE=\w+) AUTO_INCREMENT=\d+")
+_SENT = "what the other server sent"  # how errors call it
 
 
 class Done(t.NamedTuple):
-    """Names of tables, those that were loaded in the dump's order; whether the views are others than before; and the
-    marks of all tables that were not in motion."""
+    """Names of tables, and whether the views are others than before."""
 
     loaded: list[str]
     kept: list[str]
     dropped: list[str]
     views_changed: bool
-    known: Known
 
 
-def plan(login: Login, database: str, command: t.Sequence[str], known: Known) -> Done:
-    """What refresh() would do, but nothing of views and marks. Reads the whole answer."""
-    conn = connect(login, database)
-    try:
-        answer = Answer(command, {name: mark.token for name, mark in _unchanged(conn, database, known).items()})
-        dumped = [_table_of(statement) for statement in answer.statements()]
-        load = {name: None for name in dumped if name in answer.tables}
-        kept = [name for name in answer.tables if name not in load]
-        return Done(list(load), kept, _superfluous(conn, database, answer), False, {})
-    finally:
-        conn.close()
+class Difference(t.NamedTuple):
+    """What of a table is to be loaded: these chunks, or with `create` all of it."""
+
+    chunks: list[int]
+    create: str | None
+
+
+def plan(login: Login, database: str, command: t.Sequence[str], user: str, name: str) -> Done:
+    """What refresh() would do."""
+    with snapshot(command, user, name) as source, _Copy(login, database) as copy:
+        names = _names(source)
+        loaded = [table.name for table, _difference in _differing(source, copy, names)]
+        kept = sorted(set(names) - set(loaded))
+        return Done(loaded, kept, copy.superfluous(names), _views(source) != copy.views())
 
 
 def refresh(
     login: Login,
     database: str,
     command: t.Sequence[str],
-    known: Known,
+    user: str,
+    name: str,
     *,
     jobs: int,
-    before_loading: t.Callable[[Known], None],
     on_bytes: t.Callable[[int], None],
 ) -> Done:
-    """Make the database equal to what the command dumps, over `jobs` connections.
+    """Make the database equal to `name` of the server behind the command, over `jobs` connections.
 
-    `before_loading` is given the marks that still hold if this is killed, `on_bytes` the bytes of statements so far.
+    `on_bytes` is given how many bytes of rows came so far. Killed at any moment, it is completed by the next call.
     """
-    conn = connect(login, database)
-    try:
-        unchanged = _unchanged(conn, database, known)
-        before_loading(unchanged)
-        execute(conn, "SET SESSION foreign_key_checks = 0")
-        views = _views(conn)
-        loaded: list[str] = []
+    with snapshot(command, user, name) as source, _Copy(login, database) as copy:
+        names, views = _names(source), _views(source)
+        views_changed = views != copy.views()
+        if views_changed:
+            # A view may stand where the other side has a table, and the other way round.
+            copy.drop_views()
+        loaded = []
+        with _Loading(login, database, jobs, on_bytes) as loading:
+            for table, difference in _differing(source, copy, names):
+                loaded.append(table.name)
+                loading.load(source, table, difference)
+        dropped = copy.superfluous(names)
+        copy.drop(dropped)
+        if views_changed:
+            copy.make_views(views)
+        return Done(loaded, sorted(set(names) - set(loaded)), dropped, views_changed)
 
-        def begin(name: str) -> None:
-            loaded.append(name)
-            if unchanged.pop(name, None) is not None:
-                before_loading(unchanged)
 
-        for attempt in range(_ATTEMPTS):
-            if attempt == _ATTEMPTS - 1:
-                unchanged.clear()
-            answer = Answer(command, {name: mark.token for name, mark in unchanged.items()})
-            loaded.clear()
-            # A view may stand where the dump has a table, and the other way round.
-            for name in _views(conn):
-                execute(conn, f"DROP VIEW {quote_name(name)}")
-            dropped = _load(conn, login, database, answer, jobs, begin, on_bytes)
-            if not answer.moved:
+def _names(source: Source) -> list[str]:
+    with source.errors():
+        database = rows(source.conn, "SELECT DATABASE() AS n")[0]["n"]
+        names = staging.tables(source.conn, database)
+    if not names:
+        raise BoxliftError(f"Database {database} of the other server has no table.", "Name the right database.")
+    return names
+
+
+def _views(source: Source) -> dict[str, str]:
+    with source.errors():
+        return staging.view_definitions(source.conn, rows(source.conn, "SELECT DATABASE() AS n")[0]["n"])
+
+
+def _differing(source: Source, copy: _Copy, names: t.Sequence[str]) -> t.Iterator[tuple[chunks.Table, Difference]]:
+    """Each table in which the copy differs; it is to be loaded before the next one is asked for."""
+    there = set(staging.tables(copy.conn, copy.database))
+    with source.errors():
+        found = list(chunks.tables(source.conn, names))
+    with concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="sums") as pool:
+        for table in found:
+            with source.table():
+                difference = _difference(source, copy, table, table.name in there, pool)
+                if difference is not None:
+                    yield table, difference
+
+
+def _difference(
+    source: Source, copy: _Copy, table: chunks.Table, is_there: bool, pool: concurrent.futures.Executor
+) -> Difference | None:
+    with source.errors():
+        create = _definition(source.conn, table.name)
+    if not is_there or _COUNTER.sub(r"\1", _definition(copy.conn, table.name)) != _COUNTER.sub(r"\1", create):
+        return Difference([], create)
+    # Both servers work out their sums at the same time.
+    ours = pool.submit(stream, copy.conn, table.sums)
+    theirs = source.stream(table.sums)
+    seen, differing = 0, []
+    for chunk, differs in chunks.differences(table.name, ours.result(), theirs):
+        seen += 1
+        if differs:
+            differing.append(chunk)
+    if len(differing) > max(1, seen * _MOST_CHUNKS):
+        return Difference([], create)
+    return Difference(differing, None) if differing else None
+
+
+def _definition(conn: Connection[t.Any], table: str) -> str:
+    return str(rows(conn, f"SHOW CREATE TABLE {quote_name(table)}")[0]["Create Table"])
+
+
+class _Copy:
+    """The database that is to become equal; nobody else uses it meanwhile."""
+
+    def __init__(self, login: Login, database: str) -> None:
+        self.database = database
+        self.conn = connect(login, database)
+        for name, value in {**chunks.SETTINGS, "foreign_key_checks": "0"}.items():
+            execute(self.conn, f"SET SESSION {name} = {value}")
+
+    def __enter__(self) -> _Copy:
+        return self
+
+    def __exit__(self, *_failure: object) -> None:
+        if self.conn.open:
+            self.conn.close()
+
+    def superfluous(self, names: t.Sequence[str]) -> list[str]:
+        return [name for name in staging.tables(self.conn, self.database) if name not in set(names)]
+
+    def drop(self, names: t.Iterable[str]) -> None:
+        for name in names:
+            execute(self.conn, f"DROP TABLE {quote_name(name)}")
+
+    def views(self) -> dict[str, str]:
+        return staging.view_definitions(self.conn, self.database)
+
+    def drop_views(self) -> None:
+        for name in self.views():
+            execute(self.conn, f"DROP VIEW {quote_name(name)}")
+
+    def make_views(self, definitions: t.Mapping[str, str]) -> None:
+        for name, error in staging.make_views(self.conn, self.database, definitions).items():
+            raise BoxliftError(f"View {name} cannot be made: {error_text(error)}.", "Mend it on the other server.")
+
+
+class _Loading:
+    """Several connections that load; leaving the context waits for them."""
+
+    def __init__(self, login: Login, database: str, jobs: int, on_bytes: t.Callable[[int], None]) -> None:
+        connections = [connect(login, database) for _number in range(jobs)]
+        server = read_server(connections[0])
+        self._loaders = Loaders([Session(conn, server) for conn in connections])
+        for conn in connections:
+            for name, value in {"time_zone": chunks.SETTINGS["time_zone"], "check_constraint_checks": "0"}.items():
+                execute(conn, f"SET SESSION {name} = {value}")
+        self._on_bytes = on_bytes
+        self._bytes = 0
+
+    def __enter__(self) -> _Loading:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_failure: object) -> None:
+        try:
+            if kind is None:
+                self._loaders.drain()
+        finally:
+            self._loaders.close()
+
+    def load(self, source: Source, table: chunks.Table, difference: Difference) -> None:
+        """Hand the rows over as they come. All that goes is gone before: a unique value may have moved."""
+        if difference.create:
+            conditions = ["TRUE"]
+            first = [f"DROP TABLE IF EXISTS {quote_name(table.name)}", difference.create]
+        else:
+            conditions = list(table.conditions(difference.chunks))
+            first = list(map(table.delete, conditions))
+        ready = threading.Event()
+        queries = [self._query(text.encode()) for text in first]
+        self._loaders.put(functools.partial(_run, queries, table.name), opens=ready)
+        for condition in conditions:
+            for statement in _inserts(table, source.stream(table.select(condition))):
+                insert = functools.partial(_insert, self._query(statement), table.name)
+                self._loaders.put(insert, len(statement), after=ready)
+                self._bytes += len(statement)
+                self._on_bytes(self._bytes)
+
+    def _query(self, text: bytes) -> Query:
+        return Query(text, "utf8mb4", Statement(_SENT, self._bytes, 1, text))
+
+
+def _inserts(table: chunks.Table, found: t.Iterable[tuple[bytes | None]]) -> t.Iterator[bytes]:
+    begin, rest = table.insert.encode(), iter(found)
+    while True:
+        taken, size = [], 0
+        for (row,) in rest:
+            if row is None:
+                raise chunks.too_large(table.name)
+            taken.append(row)
+            size += len(row)
+            if size >= _STATEMENT:
                 break
-            for name in answer.moved:
-                unchanged.pop(name, None)
-        settled = {name: token for name in loaded if (token := answer.tables[name]) is not None}
-        now = checksums(conn, list(settled))
-        marks = {name: Mark(token, now[name]) for name, token in settled.items()}
-        kept = {name: mark for name, mark in unchanged.items() if name in answer.tables}
-        return Done(loaded, list(kept), dropped, views != _views(conn), {**kept, **marks})
-    finally:
-        conn.close()
-
-
-def _unchanged(conn: Connection[t.Any], database: str, known: Known) -> dict[str, Mark]:
-    """The known tables that nobody has written to since they were loaded."""
-    names = [name for name in staging.tables(conn, database) if name in known]
-    now = checksums(conn, names)
-    return {name: known[name] for name in names if now[name] == known[name].checksum}
-
-
-def _superfluous(conn: Connection[t.Any], database: str, answer: Answer) -> list[str]:
-    return [name for name in staging.tables(conn, database) if name not in answer.tables]
-
-
-def _views(conn: Connection[t.Any]) -> dict[str, str]:
-    """What each view is made of, by its name."""
-    query = "SELECT TABLE_NAME AS n, VIEW_DEFINITION AS d FROM information_schema.VIEWS WHERE TABLE_SCHEMA = DATABASE()"
-    return {row["n"]: row["d"] for row in rows(conn, query)}
-
-
-def checksums(conn: Connection[t.Any], names: t.Sequence[str]) -> dict[str, int]:
-    """CHECKSUM TABLE of each, which reads every row."""
-    found: dict[str, int] = {}
-    for begin in range(0, len(names), _TABLES_AT_ONCE):
-        some = names[begin : begin + _TABLES_AT_ONCE]
-        answers = rows(conn, f"CHECKSUM TABLE {', '.join(map(quote_name, some))}")
-        for name, answer in zip(some, answers):
-            if answer["Checksum"] is None:
-                raise BoxliftError(f"The server cannot read table {name}.", "Drop it, and run again.", table=name)
-            found[name] = int(answer["Checksum"])
-    return found
-
-
-def _load(
-    conn: Connection[t.Any],
-    login: Login,
-    database: str,
-    answer: Answer,
-    jobs: int,
-    on_table: t.Callable[[str], None],
-    on_bytes: t.Callable[[int], None],
-) -> list[str]:
-    """The tables of the answer, the rows of each over all connections; then the views, which name tables. What is not
-    there any more is dropped before them; its names are returned."""
-    connections = [_connect(login, database) for _number in range(jobs)]
-    server = read_server(connections[0])
-    loaders = Loaders([Session(conn, server) for conn in connections])
-    make: list[Query] = []
-    views: list[Query] = []
-    made = threading.Event()
-    done = 0
-    try:
-        for statement in answer.statements():
-            done += len(statement.text)
-            on_bytes(done)
-            query, name = Query(statement.text, "utf8mb4", statement), _table_of(statement)
-            if name is None:
-                views.append(query)
-            elif statement.text.startswith(b"DROP"):
-                make = [query]
-            elif statement.text.startswith(b"CREATE"):
-                on_table(name)
-                made = threading.Event()
-                loaders.put(functools.partial(_run, [*make, query], name), opens=made)
-            else:
-                loaders.put(functools.partial(_run, [query], name), size=len(statement.text), after=made)
-        loaders.drain()
-        superfluous = _superfluous(conn, database, answer)
-        for name in superfluous:
-            execute(conn, f"DROP TABLE {quote_name(name)}")
-        with loaders.session() as session:
-            _run(views, database, session)
-        return superfluous
-    finally:
-        loaders.close()
-
-
-def _connect(login: Login, database: str) -> Connection[t.Any]:
-    conn = connect(login, database)
-    execute(conn, f"SET SESSION time_zone = '{_ZONE}', unique_checks = 0")
-    return conn
+        if not taken:
+            return
+        yield begin + b"),(".join(taken) + b")"
 
 
 def _run(queries: t.Sequence[Query], table: str, session: Session) -> None:
@@ -288,6 +252,11 @@ def _run(queries: t.Sequence[Query], table: str, session: Session) -> None:
         session.run(query, table)
 
 
-def _table_of(statement: Statement) -> str | None:
-    match = _TABLE.match(statement.text)
-    return match.group(2).decode("utf-8", "surrogateescape").replace("``", "`") if match else None
+def _insert(query: Query, table: str, session: Session) -> None:
+    for code, text in session.run(query, table):
+        raise BoxliftError(
+            f"Table {table} is not what it is on the other server: {text} (warning {code}).",
+            "Use the same release of MariaDB on both.",
+            table=table,
+            code=code,
+        )

@@ -149,8 +149,8 @@ def _switch(conn: Connection[t.Any], source: str, live: str, aside: str) -> Swit
         "defaults": _defaults(conn, source),
         "incoming": incoming,
         "outgoing": outgoing,
-        "incoming_views": _view_definitions(conn, source),
-        "outgoing_views": _view_definitions(conn, live),
+        "incoming_views": view_definitions(conn, source),
+        "outgoing_views": view_definitions(conn, live),
         "views_lost": {},
         "finished": False,
     }
@@ -186,14 +186,14 @@ def _finish_views(conn: Connection[t.Any], plan: dict[str, t.Any]) -> dict[str, 
     execute(conn, f"ALTER DATABASE {quote_name(live)} {plan['defaults']}")
     for name in set(_objects(conn, live, views=True)) - set(plan["incoming_views"]):
         execute(conn, f"DROP VIEW {quote_name(live)}.{quote_name(name)}")
-    failed = _make_views(conn, live, plan["incoming_views"])
+    failed = make_views(conn, live, plan["incoming_views"])
     if failed:
         name, error = next(iter(failed.items()))
         raise BoxliftError(
             f"The tables are switched in, but view {name} cannot be made in {live}: {error_text(error)}.",
             "Put the cause right and run again; only the views are missing.",
         )
-    lost = _make_views(conn, plan["aside"], plan["outgoing_views"])
+    lost = make_views(conn, plan["aside"], plan["outgoing_views"])
     return {name: error_text(error) for name, error in lost.items()}
 
 
@@ -234,7 +234,7 @@ def _rename(conn: Connection[t.Any], moves: t.Iterable[tuple[str, str, str]]) ->
         ) from error
 
 
-def _view_definitions(conn: Connection[t.Any], database: str) -> dict[str, str]:
+def view_definitions(conn: Connection[t.Any], database: str) -> dict[str, str]:
     """Each view as a statement without database names, which the server leaves out while the view works."""
     names = _objects(conn, database, views=True)
     if names:
@@ -243,7 +243,7 @@ def _view_definitions(conn: Connection[t.Any], database: str) -> dict[str, str]:
     return {name: text.replace("CREATE ", "CREATE OR REPLACE ", 1) for name, text in found.items()}
 
 
-def _make_views(conn: Connection[t.Any], database: str, definitions: t.Mapping[str, str]) -> dict[str, Exception]:
+def make_views(conn: Connection[t.Any], database: str, definitions: t.Mapping[str, str]) -> dict[str, Exception]:
     """Make the views in rounds, since one may be made of others; those that cannot be made, and why."""
     waiting = dict(definitions)
     if waiting:

@@ -1,17 +1,14 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module through its real main(), with what the role's program answers on the other side."""
+"""The module through its real main(), on two databases of a real server."""
 
 from __future__ import annotations
 
-import os
 import pathlib
-import shlex
-import shutil
-import sys
 import typing as t
 
 import pytest
+from ansible_collections.boxlift.portal.plugins.module_utils.sql import refresh, source
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import execute, rows
 from ansible_collections.boxlift.portal.plugins.modules import database_refresh
 
@@ -23,7 +20,6 @@ CREATE VIEW v_users AS SELECT LOGIN FROM b_user;
 INSERT INTO b_user (ID, LOGIN, AT) VALUES (0, 'zero', '2026-01-02 03:04:05'), (7, 'seven;\\n-- Dump completed', NULL);
 INSERT INTO `odd ``;' name` (A, B) VALUES (UNHEX('00270A5C1A22FF'), 'it''s; \\\\ \\"x\\"');
 """
-PROGRAM = pathlib.Path(__file__).resolve().parents[4] / "roles/preproduction/files/serve-database.py"
 
 
 class Site:
@@ -36,7 +32,7 @@ class Site:
         for statement in TABLES.split(";\n"):
             if statement.strip():
                 execute(self.production, statement.replace("\\\\n", "\n"))
-        self.command = [sys.executable, str(PROGRAM), mariadb.login.unix_socket, "root", self.source]
+        self.command = ["socat", "STDIO", f"UNIX-CONNECT:{mariadb.login.unix_socket}"]
 
     def answer(self, script: str) -> None:
         """From now on a shell script answers; `"$@"` is the real program there."""
@@ -50,24 +46,10 @@ class Site:
             database_refresh,
             check=check,
             diff=diff,
-            command=self.command,
-            state=str(self.folder / "state.json"),
+            source={"command": self.command, "name": self.source, "login_user": "root"},
             database={"unix_socket": self.mariadb.login.unix_socket, "name": self.copy},
         )
         return result
-
-    def while_dumping(self, statement: str, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
-        """Somebody runs this in production before each dump; the dumps' tables are listed in the file."""
-        real, log = shutil.which("mariadb-dump"), self.folder / "dumps"
-        write = ["mariadb", f"--socket={self.mariadb.login.unix_socket}", "--user=root", self.source, "-e", statement]
-        program = self.folder / "bin" / "mariadb-dump"
-        program.parent.mkdir()
-        program.write_text(
-            f'#!/bin/bash\nset -e\n{shlex.join(write)}\necho "$@" | sed "s/.*{self.source} //" >> {log}\n{real} "$@"\n'
-        )
-        program.chmod(0o755)
-        monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-        return log
 
     def content(self, conn: t.Any) -> dict[str, t.Any]:
         names = [next(iter(row.values())) for row in rows(conn, "SHOW TABLES")]
@@ -139,86 +121,239 @@ def test_a_view_may_become_a_table_and_a_table_a_view(site: Site) -> None:
 
 def test_check_mode_says_it_and_writes_nothing(site: Site) -> None:
     result = site.refresh(check=True, diff=True)
-    assert result["changed"] and len(result["loaded"]) == 3
+    assert result["changed"] and len(result["loaded"]) == 3 and result["views_changed"]
     assert result["diff"]["after"] == "".join(f"{name}\n" for name in result["loaded"])
-    assert site.content(site.pre) == {} and not (site.folder / "state.json").exists()
+    assert site.content(site.pre) == {}
+    site.refresh()
+    again = site.refresh(check=True)
+    assert (again["changed"], again["loaded"], again["kept"], again["views_changed"]) == (False, [], 3, False)
 
 
-def test_a_killed_run_leaves_no_mark_of_what_it_was_loading(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_run_is_completed_by_the_next(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.refresh()
     execute(site.production, "INSERT INTO b_user (LOGIN) VALUES ('new')")
+    execute(site.production, "INSERT INTO b_empty VALUES (1)")
 
     def killed(*_arguments: t.Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(database_refresh.refresh.Loaders, "drain", killed)
+        patch.setattr(refresh.Loaders, "drain", killed)
         site.refresh()
-    assert "b_user" not in database_refresh.read_state(str(site.folder / "state.json"))
-    assert site.refresh()["loaded"] == ["b_user"]
-    assert site.equal()
-
-
-def test_what_changes_while_others_are_dumped_comes_with_them(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.refresh()
-    execute(site.production, "INSERT INTO b_user (LOGIN) VALUES ('new')")
-    log = site.while_dumping("INSERT INTO b_empty SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM b_empty)", monkeypatch)
-    result = site.refresh()
-    # Only the second dump shows both tables at the same moment.
-    assert log.read_text().splitlines() == ["b_user v_users", "b_empty b_user v_users"]
-    assert (sorted(result["loaded"]), result["kept"]) == (["b_empty", "b_user"], 1)
     assert site.equal()
+
+
+def test_of_a_large_table_only_what_is_near_a_change_comes(site: Site) -> None:
+    execute(site.production, "CREATE TABLE large (ID int PRIMARY KEY, TEXT varchar(200))")
+    execute(
+        site.production, "INSERT INTO large SELECT CAST(seq AS SIGNED) - 5000, REPEAT('x', 200) FROM seq_1_to_10000"
+    )
+    site.refresh()
+
+    def loaded() -> int:
+        """Bytes of it."""
+        seen = [0]
+        refresh.refresh(site.mariadb.login, site.copy, site.command, "root", site.source, jobs=2, on_bytes=seen.append)
+        assert site.equal()
+        return seen[-1]
+
+    for change in (
+        "UPDATE large SET TEXT = 'changed' WHERE ID IN (-4999, -16, -15, 0, 15, 16, 4321)",
+        "DELETE FROM large WHERE ID BETWEEN 100 AND 150",
+        "INSERT INTO large VALUES (-9000000, 'far away'), (2147483647, 'the last')",
+    ):
+        execute(site.production, change)
+        assert 0 < loaded() < 7 * 16 * 250  # of two million
+    execute(site.production, "UPDATE large SET TEXT = 'changed' WHERE ID % 40 = 0")  # every second or third chunk
+    assert loaded() > 2_000_000
+
+
+KEYS = {
+    "composite": "(A int, B varchar(20), V varchar(20), PRIMARY KEY (A, B))",
+    "text": "(A int, B varchar(20) COLLATE utf8mb4_general_ci PRIMARY KEY, V varchar(20))",
+    "none": "(A int, B varchar(20), V varchar(20))",
+    "unique_only": "(A int, B varchar(20), V varchar(20), UNIQUE (A, B))",
+    "unsigned": "(A bigint unsigned PRIMARY KEY, B varchar(20), V varchar(20))",
+    "generated": "(A int, B varchar(20), V varchar(20), K varchar(40) AS (CONCAT(A, B)) STORED, KEY (K))",
+    "partitioned": "(A int PRIMARY KEY, B varchar(20), V varchar(20)) PARTITION BY HASH (A) PARTITIONS 3",
+    "myisam": "(A int PRIMARY KEY, B varchar(20), V varchar(20)) ENGINE=MyISAM",
+}
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_every_kind_of_key(site: Site, kind: str) -> None:
+    execute(site.production, f"CREATE TABLE keyed {KEYS[kind]}")
+    execute(site.production, "INSERT INTO keyed (A, B, V) SELECT seq, CONCAT('b', seq), 'x' FROM seq_1_to_3000")
+    site.refresh()
+    assert site.equal()
+    for change in (
+        "UPDATE keyed SET V = 'y' WHERE A IN (1, 17, 2999)",
+        "DELETE FROM keyed WHERE A IN (3, 2000)",
+        r"INSERT INTO keyed (A, B, V) VALUES (5000, 'it''s \\', NULL)",
+        "UPDATE keyed SET B = UPPER(B) WHERE A = 100",
+    ):
+        execute(site.production, change)
+        assert site.refresh()["loaded"] == ["keyed"], change
+        assert site.equal(), change
     assert not site.refresh()["changed"]
 
 
-def test_what_never_rests_is_fetched_every_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    log = site.while_dumping("INSERT INTO b_user (LOGIN) VALUES ('again')", monkeypatch)
+def test_two_equal_rows_are_not_two_other_equal_rows(site: Site) -> None:
+    execute(site.production, "CREATE TABLE twins (V int)")
+    execute(site.production, "INSERT INTO twins VALUES (1), (1)")
     site.refresh()
-    result = site.refresh()
-    assert (result["loaded"], result["kept"]) == (["b_user"], 2)
-    assert len(log.read_text().splitlines()) == 2
+    execute(site.production, "UPDATE twins SET V = 2")
+    site.refresh()
+    assert site.equal()
+    execute(site.production, "INSERT INTO twins VALUES (2), (2)")
+    site.refresh()
     assert site.equal()
 
 
-def test_what_was_dumped_in_a_passing_state_is_not_taken_for_the_state_before(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        site.while_dumping("INSERT INTO b_empty VALUES (1)", patch)
-        site.refresh()
-    execute(site.production, "DELETE FROM b_empty")
+def test_values_that_are_unique_may_change_their_rows(site: Site) -> None:
+    execute(site.production, "CREATE TABLE codes (ID int PRIMARY KEY, CODE int UNIQUE)")
+    execute(site.production, "INSERT INTO codes SELECT seq, seq FROM seq_1_to_1000")
+    site.refresh()
+    execute(site.production, "UPDATE codes SET CODE = -1 WHERE ID = 10")
+    execute(site.production, "UPDATE codes SET CODE = 10 WHERE ID = 990")
+    execute(site.production, "UPDATE codes SET CODE = 990 WHERE ID = 10")
+    site.refresh()
+    assert site.equal()
+
+
+TYPES = {
+    "tinyint": ["-128", "127"],
+    "bigint unsigned": ["18446744073709551615"],
+    "int(8) unsigned zerofill": ["42"],
+    "decimal(30,10)": ["-12345678901234567890.0123456789"],
+    "float": ["0.1", "1e38", "3.14159274", "16777217"],
+    "double": ["0.1", "2.2250738585072014e-308", "1.7976931348623157e308", "123456789.123456789"],
+    "bit(1)": ["b'1'", "b'0'"],
+    "bit(64)": ["~0"],
+    "char(10)": ["'  x '", "''"],
+    "varchar(100)": [r"""'\\\'\0\n\r\Z%_`"'""", "'Ж😀'"],
+    "varchar(100) CHARACTER SET cp1251": ["'Привет'"],
+    "varchar(100) CHARACTER SET latin1 COLLATE latin1_bin": ["'é€'"],
+    "longtext CHARACTER SET utf8mb3": [r"REPEAT('Ж,\'', 400000)"],
+    "json": [r"""'{"a": [1, "\\\\\\""]}'"""],
+    "enum('a','b''c')": ["'b''c'"],
+    "set('a','b')": ["'a,b'", "''"],
+    "binary(4)": ["x'00ff'"],
+    "varbinary(20)": ["x''", "x'00275c1a'"],
+    "longblob": ["REPEAT(x'0027', 400000)"],
+    "date": ["'0000-00-00'", "'2026-02-00'"],
+    "datetime(6)": ["'2026-03-29 02:30:00.123456'"],
+    "timestamp(3) NULL": ["'2026-03-29 03:30:00.123'"],
+    "time(2)": ["'-838:59:59.99'"],
+    "year": ["2026", "0"],
+    "point": ["POINT(1.5, -2)"],
+    "inet6": ["'2001:db8::1'"],
+    "uuid": ["'123e4567-e89b-12d3-a456-426655440000'"],
+}
+
+
+def test_every_type_comes_as_it_is(site: Site) -> None:
+    execute(site.production, "SET SESSION sql_mode = '', time_zone = '+03:00'")
+    execute(site.pre, "SET SESSION time_zone = '+03:00'")
+    for number, (kind, values) in enumerate(TYPES.items()):
+        execute(site.production, f"CREATE TABLE type_{number} (ID int PRIMARY KEY AUTO_INCREMENT, `V,'` {kind})")
+        for value in [*values, "NULL"]:
+            execute(site.production, f"INSERT INTO type_{number} (`V,'`) VALUES ({value})")
+    result = site.refresh()
+    assert not result["failed"], result
+    for number, kind in enumerate(TYPES):
+        # HEX shows a number's integer part; a float as such is shown with six digits, as a double with all.
+        shown = "CAST(`V,'` AS DOUBLE)" if kind == "float" else "`V,'`"
+        query = f"SELECT ID, HEX(`V,'`) AS h, {shown} AS v FROM type_{number}"
+        assert rows(site.production, query) == rows(site.pre, query), kind
+    assert not site.refresh()["changed"]
+    floats = f"type_{list(TYPES).index('float')}"
+    execute(site.production, f"UPDATE {floats} SET `V,'` = 16777218 WHERE `V,'` = 16777216")
+    assert site.refresh()["loaded"] == [floats]
+
+
+@pytest.fixture
+def at_table(site: Site, monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., None]:
+    """Somebody runs statements in production when so many tables have been read."""
+
+    def at(number: int, *statements: str) -> None:
+        real = refresh._difference
+        asked: list[str] = []
+
+        def difference(there: t.Any, copy: t.Any, table: t.Any, *arguments: t.Any) -> t.Any:
+            if len(asked) == number:
+                for statement in statements:
+                    execute(site.production, statement)
+            asked.append(table.name)
+            return real(there, copy, table, *arguments)
+
+        monkeypatch.setattr(refresh, "_difference", difference)
+
+    return at
+
+
+def test_all_tables_are_of_one_moment(site: Site, at_table: t.Callable[..., None]) -> None:
+    site.refresh()
+    execute(site.production, "INSERT INTO b_user (LOGIN) VALUES ('before')")
+    before = site.content(site.production)
+    at_table(1, "INSERT INTO b_empty VALUES (1)", "INSERT INTO b_user (LOGIN) VALUES ('later')")
+    assert site.refresh()["loaded"] == ["b_user"]
+    assert site.content(site.pre) == before
+    assert sorted(site.refresh()["loaded"]) == ["b_empty", "b_user"]
+    assert site.equal()
+
+
+def test_nobody_who_alters_a_table_waits_for_the_end(site: Site, at_table: t.Callable[..., None]) -> None:
+    execute(site.production, "SET SESSION lock_wait_timeout = 1")
+    at_table(1, "ALTER TABLE b_empty ADD COLUMN V int")  # the first one
+    assert not site.refresh()["failed"]
     assert site.refresh()["loaded"] == ["b_empty"]
     assert site.equal()
 
 
-def test_in_the_end_everything_is_fetched_at_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another table changes during each dump, and none of them during two."""
-    names = [f"t{number}" for number in range(6)]
-    for name in names:
-        execute(site.production, f"CREATE TABLE {name} (ID int)")
+def test_a_table_that_is_altered_before_it_is_read(site: Site, at_table: t.Callable[..., None]) -> None:
     site.refresh()
-    turn = "SELECT COUNT(*) INTO @n FROM t0; EXECUTE IMMEDIATE CONCAT('INSERT INTO t', @n + 1, ' VALUES (1)');"
-    log = site.while_dumping(f"{turn} INSERT INTO t0 VALUES (1)", monkeypatch)
-    execute(site.production, "INSERT INTO b_empty VALUES (1)")
+    at_table(1, "ALTER TABLE b_user DROP COLUMN AT, ENGINE = InnoDB")
     result = site.refresh()
-    dumps = [line.split() for line in log.read_text().splitlines()]
-    assert len(dumps) == 4 and len(dumps[-1]) >= 10
-    assert result["kept"] == 0
+    assert result["failed"] and "altered" in result["msg"] and "again" in result["remedy"], result
+    assert site.refresh()["loaded"] == ["b_user"]
+    assert site.equal()
+
+
+def test_a_row_that_no_packet_holds(site: Site) -> None:
+    execute(site.production, "ALTER TABLE b_user ADD COLUMN TEXT longtext")
+    execute(site.production, "UPDATE b_user SET TEXT = REPEAT('\\'', 600000) WHERE ID = 7")
+    packet = rows(site.production, "SELECT @@global.max_allowed_packet AS p")[0]["p"]
+
+    def fails() -> bool:
+        """Where the table comes whole, and where it is compared."""
+        execute(site.production, "SET GLOBAL max_allowed_packet = 1048576")
+        try:
+            result = site.refresh()
+        finally:
+            execute(site.production, f"SET GLOBAL max_allowed_packet = {packet}")
+        return result["failed"] and "b_user" in result["msg"] and "max_allowed_packet" in result["msg"]
+
+    assert fails()
+    site.refresh()
+    assert site.equal()
+    execute(site.production, "UPDATE b_user SET TEXT = CONCAT(TEXT, 'changed') WHERE ID = 7")
+    assert fails()
+    site.refresh()
     assert site.equal()
 
 
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        ('"$@" | zstd -dc | sed "$ d" | zstd', "cut off"),
-        ('"$@" | head -c 300', "could not be fetched"),
-        ('"$@"; echo "no space" >&2; exit 3', "ended with 3: no space"),
-        ("echo 'SELECT 1' ", "could not be fetched"),
-        ("""echo '-- boxlift {"tables": {}, "moved": []}' | zstd""", "knows of no table"),
-        ('"$@" | zstd -dc | sed "s/^INSERT INTO/DROP DATABASE x; INSERT INTO/" | zstd', "DROP DATABASE"),
+        ("echo 'no route' >&2; exit 3", "complained of: no route"),
+        ("exit 0", "complained of: nothing"),
+        ("echo Hello; cat > /dev/null", "cannot be read through"),
+        ('dd bs=1 count=600 status=none | "$@"', "cannot be read through"),
     ],
 )
-def test_an_answer_that_is_none_is_an_error_and_the_next_run_mends_it(site: Site, script: str, message: str) -> None:
+def test_a_command_that_fails_says_why_and_the_next_run_mends_it(site: Site, script: str, message: str) -> None:
     site.refresh()
     execute(site.production, "INSERT INTO b_user (LOGIN) VALUES ('new')")
     command = site.command
@@ -230,9 +365,27 @@ def test_an_answer_that_is_none_is_an_error_and_the_next_run_mends_it(site: Site
     assert site.equal()
 
 
+def test_a_command_that_says_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "_LOGIN_SECONDS", 0.3)
+    site.answer("exec sleep 60")
+    result = site.refresh()
+    assert result["failed"] and "cannot be read through" in result["msg"]
+
+
+def test_a_database_without_tables_is_taken_for_a_mistake(site: Site) -> None:
+    site.refresh()
+    site.source = site.mariadb.fresh_database("empty")
+    result = site.refresh()
+    assert result["failed"] and "has no table" in result["msg"]
+    site.source = "not_there"
+    assert "not_there" in site.refresh()["msg"]
+    assert len(site.content(site.pre)) == 4
+
+
 def test_triggers_of_production_are_left_there(site: Site) -> None:
     execute(site.production, "CREATE TRIGGER t BEFORE INSERT ON b_empty FOR EACH ROW SET NEW.ID = 1")
     assert not site.refresh()["failed"]
+    assert not rows(site.pre, "SHOW TRIGGERS")
     assert site.equal()
 
 
@@ -241,6 +394,18 @@ def test_a_table_that_was_defined_anew_comes_again(site: Site) -> None:
     execute(site.production, "ALTER TABLE b_user ADD KEY (LOGIN)")
     assert site.refresh()["loaded"] == ["b_user"]
     assert rows(site.pre, "SHOW KEYS FROM b_user WHERE Key_name = 'LOGIN'")
+
+
+def test_what_refers_to_a_row_that_comes_again_stays(site: Site) -> None:
+    execute(
+        site.production,
+        "CREATE TABLE child (ID int PRIMARY KEY, P int, FOREIGN KEY (P) REFERENCES b_user (ID) ON DELETE CASCADE)",
+    )
+    execute(site.production, "INSERT INTO child VALUES (1, 7)")
+    site.refresh()
+    execute(site.production, "UPDATE b_user SET LOGIN = 'eight' WHERE ID = 7")
+    assert site.refresh()["loaded"] == ["b_user"]
+    assert site.equal()
 
 
 def test_a_command_that_is_not_there(site: Site) -> None:

@@ -1,0 +1,173 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tables in chunks of a few rows: a sum of each, by which two servers find the rows in which they differ.
+
+Both servers are asked with the same SQL, which writes a row as the literals of an INSERT; the sum is one of these
+texts. So nothing depends on releases, and what is found to differ is read in the form in which it is loaded.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import operator
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import quote_name, rows
+
+if t.TYPE_CHECKING:
+    from pymysql.connections import Connection
+
+# How both servers write values, for a session.
+SETTINGS = {"sql_mode": "''", "time_zone": "'+00:00'", "sql_quote_show_create": "1"}
+# Rows of a chunk. Smaller ones are more sums to compare, larger ones more rows to send for one that changed.
+ROWS = 16
+_INTEGERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
+_NUMBERS = _INTEGERS | {"decimal", "double", "year"}
+_BYTES = frozenset(
+    {"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "vector"}
+    | {"geometry", "point", "linestring", "polygon"}
+    | {"multipoint", "multilinestring", "multipolygon", "geometrycollection", "geomcollection"}
+)
+# What a row counts for that is too large to be written: no sum of others comes near it.
+_TOO_LARGE = 10**30
+_CHUNKS_AT_ONCE = 500  # in one WHERE
+
+# Of one chunk: its number, how many rows it has, and the sum of them.
+Sum = tuple[int, int, t.Any]
+
+
+@dataclass(frozen=True)
+class Table:
+    """`row` is SQL for a row as literals, `chunk` for the number of its chunk. `key` is the integer column by which
+    chunks are ranges, where the table has such a primary key."""
+
+    name: str
+    columns: tuple[str, ...]
+    row: str
+    chunk: str
+    key: str | None
+
+    @property
+    def sums(self) -> str:
+        """The query for the sum of every chunk, in their order."""
+        # A sum, not an XOR: there two equal rows would count for nothing.
+        number = f"CAST(CONV(LEFT(MD5({self.row}), 15), 16, 10) AS UNSIGNED)"
+        return (
+            f"SELECT {self.chunk} AS c, COUNT(*), SUM(IFNULL({number}, {_TOO_LARGE})) FROM {quote_name(self.name)} "
+            "GROUP BY c ORDER BY c"
+        )
+
+    @property
+    def insert(self) -> str:
+        """How the statement begins that takes rows, up to the parenthesis of the first."""
+        return f"INSERT INTO {quote_name(self.name)} ({', '.join(map(quote_name, self.columns))}) VALUES ("
+
+    def select(self, condition: str) -> str:
+        """The query for rows as bytes of literals in UTF-8."""
+        return f"SELECT CAST({self.row} AS BINARY) FROM {quote_name(self.name)} WHERE {condition}"
+
+    def delete(self, condition: str) -> str:
+        return f"DELETE FROM {quote_name(self.name)} WHERE {condition}"
+
+    def conditions(self, chunks: t.Sequence[int]) -> t.Iterator[str]:
+        """WHERE is in these chunks, in several pieces."""
+        for begin in range(0, len(chunks), _CHUNKS_AT_ONCE):
+            some = chunks[begin : begin + _CHUNKS_AT_ONCE]
+            if self.key is None:
+                yield f"{self.chunk} IN ({', '.join(map(str, some))})"
+            else:
+                yield " OR ".join(f"{quote_name(self.key)} BETWEEN {first} AND {last}" for first, last in _ranges(some))
+
+
+def _ranges(chunks: t.Iterable[int]) -> t.Iterator[tuple[int, int]]:
+    """The keys of chunks. DIV rounds towards zero, so that the chunk 0 has negative keys as well."""
+    for chunk in chunks:
+        low = chunk * ROWS - (ROWS - 1 if chunk <= 0 else 0)
+        yield low, chunk * ROWS + (ROWS - 1 if chunk >= 0 else 0)
+
+
+def tables(conn: Connection[t.Any], names: t.Sequence[str]) -> t.Iterator[Table]:
+    """These tables of the connection's database."""
+    columns, keys, sizes = _columns(conn), _keys(conn), _sizes(conn)
+    for name in names:
+        literals = {column["name"]: _literal(column["name"], column["type"]) for column in columns[name]}
+        row = _joined(literals.values())
+        key = keys.get(name, [])
+        types = {column["name"]: column["type"] for column in columns[name]}
+        if len(key) == 1 and types.get(key[0]) in _INTEGERS:
+            yield Table(name, tuple(literals), row, f"{quote_name(key[0])} DIV {ROWS}", key[0])
+        else:
+            # Spread by what tells rows apart, for which a generated column will not do: it is not among them.
+            apart = _joined(literals[column] for column in key) if key and set(key) <= set(types) else row
+            yield Table(name, tuple(literals), row, f"CRC32({apart}) % {max(1, sizes[name] // ROWS)}", None)
+
+
+def _columns(conn: Connection[t.Any]) -> dict[str, list[dict[str, t.Any]]]:
+    """What is written of each table: a generated column cannot be."""
+    query = (
+        "SELECT TABLE_NAME AS t, COLUMN_NAME AS name, DATA_TYPE AS type FROM information_schema.COLUMNS "
+        "WHERE TABLE_SCHEMA = DATABASE() AND EXTRA NOT LIKE '%VIRTUAL%' AND EXTRA NOT LIKE '%STORED%' "
+        "AND EXTRA NOT LIKE '%PERSISTENT%' ORDER BY TABLE_NAME, ORDINAL_POSITION"
+    )
+    return _by_table(rows(conn, query))
+
+
+def _keys(conn: Connection[t.Any]) -> dict[str, list[str]]:
+    """The columns of each primary key."""
+    query = (
+        "SELECT TABLE_NAME AS t, COLUMN_NAME AS name FROM information_schema.STATISTICS "
+        "WHERE TABLE_SCHEMA = DATABASE() AND INDEX_NAME = 'PRIMARY' ORDER BY TABLE_NAME, SEQ_IN_INDEX"
+    )
+    return {name: [row["name"] for row in found] for name, found in _by_table(rows(conn, query)).items()}
+
+
+def _sizes(conn: Connection[t.Any]) -> dict[str, int]:
+    """About how many rows each table has."""
+    query = "SELECT TABLE_NAME AS t, TABLE_ROWS AS n FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()"
+    return {row["t"]: int(row["n"] or 0) for row in rows(conn, query)}
+
+
+def _by_table(found: t.Iterable[dict[str, t.Any]]) -> dict[str, list[dict[str, t.Any]]]:
+    return {name: list(some) for name, some in itertools.groupby(found, key=operator.itemgetter("t"))}
+
+
+def _joined(literals: t.Iterable[str]) -> str:
+    """NULL where the server cannot hold the whole, or one of them: CONCAT_WS would leave that one out."""
+    between = ", ',', "
+    return f"CONCAT({between.join(literals)})"
+
+
+def _literal(name: str, kind: str) -> str:
+    """SQL that writes a column's value so that it is read back as the same value."""
+    column = quote_name(name)
+    if kind in _NUMBERS:
+        return f"IFNULL({column}, 'NULL')"
+    if kind == "float":  # as such it is written with six digits
+        return f"IFNULL(CAST({column} AS DOUBLE), 'NULL')"
+    if kind == "bit":
+        return f"IFNULL({column} + 0, 'NULL')"
+    if kind in _BYTES:
+        return f"IFNULL(CONCAT('x''', HEX({column}), ''''), 'NULL')"
+    return f"QUOTE(CONVERT({column} USING utf8mb4))"
+
+
+def differences(table: str, one: t.Iterable[Sum], other: t.Iterable[Sum]) -> t.Iterator[tuple[int, bool]]:
+    """Every chunk, and whether it differs. Raises BoxliftError where a row is too large to be compared."""
+    first = operator.itemgetter(0)
+    for chunk, found in itertools.groupby(heapq.merge(one, other, key=first), key=first):
+        states = list(found)
+        if any(total >= _TOO_LARGE for _chunk, _count, total in states):
+            raise too_large(table)
+        yield chunk, len(states) != 2 or states[0] != states[1]
+
+
+def too_large(table: str) -> BoxliftError:
+    """What to say of a row that is NULL."""
+    return BoxliftError(
+        f"Table {table} has a row that, written as text, is larger than the server's max_allowed_packet.",
+        "Raise max_allowed_packet on production and on the copy, and run again.",
+        table=table,
+    )
