@@ -93,6 +93,14 @@ def test_what_testers_wrote_is_replaced(site: Site) -> None:
     assert site.equal()
 
 
+def test_superfluous_tables_go_though_others_refer_to_them(site: Site) -> None:
+    site.refresh()
+    execute(site.pre, "CREATE TABLE a_parent (ID int PRIMARY KEY)")
+    execute(site.pre, "CREATE TABLE child (ID int, FOREIGN KEY (ID) REFERENCES a_parent (ID))")
+    assert site.refresh()["dropped"] == ["a_parent", "child"]
+    assert site.equal()
+
+
 def test_a_table_that_was_dropped_here_comes_again(site: Site) -> None:
     site.refresh()
     execute(site.pre, "DROP TABLE b_user")
