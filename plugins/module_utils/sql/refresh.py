@@ -122,7 +122,8 @@ def _allowed(statements: t.Iterable[Statement]) -> t.Iterator[Statement]:
             raise DumpError(
                 f"The statement at byte {statement.offset} (line {statement.line}) of {_DUMP} cannot be loaded. "
                 f"It begins with: {excerpt(statement.text)}",
-                "Dump with mariadb-dump --single-transaction --skip-add-locks --skip-disable-keys --skip-triggers.",
+                "Dump with mariadb-dump --single-transaction --skip-add-locks --skip-disable-keys --skip-triggers "
+                "--skip-no-autocommit.",
                 file=_DUMP,
                 offset=statement.offset,
                 line=statement.line,

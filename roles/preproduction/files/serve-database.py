@@ -28,6 +28,7 @@ DUMP = [
     "--skip-disable-keys",
     "--no-tablespaces",
     "--skip-triggers",
+    "--skip-no-autocommit",  # MariaDB 11 ends each table with COMMIT else
     "--hex-blob",
     "--default-character-set=utf8mb4",
 ]

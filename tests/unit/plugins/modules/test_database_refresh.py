@@ -60,14 +60,18 @@ class Site:
         """Somebody runs this in production before each dump; the dumps' tables are listed in the file."""
         real, log = shutil.which("mariadb-dump"), self.folder / "dumps"
         write = ["mariadb", f"--socket={self.mariadb.login.unix_socket}", "--user=root", self.source, "-e", statement]
+        self.dump_by(
+            f'set -e\n{shlex.join(write)}\necho "$@" | sed "s/.*{self.source} //" >> {log}\n{real} "$@"', monkeypatch
+        )
+        return log
+
+    def dump_by(self, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """This script takes the place of mariadb-dump."""
         program = self.folder / "bin" / "mariadb-dump"
         program.parent.mkdir()
-        program.write_text(
-            f'#!/bin/bash\nset -e\n{shlex.join(write)}\necho "$@" | sed "s/.*{self.source} //" >> {log}\n{real} "$@"\n'
-        )
+        program.write_text(f"#!/bin/bash\n{script}\n")
         program.chmod(0o755)
         monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-        return log
 
     def content(self, conn: t.Any) -> dict[str, t.Any]:
         names = [next(iter(row.values())) for row in rows(conn, "SHOW TABLES")]
@@ -96,6 +100,13 @@ def test_only_what_differs_is_loaded(site: Site) -> None:
     site.refresh()
     execute(site.production, "INSERT INTO b_user (LOGIN) VALUES ('new')")
     assert site.refresh()["loaded"] == ["b_user"]
+    assert site.equal()
+
+
+def test_production_may_have_mariadb_11(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its mariadb-dump has another default."""
+    site.dump_by(f'exec {shutil.which("mariadb-dump")} --no-autocommit "$@"', monkeypatch)
+    assert not site.refresh()["failed"]
     assert site.equal()
 
 
