@@ -24,8 +24,8 @@ options:
       - The program that asks the other server, and its arguments.
       - It reads C({"table":"token"}) in JSON, what is known here. It writes, packed by C(zstd), a dump of the tables
         that have another token by now and of all views, made with
-        C(mariadb-dump --single-transaction --skip-add-locks --skip-disable-keys --skip-triggers --skip-no-autocommit). Its
-        last line is C(-- boxlift {"tables":{"table":"token"},"moved":["table"]}).
+        C(mariadb-dump --single-transaction --skip-add-locks --skip-disable-keys --skip-triggers --skip-no-autocommit).
+        Its last line is C(-- boxlift {"tables":{"table":"token"},"moved":["table"]}).
       - There RV(ignore:tables) are all tables of the other server, a token being null where the table changed while it
         was dumped, and RV(ignore:moved) are those that changed though they were not dumped; then it is asked again.
       - The role P(boxlift.portal.preproduction#role) brings both sides of it.
