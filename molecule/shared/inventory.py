@@ -5,7 +5,8 @@
 
 A program and not a YAML file, because testinfra reads host variables without evaluating templates.
 A scenario that needs other hosts than box12 and box13 says so in its molecule.yml: `ansible: {env: {LAB_HOSTS: …}}`.
-LAB_PREPRODUCTION names the boxes that are copies of the others.
+LAB_PREPRODUCTION names the boxes that are copies of the others, LAB_DATABASE the one that has database and cache for
+them; where it is not set, every box is a whole site of its own.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from pathlib import Path
 RELEASES = {"box12": "12", "box13": "13", "cloud": "12"}
 
 
-def inventory(scenario: str, hosts: list[str], scenarios: list[str], copies: list[str]) -> dict[str, object]:
+def inventory(
+    scenario: str, hosts: list[str], scenarios: list[str], copies: list[str], databases: list[str]
+) -> dict[str, object]:
     """Describe the hosts of one scenario as `ansible-inventory --list` does."""
     network = f"198.19.{scenarios.index(scenario)}"
     names = {name: f"{network}.{10 + number}" for number, name in enumerate(hosts)}
@@ -42,8 +45,8 @@ def inventory(scenario: str, hosts: list[str], scenarios: list[str], copies: lis
         "boxes": {"hosts": boxes},
         "production": {"hosts": [name for name in boxes if name not in copies]},
         "preproduction": {"hosts": copies},
-        # Every box is a whole site of its own.
-        **{group: {"children": ["boxes"]} for group in ("web", "database", "cache")},
+        "web": {"hosts": [name for name in boxes if name not in databases]},
+        **{group: {"hosts": databases or boxes} for group in ("database", "cache")},
     }
 
 
@@ -54,7 +57,8 @@ def main() -> None:
     scenario = os.environ.get("MOLECULE_SCENARIO_NAME", "default")
     hosts = os.environ.get("LAB_HOSTS", "box12 box13").split()
     copies = os.environ.get("LAB_PREPRODUCTION", "").split()
-    print(json.dumps(inventory(scenario, hosts, scenarios, copies)))
+    databases = os.environ.get("LAB_DATABASE", "").split()
+    print(json.dumps(inventory(scenario, hosts, scenarios, copies, databases)))
 
 
 if __name__ == "__main__":

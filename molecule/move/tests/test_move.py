@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The moved portal, seen from outside and from within."""
+"""The moved portal, seen from outside and from within; its database lies on another host."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ import typing as t
 from pathlib import Path
 
 import pytest
+import testinfra
 
+INVENTORY = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"]) / "molecule" / "shared" / "inventory.py"
 EPHEMERAL = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
 AUTHORITY = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"]) / ".cache" / "lab" / "ca" / "ca.pem"
 
@@ -23,6 +25,12 @@ AUTHORITY = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"]) / ".cache" / "lab" / 
 def manifest() -> dict[str, t.Any]:
     content: dict[str, t.Any] = json.loads((EPHEMERAL / "backup" / "manifest.json").read_text())
     return content
+
+
+@pytest.fixture(scope="module")
+def database() -> t.Any:
+    """The host of MariaDB and Redis."""
+    return testinfra.get_host("ansible://box13", ansible_inventory=str(INVENTORY))
 
 
 @pytest.fixture
@@ -69,8 +77,8 @@ def test_the_portal_answers_over_tls(outside: Outside) -> None:
     assert outside.status("/", tls=False) == 301
 
 
-def test_every_row_of_the_dump_arrived(host: t.Any, manifest: dict[str, t.Any]) -> None:
-    counted = host.check_output(
+def test_every_row_of_the_dump_arrived(database: t.Any, manifest: dict[str, t.Any]) -> None:
+    counted = database.check_output(
         "mariadb -N portal -e %s",
         " UNION ALL ".join(f"SELECT '{table}', COUNT(*) FROM `{table}`" for table in manifest["db"]["tables"]),
     )
@@ -104,10 +112,10 @@ def test_masked_credentials_are_replaced(host: t.Any) -> None:
     assert settings.mode & 0o007 == 0, "others must not read the database password"
 
 
-def test_the_domain_is_everywhere(host: t.Any, domain: str) -> None:
+def test_the_domain_is_everywhere(database: t.Any, domain: str) -> None:
     query = "SELECT VALUE FROM b_option WHERE MODULE_ID='main' AND NAME='server_name'"
-    assert host.check_output("mariadb -N portal -e %s", query) == domain
-    sites = host.check_output("mariadb -N portal -e %s", "SELECT DISTINCT SERVER_NAME FROM b_lang WHERE ACTIVE='Y'")
+    assert database.check_output("mariadb -N portal -e %s", query) == domain
+    sites = database.check_output("mariadb -N portal -e %s", "SELECT DISTINCT SERVER_NAME FROM b_lang WHERE ACTIVE='Y'")
     assert sites == domain
 
 
@@ -124,20 +132,66 @@ def test_secrets_are_out_of_reach(outside: Outside, path: str) -> None:
     assert outside.status(path) in (403, 404)
 
 
-def test_agents_run_on_cron(host: t.Any) -> None:
+def test_agents_run_on_cron(database: t.Any) -> None:
     """Cron runs every minute; an agent that is due has run within two."""
     query = "SELECT COUNT(*) FROM b_agent WHERE ACTIVE='Y' AND IS_PERIOD='N' AND LAST_EXEC > NOW() - INTERVAL 3 MINUTE"
     for _attempt in range(60):
-        answer = host.run("mariadb -N portal -e %s", query)
+        answer = database.run("mariadb -N portal -e %s", query)
         if answer.rc == 0 and int(answer.stdout) > 0:
             return
         time.sleep(2)
     pytest.fail("no agent ran for two minutes")
 
 
-def test_nothing_is_left_over(host: t.Any) -> None:
+def test_database_and_cache_lie_on_their_own_host(host: t.Any, database: t.Any) -> None:
+    address = database.backend.get_variables()["lab_names"]["box13"]
+    for port in (3306, 6379):
+        assert database.socket(f"tcp://{address}:{port}").is_listening, port
+        assert not database.socket(f"tcp://0.0.0.0:{port}").is_listening, port
+    for package in ("mariadb-server", "redis-server"):
+        assert database.package(package).is_installed and not host.package(package).is_installed, package
+    assert not database.package("nginx").is_installed
+    # The portal keeps its sessions and its cache there.
+    keys = database.check_output("REDISCLI_AUTH=canary-cache-password redis-cli -h %s --scan", address)
+    assert "/srv/portal/www#" in keys
+    assert "NOAUTH" in database.check_output("redis-cli -h %s DBSIZE", address)
+
+
+# PyMySQL is what the modules log in with, and the web host has no other client.
+TRY = """
+import sys, pymysql
+host, user, password, *statements = sys.argv[1:]
+with pymysql.connect(host=host, user=user, password=password) as conn, conn.cursor() as cursor:
+    for statement in statements:
+        cursor.execute(statement)
+"""
+
+
+@pytest.mark.parametrize(
+    ("user", "statement", "permitted"),
+    [
+        ("restore", "DROP DATABASE IF EXISTS portal_staging", True),
+        ("restore", "CREATE DATABASE portalXstaging", False),
+        ("restore", "SELECT * FROM mysql.global_priv", False),
+        ("restore", "CREATE USER other@localhost", False),
+        ("database", "SELECT 1 FROM portal.b_user", True),
+        ("database", "CREATE DATABASE portal_staging", False),
+        ("database", "DROP DATABASE IF EXISTS portal_previous", False),
+    ],
+)
+def test_an_account_may_do_its_work_alone(
+    host: t.Any, database: t.Any, user: str, statement: str, permitted: bool
+) -> None:
+    address = database.backend.get_variables()["lab_names"]["box13"]
+    name = {"restore": "portal_restore", "database": "portal"}[user]
+    answer = host.run("python3 -c %s %s %s %s %s", TRY, address, name, f"canary-{user}-password", statement)
+    assert (answer.rc == 0) is permitted, answer.stderr
+    assert permitted or "denied" in answer.stderr
+
+
+def test_nothing_is_left_over(host: t.Any, database: t.Any) -> None:
     assert host.run("ls -d /srv/portal/.www.staging").rc != 0
-    assert host.check_output("mariadb -N -e %s", "SHOW DATABASES LIKE 'portal\\_staging'") == ""
+    assert database.check_output("mariadb -N -e %s", "SHOW DATABASES LIKE 'portal\\_staging'") == ""
     assert host.check_output("find /srv/portal/www -name '*.sql*'") == ""
 
 
@@ -145,4 +199,6 @@ def test_the_report_tells_it(host: t.Any) -> None:
     report = (EPHEMERAL / "report" / "report.html").read_text()
     content = json.loads((EPHEMERAL / "report" / "report.json").read_text())
     assert host.backend.host in report
-    assert "canary-database-password" not in report + json.dumps(content)
+    told = report + json.dumps(content) + (EPHEMERAL / "journal.jsonl").read_text()
+    for secret in ("database", "restore", "cache"):
+        assert f"canary-{secret}-password" not in told, secret

@@ -147,7 +147,9 @@ def render(name: str, **variables: t.Any) -> str:
     given = {
         **yaml.safe_load((ROLE / "defaults/main.yml").read_text()),
         **yaml.safe_load((ROLE / "vars/main.yml").read_text()),
+        "preproduction_source_host": "web1",
         "preproduction_source_address": "192.0.2.10",
+        "preproduction_source_database_host": "web1",
         **variables,
     }
     trusted = {key: trust_as_template(value) if isinstance(value, str) else value for key, value in given.items()}
@@ -240,3 +242,14 @@ def test_what_may_leave_is_in_all_three_chains() -> None:
     assert text.count("ip daddr 192.0.2.10 tcp dport 22") == 3
     assert "policy drop;" in text
     assert text.index("udp dport 53 return") < text.index("redirect to")
+
+
+def test_a_database_host_of_its_own_is_asked_itself() -> None:
+    apart = {
+        "preproduction_source_database_host": "db1",
+        "hostvars": {"db1": {"ansible_host": "192.0.2.12"}},
+    }
+    assert "portal-copy@192.0.2.12 database" in render("fetch-copy.j2", **apart)
+    assert "portal-copy@192.0.2.10:/ " in render("fetch-copy.j2", **apart)
+    text = render("egress.nft.j2", **apart)
+    assert text.count("ip daddr 192.0.2.10 tcp dport 22") == text.count("ip daddr 192.0.2.12 tcp dport 22") == 3

@@ -9,11 +9,17 @@ import typing as t
 from pathlib import Path
 
 import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import Login, connect, execute, rows
 from ansible_collections.boxlift.portal.plugins.modules import backup_restore
 from lab.archive_writer import Entry, write_archive
 
 from .conftest import RunModule
 
+ROLE = Path(__file__).resolve().parents[4] / "roles" / "database"
 SQL = b"""-- Started: 2026-04-13 12:00:00
 SET NAMES 'utf8mb4';
 DROP TABLE IF EXISTS `b_user`;
@@ -63,6 +69,46 @@ def test_with_a_database(params: dict[str, t.Any], run_module: RunModule, mariad
     assert (result["files"], result["rows"]) == (1, 2)
     assert [table["name"] for table in result["tables"]] == ["b_user"]
     assert set(result["timings"]) == {"stage", "switch"}
+
+
+VIEW = b"""
+DROP VIEW IF EXISTS `b_first`;
+CREATE DEFINER=`cloud`@`%` VIEW `b_first` AS select `b_user`.`ID` AS `ID` from `b_user` limit 1;
+-- Finished"""
+
+
+def test_the_account_for_restores_from_other_hosts_may_do_enough(
+    params: dict[str, t.Any], run_module: RunModule, mariadb: t.Any, tmp_path: Path
+) -> None:
+    """With the rights that the role database gives: everything is switched in, and once more over what is there."""
+    name = mariadb.fresh_name("portal")
+    values = yaml.safe_load((ROLE / "vars/main.yml").read_text())["__database_restore_privileges"]
+    rights = Templar(DataLoader(), {"database_name": name}).template(trust_as_template(values))
+    conn = mariadb.connect()
+    execute(conn, "CREATE USER restorer IDENTIFIED BY 'canary'")
+    for right in rights.split("/"):
+        place, _colon, what = right.partition(":")
+        execute(conn, f"GRANT {what} ON {place} TO restorer")
+    execute(conn, f"CREATE DATABASE {name}")  # as the role does
+    login = {"unix_socket": mariadb.login.unix_socket, "login_user": "restorer", "login_password": "canary"}
+    for number in (1, 2, 3):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        data = SQL.replace(b"(2);", b"(2),\n(%d);" % (number + 2)).replace(b"\n-- Finished", VIEW)
+        source = write_archive([Entry(b"bitrix/backup/base.sql", data=data)], folder, "base")[0]
+        result = run_module(backup_restore, database={**login, "name": name}, **{**params, "source": str(source)})
+        assert not result["failed"], result
+        assert result["rows"] == 3
+    kept = [
+        [row["n"] for row in rows(conn, f"SELECT MAX(ID) AS n FROM {name}{which}.b_user")]
+        for which in ("", "_previous")
+    ]
+    assert kept == [[5], [4]]
+    assert rows(conn, f"SELECT ID FROM {name}.b_first")[0]["ID"] == 1
+    for elsewhere in (f"{name}_other", name.replace("_", "X")):
+        with pytest.raises(BoxliftError, match="denied"):
+            connect(Login(unix_socket=login["unix_socket"], user="restorer", password="canary"), elsewhere)
+    conn.close()
 
 
 def test_an_unknown_owner(params: dict[str, t.Any], run_module: RunModule) -> None:

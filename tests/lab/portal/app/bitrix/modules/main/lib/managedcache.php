@@ -62,6 +62,9 @@ final class ManagedCache
     {
         $redis = new \Redis();
         $redis->connect($server['host'] ?? '127.0.0.1', (int)($server['port'] ?? 6379), 2.0);
+        if (isset($server['password'])) {
+            $redis->auth($server['password']);
+        }
         return $redis;
     }
 }

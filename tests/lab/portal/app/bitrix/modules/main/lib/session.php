@@ -70,7 +70,9 @@ final class Session
             $host = $server['host'] ?? '127.0.0.1';
             $port = $server['port'] ?? 6379;
             ini_set('session.save_handler', 'redis');
-            ini_set('session.save_path', str_starts_with($host, '/') ? "unix://$host" : "tcp://$host:$port?timeout=2");
+            $place = str_starts_with($host, '/') ? "unix://$host" : "tcp://$host:$port";
+            $login = isset($server['password']) ? '&auth=' . urlencode($server['password']) : '';
+            ini_set('session.save_path', "$place?timeout=2$login");
         } elseif ($type !== 'file') {
             throw new PortalError('The portal cannot reach its session storage.', "no handler for sessions in $type");
         }
