@@ -64,7 +64,7 @@ extends_documentation_fragment:
   - boxlift.portal.attributes.actiongroup_portal
   - boxlift.portal.progress
 requirements:
-  - MariaDB 10.6 or newer on both sides
+  - MariaDB 10.8 or newer on both sides
 seealso:
   - module: boxlift.portal.database_import
     description: Loads the dump that lies in a portal's backup.

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Tables in chunks of a few rows: a sum of each, by which two servers find the rows in which they differ.
 
-Both servers are asked with the same SQL, which writes a row as the literals of an INSERT; the sum is one of these
-texts. So nothing depends on releases, and what is found to differ is read in the form in which it is loaded.
+Both servers are asked with the same SQL, so nothing depends on their releases. A row counts for the product of two
+different CRCs, 64 bits, that go over all its values. Rows are read as the literals of an INSERT.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import operator
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import quote_name, rows
 
 if t.TYPE_CHECKING:
@@ -25,14 +24,12 @@ SETTINGS = {"sql_mode": "''", "time_zone": "'+00:00'", "sql_quote_show_create": 
 # Rows of a chunk. Smaller ones are more sums to compare, larger ones more rows to send for one that changed.
 ROWS = 16
 _INTEGERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
-_NUMBERS = _INTEGERS | {"decimal", "double", "year"}
+_NUMBERS = _INTEGERS | {"decimal", "double", "year", "float", "bit"}
 _BYTES = frozenset(
     {"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "vector"}
     | {"geometry", "point", "linestring", "polygon"}
     | {"multipoint", "multilinestring", "multipolygon", "geometrycollection", "geomcollection"}
 )
-# What a row counts for that is too large to be written: no sum of others comes near it.
-_TOO_LARGE = 10**30
 _CHUNKS_AT_ONCE = 500  # in one WHERE
 
 # Of one chunk: its number, how many rows it has, and the sum of them.
@@ -41,12 +38,15 @@ Sum = tuple[int, int, t.Any]
 
 @dataclass(frozen=True)
 class Table:
-    """`row` is SQL for a row as literals, `chunk` for the number of its chunk. `key` is the integer column by which
-    chunks are ranges, where the table has such a primary key."""
+    """SQL: `row` for a row as literals, `number` for what it counts in a sum, `chunk` for the number of its chunk.
+
+    `key` is the integer column by which chunks are ranges, where the table has such a primary key.
+    """
 
     name: str
     columns: tuple[str, ...]
     row: str
+    number: str
     chunk: str
     key: str | None
 
@@ -54,10 +54,8 @@ class Table:
     def sums(self) -> str:
         """The query for the sum of every chunk, in their order."""
         # A sum, not an XOR: there two equal rows would count for nothing.
-        number = f"CAST(CONV(LEFT(MD5({self.row}), 15), 16, 10) AS UNSIGNED)"
         return (
-            f"SELECT {self.chunk} AS c, COUNT(*), SUM(IFNULL({number}, {_TOO_LARGE})) FROM {quote_name(self.name)} "
-            "GROUP BY c ORDER BY c"
+            f"SELECT {self.chunk} AS c, COUNT(*), SUM({self.number}) FROM {quote_name(self.name)} GROUP BY c ORDER BY c"
         )
 
     @property
@@ -93,16 +91,18 @@ def tables(conn: Connection[t.Any], names: t.Sequence[str]) -> t.Iterator[Table]
     """These tables of the connection's database."""
     columns, keys, sizes = _columns(conn), _keys(conn), _sizes(conn)
     for name in names:
-        literals = {column["name"]: _literal(column["name"], column["type"]) for column in columns[name]}
-        row = _joined(literals.values())
-        key = keys.get(name, [])
         types = {column["name"]: column["type"] for column in columns[name]}
+        key = keys.get(name, [])
+        literals = (_literal(column, kind) for column, kind in types.items())
+        between = ", ',', "  # with CONCAT_WS a literal that the server cannot hold would be left out
+        row, number = f"CONCAT({between.join(literals)})", f"{_crc('CRC32', types)} * {_crc('CRC32C', types)}"
         if len(key) == 1 and types.get(key[0]) in _INTEGERS:
-            yield Table(name, tuple(literals), row, f"{quote_name(key[0])} DIV {ROWS}", key[0])
+            yield Table(name, tuple(types), row, number, f"{quote_name(key[0])} DIV {ROWS}", key[0])
         else:
-            # Spread by what tells rows apart, for which a generated column will not do: it is not among them.
-            apart = _joined(literals[column] for column in key) if key and set(key) <= set(types) else row
-            yield Table(name, tuple(literals), row, f"CRC32({apart}) % {max(1, sizes[name] // ROWS)}", None)
+            # Spread by what tells rows apart; a generated column is not written, so it will not do.
+            apart = {column: types[column] for column in key} if key and set(key) <= set(types) else types
+            chunk = f"{_crc('CRC32', apart)} % {max(1, sizes[name] // ROWS)}"
+            yield Table(name, tuple(types), row, number, chunk, None)
 
 
 def _columns(conn: Connection[t.Any]) -> dict[str, list[dict[str, t.Any]]]:
@@ -134,40 +134,42 @@ def _by_table(found: t.Iterable[dict[str, t.Any]]) -> dict[str, list[dict[str, t
     return {name: list(some) for name, some in itertools.groupby(found, key=operator.itemgetter("t"))}
 
 
-def _joined(literals: t.Iterable[str]) -> str:
-    """NULL where the server cannot hold the whole, or one of them: CONCAT_WS would leave that one out."""
-    between = ", ',', "
-    return f"CONCAT({between.join(literals)})"
+def _crc(function: str, types: t.Mapping[str, str]) -> str:
+    """SQL for the CRC of these columns: first all short values and the lengths of all texts, then the texts."""
+    head, texts = [], []
+    for name, kind in types.items():
+        if kind in _NUMBERS:
+            head.append(f"IFNULL({_number(name, kind)}, '-')")
+        else:
+            head.append(f"IFNULL(LENGTH({quote_name(name)}), '-')")
+            texts.append(f"IFNULL({quote_name(name)}, '')")
+    crc = f"{function}(CONCAT_WS('#', {', '.join(head)}))"
+    for text in texts:
+        crc = f"{function}({crc}, {text})"
+    return crc
+
+
+def _number(name: str, kind: str) -> str:
+    """SQL for a value that is written as a number."""
+    column = quote_name(name)
+    if kind == "float":  # as such it is written with six digits
+        return f"CAST({column} AS DOUBLE)"
+    return f"{column} + 0" if kind == "bit" else column
 
 
 def _literal(name: str, kind: str) -> str:
     """SQL that writes a column's value so that it is read back as the same value."""
     column = quote_name(name)
     if kind in _NUMBERS:
-        return f"IFNULL({column}, 'NULL')"
-    if kind == "float":  # as such it is written with six digits
-        return f"IFNULL(CAST({column} AS DOUBLE), 'NULL')"
-    if kind == "bit":
-        return f"IFNULL({column} + 0, 'NULL')"
+        return f"IFNULL({_number(name, kind)}, 'NULL')"
     if kind in _BYTES:
         return f"IFNULL(CONCAT('x''', HEX({column}), ''''), 'NULL')"
     return f"QUOTE(CONVERT({column} USING utf8mb4))"
 
 
-def differences(table: str, one: t.Iterable[Sum], other: t.Iterable[Sum]) -> t.Iterator[tuple[int, bool]]:
-    """Every chunk, and whether it differs. Raises BoxliftError where a row is too large to be compared."""
+def differences(one: t.Iterable[Sum], other: t.Iterable[Sum]) -> t.Iterator[tuple[int, bool]]:
+    """Every chunk, and whether it differs."""
     first = operator.itemgetter(0)
     for chunk, found in itertools.groupby(heapq.merge(one, other, key=first), key=first):
         states = list(found)
-        if any(total >= _TOO_LARGE for _chunk, _count, total in states):
-            raise too_large(table)
         yield chunk, len(states) != 2 or states[0] != states[1]
-
-
-def too_large(table: str) -> BoxliftError:
-    """What to say of a row that is NULL."""
-    return BoxliftError(
-        f"Table {table} has a row that, written as text, is larger than the server's max_allowed_packet.",
-        "Raise max_allowed_packet on production and on the copy, and run again.",
-        table=table,
-    )

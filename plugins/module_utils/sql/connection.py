@@ -138,7 +138,15 @@ def stream(conn: Connection[t.Any], sql: str) -> t.Iterator[tuple[t.Any, ...]]:
     """
     cursor = pymysql.cursors.SSCursor(conn)
     cursor.execute(sql)
-    return iter(cursor.fetchone, None)
+    return _stream(cursor)
+
+
+def _stream(cursor: t.Any) -> t.Iterator[tuple[t.Any, ...]]:
+    try:
+        yield from iter(cursor.fetchone, None)
+    finally:
+        # Else PyMySQL would read on when it throws the result away, though the connection may be closed by then.
+        cursor._result.unbuffered_active = False
 
 
 def execute(conn: Connection[t.Any], sql: str, args: t.Sequence[t.Any] = ()) -> int:

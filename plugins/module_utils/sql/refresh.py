@@ -138,7 +138,7 @@ def _difference(
     ours = pool.submit(stream, copy.conn, table.sums)
     theirs = source.stream(table.sums)
     seen, differing = 0, []
-    for chunk, differs in chunks.differences(table.name, ours.result(), theirs):
+    for chunk, differs in chunks.differences(ours.result(), theirs):
         seen += 1
         if differs:
             differing.append(chunk)
@@ -237,7 +237,11 @@ def _inserts(table: chunks.Table, found: t.Iterable[tuple[bytes | None]]) -> t.I
         taken, size = [], 0
         for (row,) in rest:
             if row is None:
-                raise chunks.too_large(table.name)
+                raise BoxliftError(
+                    f"Table {table.name} has a row that, written as text, is larger than max_allowed_packet.",
+                    "Raise max_allowed_packet on production and on the copy, and run again.",
+                    table=table.name,
+                )
             taken.append(row)
             size += len(row)
             if size >= _STATEMENT:

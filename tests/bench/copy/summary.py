@@ -11,7 +11,7 @@ import typing as t
 from pathlib import Path
 
 STEPS = {
-    "Fetch the tables that differ, in one consistent state, and load them": "database",
+    "Fetch the rows that differ, all of one moment, and load them": "database",
     "Fetch what differs of production's files": "files",
 }
 TARGET = 0.15
@@ -38,6 +38,9 @@ def main(journal: str, gigabytes: str) -> None:
 
 def _round(tasks: list[dict[str, t.Any]]) -> dict[str, float]:
     """Seconds of each step, of all copying, and of the whole role with its checks, silence and proof."""
+    missing = STEPS.keys() - {task["name"] for task in tasks}
+    if missing:
+        raise SystemExit(f"no such task in the journal: {', '.join(sorted(missing))}")
     seconds = {shown: sum(task["seconds"] for task in tasks if task["name"] == name) for name, shown in STEPS.items()}
     begin, end = (
         datetime.datetime.fromisoformat(task[key].replace("Z", "+00:00"))

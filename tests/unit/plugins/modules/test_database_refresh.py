@@ -219,6 +219,17 @@ def test_two_equal_rows_are_not_two_other_equal_rows(site: Site) -> None:
     assert site.equal()
 
 
+def test_values_do_not_run_together(site: Site) -> None:
+    columns = "ID int PRIMARY KEY, A int, B int, C varchar(9), D varchar(9)"
+    values = ["1, 23, 'ab', 'c'", "12, 3, 'ab', 'c'", "12, 3, 'a', 'bc'", "12, 3, '', 'abc'", "12, 3, NULL, 'abc'"]
+    values += ["12, NULL, NULL, 'abc'", "NULL, 12, NULL, 'abc'", "NULL, 12, 'abc', NULL"]
+    execute(site.production, f"CREATE TABLE near ({columns})")
+    for value in values:
+        execute(site.production, f"REPLACE INTO near VALUES (1, {value})")
+        assert "near" in site.refresh()["loaded"], value
+        assert site.equal()
+
+
 def test_values_that_are_unique_may_change_their_rows(site: Site) -> None:
     execute(site.production, "CREATE TABLE codes (ID int PRIMARY KEY, CODE int UNIQUE)")
     execute(site.production, "INSERT INTO codes SELECT seq, seq FROM seq_1_to_1000")
@@ -276,6 +287,10 @@ def test_every_type_comes_as_it_is(site: Site) -> None:
         query = f"SELECT ID, HEX(`V,'`) AS h, {shown} AS v FROM type_{number}"
         assert rows(site.production, query) == rows(site.pre, query), kind
     assert not site.refresh()["changed"]
+    for number in range(len(TYPES)):
+        execute(site.production, f"UPDATE type_{number} SET `V,'` = NULL WHERE ID = 1")
+    assert len(site.refresh()["loaded"]) == len(TYPES)
+    assert site.equal()
     floats = f"type_{list(TYPES).index('float')}"
     execute(site.production, f"UPDATE {floats} SET `V,'` = 16777218 WHERE `V,'` = 16777216")
     assert site.refresh()["loaded"] == [floats]
