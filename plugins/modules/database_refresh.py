@@ -15,7 +15,7 @@ description:
   - Makes a database equal to that of another server, such as that of a pre-production copy to production's.
   - The other server is read in one transaction, so that what comes is of one moment and nobody waits for it. It is
     reached through a command, such as C(ssh), so that its port need not be open and it needs no program of ours.
-  - Both servers say the sum of every sixteen rows of a table. Where the sums differ, the rows are deleted here and come
+  - Both servers say the sum of every eight rows of a table. Where the sums differ, the rows are deleted here and come
     from there. They are loaded while they come, over several connections. A table that is not there, is defined
     differently or differs in more than a third comes whole. Tables that the other server does not have are dropped.
   - Triggers are left where they are.

@@ -8,6 +8,7 @@ different CRCs, 64 bits, that go over all its values. Rows are read as the liter
 
 from __future__ import annotations
 
+import collections
 import heapq
 import itertools
 import operator
@@ -20,9 +21,9 @@ if t.TYPE_CHECKING:
     from pymysql.connections import Connection
 
 # How both servers write values, for a session.
-SETTINGS = {"sql_mode": "''", "time_zone": "'+00:00'", "sql_quote_show_create": "1"}
+SETTINGS = {"group_concat_max_len": "1048576", "sql_mode": "''", "time_zone": "'+00:00'", "sql_quote_show_create": "1"}
 # Rows of a chunk. Smaller ones are more sums to compare, larger ones more rows to send for one that changed.
-ROWS = 16
+ROWS = 8
 _INTEGERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
 _NUMBERS = _INTEGERS | {"decimal", "double", "year", "float", "bit"}
 _BYTES = frozenset(
@@ -32,8 +33,10 @@ _BYTES = frozenset(
 )
 _CHUNKS_AT_ONCE = 500  # in one WHERE
 
-# Of one chunk: its number, how many rows it has, and the sum of them.
-Sum = tuple[int, int, t.Any]
+_SUMS_AT_ONCE = 512  # in one row of the answer
+
+# Of many chunks that follow each other: the number of the pack, and a line for each chunk that begins with its number.
+Pack = tuple[int, str]
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,14 @@ class Table:
 
     @property
     def sums(self) -> str:
-        """The query for the sum of every chunk, in their order."""
+        """The query for packs with the sum of every chunk, in their order."""
         # A sum, not an XOR: there two equal rows would count for nothing.
+        each = (
+            f"SELECT {self.chunk} AS c, COUNT(*) AS n, SUM({self.number}) AS s FROM {quote_name(self.name)} GROUP BY c"
+        )
         return (
-            f"SELECT {self.chunk} AS c, COUNT(*), SUM({self.number}) FROM {quote_name(self.name)} GROUP BY c ORDER BY c"
+            f"SELECT c DIV {_SUMS_AT_ONCE} AS pack, GROUP_CONCAT(CONCAT_WS(' ', c, n, s) ORDER BY c SEPARATOR '\\n') "
+            f"FROM ({each}) AS sums GROUP BY pack ORDER BY pack"
         )
 
     @property
@@ -167,9 +174,14 @@ def _literal(name: str, kind: str) -> str:
     return f"QUOTE(CONVERT({column} USING utf8mb4))"
 
 
-def differences(one: t.Iterable[Sum], other: t.Iterable[Sum]) -> t.Iterator[tuple[int, bool]]:
-    """Every chunk, and whether it differs."""
+def differences(one: t.Iterable[Pack], other: t.Iterable[Pack]) -> t.Iterator[tuple[int, list[int]]]:
+    """Of every pack, how many chunks it has and which of them differ."""
     first = operator.itemgetter(0)
-    for chunk, found in itertools.groupby(heapq.merge(one, other, key=first), key=first):
-        states = list(found)
-        yield chunk, len(states) != 2 or states[0] != states[1]
+    for _number, found in itertools.groupby(heapq.merge(one, other, key=first), key=first):
+        texts = [text.split("\n") for _number, text in found]
+        if len(texts) == 2 and texts[0] == texts[1]:
+            yield len(texts[0]), []
+        else:
+            lines = collections.Counter(itertools.chain.from_iterable(texts))
+            chunks = {int(line.partition(" ")[0]) for line in lines}
+            yield len(chunks), sorted({int(line.partition(" ")[0]) for line, count in lines.items() if count == 1})

@@ -138,10 +138,9 @@ def _difference(
     ours = pool.submit(stream, copy.conn, table.sums)
     theirs = source.stream(table.sums)
     seen, differing = 0, []
-    for chunk, differs in chunks.differences(ours.result(), theirs):
-        seen += 1
-        if differs:
-            differing.append(chunk)
+    for count, numbers in chunks.differences(ours.result(), theirs):
+        seen += count
+        differing += numbers
     if len(differing) > max(1, seen * _MOST_CHUNKS):
         return Difference([], create)
     return Difference(differing, None) if differing else None

@@ -172,8 +172,8 @@ def test_of_a_large_table_only_what_is_near_a_change_comes(site: Site) -> None:
         "INSERT INTO large VALUES (-9000000, 'far away'), (2147483647, 'the last')",
     ):
         execute(site.production, change)
-        assert 0 < loaded() < 7 * 16 * 250  # of two million
-    execute(site.production, "UPDATE large SET TEXT = 'changed' WHERE ID % 40 = 0")  # every second or third chunk
+        assert 0 < loaded() < 8 * 8 * 250  # of two million
+    execute(site.production, "UPDATE large SET TEXT = 'changed' WHERE ID % 20 = 0")  # every second or third chunk
     assert loaded() > 2_000_000
 
 
