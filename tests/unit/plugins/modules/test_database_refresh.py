@@ -174,7 +174,7 @@ def test_of_a_large_table_only_what_is_near_a_change_comes(site: Site) -> None:
         execute(site.production, change)
         assert 0 < loaded() < 8 * 8 * 250  # of two million
     execute(site.production, "UPDATE large SET TEXT = 'changed' WHERE ID % 20 = 0")  # every second or third chunk
-    assert loaded() > 2_000_000
+    assert loaded() > 1_900_000
 
 
 KEYS = {
