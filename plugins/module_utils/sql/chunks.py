@@ -32,7 +32,6 @@ _BYTES = frozenset(
     | {"multipoint", "multilinestring", "multipolygon", "geometrycollection", "geomcollection"}
 )
 _CHUNKS_AT_ONCE = 500  # in one WHERE
-
 _SUMS_AT_ONCE = 512  # in one row of the answer
 
 # Of many chunks that follow each other: the number of the pack, and a line for each chunk that begins with its number.

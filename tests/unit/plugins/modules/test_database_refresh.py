@@ -335,11 +335,28 @@ def test_nobody_who_alters_a_table_waits_for_the_end(site: Site, at_table: t.Cal
     assert site.equal()
 
 
-def test_a_table_that_is_altered_before_it_is_read(site: Site, at_table: t.Callable[..., None]) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        "b_user DROP COLUMN AT",
+        "b_user ADD COLUMN V int NOT NULL DEFAULT 5 FIRST, ALGORITHM = COPY",
+        "b_user MODIFY LOGIN text",
+        "`odd ``;' name` RENAME TO b_other",
+    ],
+)
+def test_a_table_that_is_altered_before_it_is_read(site: Site, at_table: t.Callable[..., None], change: str) -> None:
     site.refresh()
-    at_table(1, "ALTER TABLE b_user DROP COLUMN AT, ENGINE = InnoDB")
+    at_table(1, f"ALTER TABLE {change}")
     result = site.refresh()
     assert result["failed"] and "altered" in result["msg"] and "again" in result["remedy"], result
+    site.refresh()
+    assert site.equal()
+
+
+def test_a_column_that_comes_without_a_copy_of_the_table(site: Site, at_table: t.Callable[..., None]) -> None:
+    """The server shows the former rows all the same, and with its default every row is as it is there."""
+    site.refresh()
+    at_table(1, "ALTER TABLE b_user ADD COLUMN V int NOT NULL DEFAULT 5, ALGORITHM = INSTANT")
     assert site.refresh()["loaded"] == ["b_user"]
     assert site.equal()
 
