@@ -62,10 +62,10 @@ class Difference(t.NamedTuple):
 def plan(login: Login, database: str, command: t.Sequence[str], user: str, name: str) -> Done:
     """What refresh() would do."""
     with snapshot(command, user, name) as source, _Copy(login, database) as copy:
-        names = _names(source)
+        names = _names(source, name)
         loaded = [table.name for table, _difference in _differing(source, copy, names)]
         kept = sorted(set(names) - set(loaded))
-        return Done(loaded, kept, copy.superfluous(names), _views(source) != copy.views())
+        return Done(loaded, kept, copy.superfluous(names), _views(source, name) != copy.views())
 
 
 def refresh(
@@ -83,7 +83,7 @@ def refresh(
     `on_bytes` is given how many bytes of rows came so far. Killed at any moment, it is completed by the next call.
     """
     with snapshot(command, user, name) as source, _Copy(login, database) as copy:
-        names, views = _names(source), _views(source)
+        names, views = _names(source, name), _views(source, name)
         views_changed = views != copy.views()
         if views_changed:
             # A view may stand where the other side has a table, and the other way round.
@@ -100,18 +100,17 @@ def refresh(
         return Done(loaded, sorted(set(names) - set(loaded)), dropped, views_changed)
 
 
-def _names(source: Source) -> list[str]:
+def _names(source: Source, database: str) -> list[str]:
     with source.errors():
-        database = rows(source.conn, "SELECT DATABASE() AS n")[0]["n"]
         names = staging.tables(source.conn, database)
     if not names:
         raise BoxliftError(f"Database {database} of the other server has no table.", "Name the right database.")
     return names
 
 
-def _views(source: Source) -> dict[str, str]:
+def _views(source: Source, database: str) -> dict[str, str]:
     with source.errors():
-        return staging.view_definitions(source.conn, rows(source.conn, "SELECT DATABASE() AS n")[0]["n"])
+        return staging.view_definitions(source.conn, database)
 
 
 def _differing(source: Source, copy: _Copy, names: t.Sequence[str]) -> t.Iterator[tuple[chunks.Table, Difference]]:
