@@ -32,10 +32,11 @@ need php-mbstring php -r 'exit(extension_loaded("mbstring") ? 0 : 1);'
 need openssl command -v openssl
 need shellcheck command -v shellcheck
 # The stand-in for the push server with its store (redis-tools holds the server too, without its service), and the copy
-# of a portal's files.
+# of a portal's files and of its database.
 need nodejs command -v node
 command -v redis-server >/dev/null || need redis-tools command -v redis-check-rdb
 need rsync command -v rsync
+need socat command -v socat
 
 if ((${#missing[@]} == 0)); then
   exit 0
