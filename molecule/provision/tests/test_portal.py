@@ -14,6 +14,7 @@ from testinfra.host import Host
 
 Sql = t.Callable[..., t.Any]
 CRON_SECONDS = 75
+PATIENCE_SECONDS = 150
 
 
 def test_the_portal_answers_under_its_name(ask: Ask) -> None:
@@ -24,11 +25,11 @@ def test_the_portal_answers_under_its_name(ask: Ask) -> None:
 
 def test_cron_runs_the_agents(host: Host, as_portal: Sql) -> None:
     query = "SELECT COALESCE(TIMESTAMPDIFF(SECOND, MAX(LAST_EXEC), NOW()), 9999) FROM b_agent WHERE IS_PERIOD = 'N'"
-    until = time.monotonic() + CRON_SECONDS
-    while int(as_portal(query).stdout) > CRON_SECONDS and time.monotonic() < until:
+    until = time.monotonic() + PATIENCE_SECONDS  # on a busy machine a run ends well after the minute has begun
+    while (age := int(as_portal(query).stdout)) > CRON_SECONDS and time.monotonic() < until:
         time.sleep(3)
     said = host.run("journalctl --identifier=portal-agents --no-pager --lines=20").stdout
-    assert int(as_portal(query).stdout) <= CRON_SECONDS, said
+    assert age <= CRON_SECONDS, said
 
 
 def test_the_cron_line_is_the_portals(host: Host) -> None:
