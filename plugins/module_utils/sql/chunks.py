@@ -33,36 +33,28 @@ _BYTES = frozenset(
 )
 _CHUNKS_AT_ONCE = 500  # in one WHERE
 _SUMS_AT_ONCE = 512  # in one row of the answer
+_TABLES_AT_ONCE, _ROWS_AT_ONCE = 100, 20_000  # in one query for sums
 
-# Of many chunks that follow each other: the number of the pack, and a line for each chunk that begins with its number.
-Pack = tuple[int, str]
+# Of many chunks that follow each other: the table's place in the query, the number of the pack, and a line for each
+# chunk that begins with its number.
+Pack = tuple[int, int, str]
 
 
 @dataclass(frozen=True)
 class Table:
     """SQL: `row` for a row as literals, `number` for what it counts in a sum, `chunk` for the number of its chunk.
 
-    `key` is the integer column by which chunks are ranges, where the table has such a primary key.
+    `key` is the integer column by which chunks are ranges, where the table has such a primary key. It has about `size`
+    rows.
     """
 
     name: str
+    size: int
     columns: tuple[str, ...]
     row: str
     number: str
     chunk: str
     key: str | None
-
-    @property
-    def sums(self) -> str:
-        """The query for packs with the sum of every chunk, in their order."""
-        # A sum, not an XOR: there two equal rows would count for nothing.
-        each = (
-            f"SELECT {self.chunk} AS c, COUNT(*) AS n, SUM({self.number}) AS s FROM {quote_name(self.name)} GROUP BY c"
-        )
-        return (
-            f"SELECT c DIV {_SUMS_AT_ONCE} AS pack, GROUP_CONCAT(CONCAT_WS(' ', c, n, s) ORDER BY c SEPARATOR '\\n') "
-            f"FROM ({each}) AS sums GROUP BY pack ORDER BY pack"
-        )
 
     @property
     def insert(self) -> str:
@@ -86,6 +78,36 @@ class Table:
                 yield " OR ".join(f"{quote_name(self.key)} BETWEEN {first} AND {last}" for first, last in _ranges(some))
 
 
+def batches(found: t.Iterable[Table]) -> t.Iterator[list[Table]]:
+    """Small tables together: a portal has a thousand of them, and most of what such a one costs is asking for it."""
+    batch: list[Table] = []
+    for table in found:
+        if len(batch) == _TABLES_AT_ONCE or (batch and sum(each.size for each in [*batch, table]) > _ROWS_AT_ONCE):
+            yield batch
+            batch = []
+        batch.append(table)
+    if batch:
+        yield batch
+
+
+def sums(batch: t.Iterable[Table]) -> str:
+    """The query for packs with the sum of every chunk, in their order."""
+    return " UNION ALL ".join(f"({_sums(place, table)})" for place, table in enumerate(batch))
+
+
+def _sums(place: int, table: Table) -> str:
+    # A sum, not an XOR: there two equal rows would count for nothing.
+    each = (
+        f"SELECT {table.chunk} AS c, COUNT(*) AS n, SUM({table.number}) AS s FROM {quote_name(table.name)} GROUP BY c"
+    )
+    # In a UNION an order without a limit would count for nothing.
+    return (
+        f"SELECT {place}, c DIV {_SUMS_AT_ONCE} AS pack,"
+        f" GROUP_CONCAT(CONCAT_WS(' ', c, n, s) ORDER BY c SEPARATOR '\n')"
+        f" FROM ({each}) AS sums GROUP BY pack ORDER BY pack LIMIT {2**63}"
+    )
+
+
 def _ranges(chunks: t.Iterable[int]) -> t.Iterator[tuple[int, int]]:
     """The keys of chunks. DIV rounds towards zero, so that the chunk 0 has negative keys as well."""
     for chunk in chunks:
@@ -103,12 +125,12 @@ def tables(conn: Connection[t.Any], names: t.Sequence[str]) -> t.Iterator[Table]
         between = ", ',', "  # with CONCAT_WS a literal that the server cannot hold would be left out
         row, number = f"CONCAT({between.join(literals)})", f"{_crc('CRC32', types)} * {_crc('CRC32C', types)}"
         if len(key) == 1 and types.get(key[0]) in _INTEGERS:
-            yield Table(name, tuple(types), row, number, f"{quote_name(key[0])} DIV {ROWS}", key[0])
+            yield Table(name, sizes[name], tuple(types), row, number, f"{quote_name(key[0])} DIV {ROWS}", key[0])
         else:
             # Spread by what tells rows apart; a generated column is not written, so it will not do.
             apart = {column: types[column] for column in key} if key and set(key) <= set(types) else types
             chunk = f"{_crc('CRC32', apart)} % {max(1, sizes[name] // ROWS)}"
-            yield Table(name, tuple(types), row, number, chunk, None)
+            yield Table(name, sizes[name], tuple(types), row, number, chunk, None)
 
 
 def _columns(conn: Connection[t.Any]) -> dict[str, list[dict[str, t.Any]]]:
@@ -173,14 +195,18 @@ def _literal(name: str, kind: str) -> str:
     return f"QUOTE(CONVERT({column} USING utf8mb4))"
 
 
-def differences(one: t.Iterable[Pack], other: t.Iterable[Pack]) -> t.Iterator[tuple[int, list[int]]]:
-    """Of every pack, how many chunks it has and which of them differ."""
-    first = operator.itemgetter(0)
-    for _number, found in itertools.groupby(heapq.merge(one, other, key=first), key=first):
-        texts = [text.split("\n") for _number, text in found]
+def differences(one: t.Iterable[Pack], other: t.Iterable[Pack]) -> t.Iterator[tuple[int, int, list[int]]]:
+    """Of every pack the table's place, how many chunks it has and which of them differ."""
+    which = operator.itemgetter(0, 1)
+    for (place, _number), found in itertools.groupby(heapq.merge(one, other, key=which), key=which):
+        texts = [text.split("\n") for _place, _number, text in found]
         if len(texts) == 2 and texts[0] == texts[1]:
-            yield len(texts[0]), []
+            yield place, len(texts[0]), []
         else:
             lines = collections.Counter(itertools.chain.from_iterable(texts))
             chunks = {int(line.partition(" ")[0]) for line in lines}
-            yield len(chunks), sorted({int(line.partition(" ")[0]) for line, count in lines.items() if count == 1})
+            yield (
+                place,
+                len(chunks),
+                sorted({int(line.partition(" ")[0]) for line, count in lines.items() if count == 1}),
+            )

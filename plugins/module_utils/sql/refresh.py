@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A database made equal to another server's: only rows that differ, and those beside them, are sent and loaded.
 
-The other side is read as it was at one moment. Table by table both servers say the sum of every chunk of rows; the
+The other side is read as it was at one moment. Both servers say the sum of every chunk of rows of the tables; the
 chunks with another sum are deleted here and come from there. A table that is not there, is defined differently or
 differs in too much comes whole. Nothing is remembered from one run to the next.
 """
 
 from __future__ import annotations
 
+import array
 import concurrent.futures
 import functools
 import re
@@ -37,7 +38,7 @@ if t.TYPE_CHECKING:
 # An INSERT of about so many bytes.
 _STATEMENT = 1024 * 1024
 # Of more chunks than this share the table comes whole: looking for them and deleting them costs time as well.
-_MOST_CHUNKS = 1 / 3
+_MOST = 1 / 3
 # It grows with each row that is written, and is right again with the rows.
 _COUNTER = re.compile(r"(\n\) ENGINE=\w+) AUTO_INCREMENT=\d+")
 _SENT = "what the other server sent"  # how errors call it
@@ -55,7 +56,7 @@ class Done(t.NamedTuple):
 class Difference(t.NamedTuple):
     """What of a table is to be loaded: these chunks, or with `create` all of it."""
 
-    chunks: list[int]
+    chunks: t.Sequence[int]
     create: str | None
 
 
@@ -115,38 +116,50 @@ def _views(source: Source, database: str) -> dict[str, str]:
 
 def _differing(source: Source, copy: _Copy, names: t.Sequence[str]) -> t.Iterator[tuple[chunks.Table, Difference]]:
     """Each table in which the copy differs; it is to be loaded before the next one is asked for."""
-    there = set(staging.tables(copy.conn, copy.database))
-    with source.errors():
-        found = list(chunks.tables(source.conn, names))
-    with concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="sums") as pool:
-        for table in found:
+    there = sorted(set(staging.tables(copy.conn, copy.database)) & set(names))
+    with concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="copy") as pool:
+        ours = pool.submit(_definitions, copy.conn, there)
+        with source.errors():
+            tables = list(chunks.tables(source.conn, names))
+            creates = _definitions(source.conn, names)
+        former = ours.result()
+        same = []
+        for table in tables:
+            if _is_same(former.get(table.name), creates[table.name]):
+                same.append(table)
+            else:
+                with source.table():
+                    yield table, Difference([], creates[table.name])
+        for batch in chunks.batches(same):
             with source.table():
-                difference = _difference(source, copy, table, table.name in there, pool)
-                if difference is not None:
-                    yield table, difference
+                for table, numbers, of in _compare(source, copy, batch, pool):
+                    if len(numbers) > max(1, of * _MOST):
+                        yield table, Difference([], creates[table.name])
+                    elif numbers:
+                        yield table, Difference(numbers, None)
 
 
-def _difference(
-    source: Source, copy: _Copy, table: chunks.Table, is_there: bool, pool: concurrent.futures.Executor
-) -> Difference | None:
-    with source.errors():
-        create = _definition(source.conn, table.name)
-    if not is_there or _COUNTER.sub(r"\1", _definition(copy.conn, table.name)) != _COUNTER.sub(r"\1", create):
-        return Difference([], create)
+def _definitions(conn: Connection[t.Any], names: t.Iterable[str]) -> dict[str, str]:
+    return {name: str(rows(conn, f"SHOW CREATE TABLE {quote_name(name)}")[0]["Create Table"]) for name in names}
+
+
+def _is_same(one: str | None, other: str) -> bool:
+    return one is not None and _COUNTER.sub(r"\1", one) == _COUNTER.sub(r"\1", other)
+
+
+def _compare(
+    source: Source, copy: _Copy, batch: t.Sequence[chunks.Table], pool: concurrent.futures.Executor
+) -> list[tuple[chunks.Table, t.Sequence[int], int]]:
+    """Of each table the chunks that differ, and how many there are."""
+    query = chunks.sums(batch)
     # Both servers work out their sums at the same time.
-    ours = pool.submit(stream, copy.conn, table.sums)
-    theirs = source.stream(table.sums)
-    seen, differing = 0, []
-    for count, numbers in chunks.differences(ours.result(), theirs):
-        seen += count
-        differing += numbers
-    if len(differing) > max(1, seen * _MOST_CHUNKS):
-        return Difference([], create)
-    return Difference(differing, None) if differing else None
-
-
-def _definition(conn: Connection[t.Any], table: str) -> str:
-    return str(rows(conn, f"SHOW CREATE TABLE {quote_name(table)}")[0]["Create Table"])
+    ours = pool.submit(stream, copy.conn, query)
+    theirs = source.stream(query)
+    seen, differing = [0] * len(batch), [array.array("q") for _table in batch]
+    for place, count, numbers in chunks.differences(ours.result(), theirs):
+        seen[place] += count
+        differing[place].extend(numbers)
+    return list(zip(batch, differing, seen))
 
 
 class _Copy:

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+import itertools
 import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.boxlift.portal.plugins.module_utils.sql import refresh, source
+from ansible_collections.boxlift.portal.plugins.module_utils.sql import chunks, refresh, source
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import execute, rows
 from ansible_collections.boxlift.portal.plugins.modules import database_refresh
 
@@ -177,6 +178,27 @@ def test_of_a_large_table_only_what_is_near_a_change_comes(site: Site) -> None:
     assert loaded() > 1_900_000
 
 
+def test_many_tables_are_asked_for_together(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small ones in hundreds, large ones each for itself."""
+    for number in range(230):
+        execute(site.production, f"CREATE TABLE small_{number:03} (ID int PRIMARY KEY, V int)")
+        execute(site.production, f"INSERT INTO small_{number:03} VALUES (1, {number})")
+    for name in ("large_1", "large_2"):
+        execute(site.production, f"CREATE TABLE {name} (ID int PRIMARY KEY)")
+        execute(site.production, f"INSERT INTO {name} SELECT seq FROM seq_1_to_25000")
+        rows(site.production, f"ANALYZE TABLE {name}")
+    site.refresh()
+    execute(site.production, "UPDATE small_004 SET V = 7777")
+    execute(site.production, "DELETE FROM small_229")
+    execute(site.production, "DELETE FROM large_2 WHERE ID = 25000")
+    asked: list[int] = []
+    real = chunks.sums
+    monkeypatch.setattr(chunks, "sums", lambda batch: asked.append(len(batch)) or real(batch))
+    assert sorted(site.refresh()["loaded"]) == ["large_2", "small_004", "small_229"]
+    assert sum(asked) == 235 and max(asked) == 100 and 1 in asked and len(asked) <= 6, asked
+    assert site.equal()
+
+
 KEYS = {
     "composite": "(A int, B varchar(20), V varchar(20), PRIMARY KEY (A, B))",
     "text": "(A int, B varchar(20) COLLATE utf8mb4_general_ci PRIMARY KEY, V varchar(20))",
@@ -299,19 +321,19 @@ def test_every_type_comes_as_it_is(site: Site) -> None:
 @pytest.fixture
 def at_table(site: Site, monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., None]:
     """Somebody runs statements in production when so many tables have been read."""
+    monkeypatch.setattr(chunks, "_TABLES_AT_ONCE", 1)
 
     def at(number: int, *statements: str) -> None:
-        real = refresh._difference
-        asked: list[str] = []
+        real = source.Source.table
+        begun = itertools.count()
 
-        def difference(there: t.Any, copy: t.Any, table: t.Any, *arguments: t.Any) -> t.Any:
-            if len(asked) == number:
+        def table(there: source.Source) -> t.Any:
+            if next(begun) == number:
                 for statement in statements:
                     execute(site.production, statement)
-            asked.append(table.name)
-            return real(there, copy, table, *arguments)
+            return real(there)
 
-        monkeypatch.setattr(refresh, "_difference", difference)
+        monkeypatch.setattr(source.Source, "table", table)
 
     return at
 
@@ -353,10 +375,16 @@ def test_a_table_that_is_altered_before_it_is_read(site: Site, at_table: t.Calla
     assert site.equal()
 
 
-def test_a_column_that_comes_without_a_copy_of_the_table(site: Site, at_table: t.Callable[..., None]) -> None:
-    """The server shows the former rows all the same, and with its default every row is as it is there."""
+def test_a_column_that_comes_without_a_copy_of_the_table_comes_next_time(
+    site: Site, at_table: t.Callable[..., None]
+) -> None:
+    """The server shows the former rows all the same."""
     site.refresh()
+    before = site.content(site.production)
     at_table(1, "ALTER TABLE b_user ADD COLUMN V int NOT NULL DEFAULT 5, ALGORITHM = INSTANT")
+    result = site.refresh()
+    assert not result["failed"] and not result["changed"], result
+    assert site.content(site.pre) == before
     assert site.refresh()["loaded"] == ["b_user"]
     assert site.equal()
 
