@@ -53,7 +53,7 @@ demo: engine ## The whole move in the lab: provision, fetch, restore, configure,
 bench: engine ## Measure against the field's tools; writes tests/bench/results.md
 	tests/bench/run.sh
 
-bench-copy: engine ## Measure the pre-production copy of 2 GB in service; writes tests/bench/copy/results.md
+bench-copy: engine ## Measure the pre-production copy of a portal in service; writes tests/bench/copy/results.md
 	tests/bench/copy.sh
 
 docs: setup ## Generate the reference under docs/reference

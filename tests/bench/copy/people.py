@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 import sys
 import time
 
@@ -31,12 +32,17 @@ def connect() -> pymysql.connections.Connection:
     return pymysql.connect(unix_socket="/run/mysqld/mysqld.sock", user="root", database="portal", autocommit=True)
 
 
-def fill(gigabytes: float) -> None:
-    """A sixth of it are rows, the rest are files."""
-    rows = int(gigabytes * 1e9 / 6 / ROW)
+def fill(gigabytes: str) -> None:
+    """A sixth of it are rows, the rest are files. What was filled in before is replaced."""
+    size = float(gigabytes) * 1e9
+    rows = int(size / 6 / ROW)
+    if UPLOAD.exists():
+        shutil.rmtree(UPLOAD)
     with connect() as conn, conn.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS load_line, load_order, load_file")
         for number in range(LARGE + SMALL):
             table = f"load_{number:02}"
+            cursor.execute(f"DROP TABLE IF EXISTS {table}")
             cursor.execute(f"CREATE TABLE {table} (ID int PRIMARY KEY AUTO_INCREMENT, AT datetime, TEXT text)")
             wanted = rows * 4 // 5 // LARGE if number < LARGE else rows // 5 // SMALL
             # Text that packs as a portal's does, not as zeros do.
@@ -50,8 +56,9 @@ def fill(gigabytes: float) -> None:
             " FOREIGN KEY (ORDER_ID) REFERENCES load_order (ID))"
         )
         cursor.execute("CREATE TABLE load_file (ID int PRIMARY KEY AUTO_INCREMENT, NAME text, SHA256 char(64))")
-    for number in range(int(gigabytes * 1e9 * 5 / 6 / FILE)):
+    for number in range(int(size * 5 / 6 / FILE)):
         write_file(f"{number % 256:02x}/{number:06}.bin")
+    (UPLOAD / gigabytes).touch()
 
 
 def write_file(name: str, size: int = FILE) -> str:
@@ -122,7 +129,7 @@ def count() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1] == "fill":
-        fill(float(sys.argv[2]))
+        fill(sys.argv[2])
     elif sys.argv[1] == "change":
         change(float(sys.argv[2]))
     elif sys.argv[1] == "work":

@@ -1,58 +1,71 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The figures of a run of copy.yml: summary.py JOURNAL GIGABYTES, as a page in Markdown."""
+"""The figures of several runs of copy.yml: summary.py FOLDER GIGABYTES ..., as a page in Markdown.
+
+The folder has the journal of each: GIGABYTES-ROUND.jsonl.
+"""
 
 from __future__ import annotations
 
 import datetime
 import json
+import statistics
 import sys
 import typing as t
 from pathlib import Path
 
-STEPS = {
-    "Fetch the rows that differ, all of one moment, and load them": "database",
-    "Fetch what differs of production's files": "files",
-}
+DATABASE = "Fetch the rows that differ, all of one moment, and load them"
+FILES = "Fetch what differs of production's files"
 NOTHING = "Do nothing, to know what a task costs"
 TARGET = 0.15
-HEAD = """# Pre-production copy of a portal in service, {gigabytes} GB
+HEAD = """# Pre-production copy of a portal in service
 
 A sixth of it are rows, the rest are files, and people work in production all the time: up to fifty orders a second,
 each with its lines and a small file. Between the two copies one percent of the files was changed besides, and one
-percent of the rows of one of the two large tables, all over it. In both copies everything fitted together: orders and
-their lines, rows and their files. Both hosts share two processors with those who work.
+percent of the rows of one of the two large tables, all over it. In all copies everything fitted together: orders and
+their lines, rows and their files. Both hosts share two processors with those who work. Medians of {rounds} rounds.
 """
 
 
-def main(journal: str, gigabytes: str) -> None:
-    events = [json.loads(line) for line in Path(journal).read_text(encoding="utf-8").splitlines()]
+def main(folder: str, *sizes: str) -> None:
+    found = {size: sorted(Path(folder).glob(f"{size}-*.jsonl")) for size in sizes}
+    print(HEAD.format(rounds=len(found[sizes[0]])))
+    for size, journals in found.items():
+        rounds = [_round(journal) for journal in journals]
+        print(f"## {size} GB\n\n| step | first copy, s | refresh, s | ratio |\n| --- | --- | --- | --- |")
+        for step in rounds[0]:
+            first, again = (statistics.median(one[step][which] for one in rounds) for which in (0, 1))
+            ratio = statistics.median(one[step][1] / one[step][0] for one in rounds)
+            target = f" (target {TARGET})" if step.startswith("copying") else ""
+            print(f"| {step} | {first:.1f} | {again:.1f} | {ratio:.2f}{target} |")
+        print()
+
+
+def _round(journal: Path) -> dict[str, tuple[float, float]]:
+    """Seconds of the first copy and of the refresh, for each step."""
+    events = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
     tasks = [event for event in events if event["event"] == "task"]
-    rounds = [_round([task for task in tasks if task["play"] == play]) for play in ("Copy it", "Copy again")]
-    print(HEAD.format(gigabytes=gigabytes))
-    print("| step | first copy, s | refresh, s | ratio |\n| --- | --- | --- | --- |")
-    for step in rounds[0]:
-        first, again = (each[step] for each in rounds)
-        target = f" (target {TARGET})" if step.startswith("copying") else ""
-        print(f"| {step} | {first:.1f} | {again:.1f} | {again / first:.2f}{target} |")
+    first, again = (_copy([task for task in tasks if task["play"] == play]) for play in ("Copy it", "Copy again"))
+    return {step: (first[step], again[step]) for step in first}
 
 
-def _round(tasks: list[dict[str, t.Any]]) -> dict[str, float]:
+def _copy(tasks: list[dict[str, t.Any]]) -> dict[str, float]:
     """Seconds of each step, of all copying with and without Ansible's part, and of the whole role."""
-    missing = {*STEPS, NOTHING} - {task["name"] for task in tasks}
+    named = {task["name"]: task for task in tasks}
+    missing = {DATABASE, FILES, NOTHING} - named.keys()
     if missing:
         raise SystemExit(f"no such task in the journal: {', '.join(sorted(missing))}")
-    last = {task["name"]: task for task in tasks}
-    steps = {shown: last[name]["seconds"] for name, shown in STEPS.items()}
+    database, files, nothing = (named[name]["seconds"] for name in (DATABASE, FILES, NOTHING))
     # The module says itself how long it worked; the other step is a command like the one that does nothing.
-    rows = last[next(iter(STEPS))]["results"][0]["progress"]["seconds"]
+    working = named[DATABASE]["results"][0]["progress"]["seconds"] + files - nothing
     begin, end = (
-        datetime.datetime.fromisoformat(task["start"].replace("Z", "+00:00")) for task in (tasks[0], last[NOTHING])
+        datetime.datetime.fromisoformat(task["start"].replace("Z", "+00:00")) for task in (tasks[0], named[NOTHING])
     )
     return {
-        **steps,
-        "copying": sum(steps.values()),
-        "copying without Ansible's part": rows + steps["files"] - last[NOTHING]["seconds"],
+        "database": database,
+        "files": files,
+        "copying": database + files,
+        "copying without Ansible's part": working,
         "the role as a whole": (end - begin).total_seconds(),
     }
 
