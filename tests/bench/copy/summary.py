@@ -26,8 +26,8 @@ percent of the rows of one of the two large tables, all over it. In all copies e
 their lines, rows and their files. Both hosts share two processors with those who work. Medians of {rounds} rounds;
 the ratio is the median of theirs.
 
-Ansible's part, three to four seconds, is what two tasks cost on these hosts before and after they work: the portal's size
-does not change it.
+Ansible's part, three to four seconds, is what two tasks cost on these hosts before and after they work: the portal's
+size does not change it.
 """
 
 
