@@ -103,7 +103,7 @@ def _sums(place: int, table: Table) -> str:
     # In a UNION an order without a limit would count for nothing.
     return (
         f"SELECT {place}, c DIV {_SUMS_AT_ONCE} AS pack,"
-        f" GROUP_CONCAT(CONCAT_WS(' ', c, n, s) ORDER BY c SEPARATOR '\n')"
+        f" GROUP_CONCAT(CONCAT_WS(' ', c, n, s) ORDER BY c SEPARATOR '\\n')"
         f" FROM ({each}) AS sums GROUP BY pack ORDER BY pack LIMIT {2**63}"
     )
 
@@ -204,9 +204,6 @@ def differences(one: t.Iterable[Pack], other: t.Iterable[Pack]) -> t.Iterator[tu
             yield place, len(texts[0]), []
         else:
             lines = collections.Counter(itertools.chain.from_iterable(texts))
-            chunks = {int(line.partition(" ")[0]) for line in lines}
-            yield (
-                place,
-                len(chunks),
-                sorted({int(line.partition(" ")[0]) for line, count in lines.items() if count == 1}),
-            )
+            chunks = {line: int(line.partition(" ")[0]) for line in lines}
+            differing = {chunks[line] for line, count in lines.items() if count == 1}
+            yield place, len(set(chunks.values())), sorted(differing)

@@ -38,7 +38,7 @@ if t.TYPE_CHECKING:
 # An INSERT of about so many bytes.
 _STATEMENT = 1024 * 1024
 # Of more chunks than this share the table comes whole: looking for them and deleting them costs time as well.
-_MOST = 1 / 3
+_MOST_CHUNKS = 1 / 3
 # It grows with each row that is written, and is right again with the rows.
 _COUNTER = re.compile(r"(\n\) ENGINE=\w+) AUTO_INCREMENT=\d+")
 _SENT = "what the other server sent"  # how errors call it
@@ -128,12 +128,12 @@ def _differing(source: Source, copy: _Copy, names: t.Sequence[str]) -> t.Iterato
             if _is_same(former.get(table.name), creates[table.name]):
                 same.append(table)
             else:
-                with source.table():
+                with source.reading():
                     yield table, Difference([], creates[table.name])
         for batch in chunks.batches(same):
-            with source.table():
-                for table, numbers, of in _compare(source, copy, batch, pool):
-                    if len(numbers) > max(1, of * _MOST):
+            with source.reading():
+                for table, numbers, count in _compare(source, copy, batch, pool):
+                    if len(numbers) > max(1, count * _MOST_CHUNKS):
                         yield table, Difference([], creates[table.name])
                     elif numbers:
                         yield table, Difference(numbers, None)

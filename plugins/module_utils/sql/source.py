@@ -49,8 +49,8 @@ class Source:
         self._complaints = complaints
 
     @contextlib.contextmanager
-    def table(self) -> t.Iterator[None]:
-        """While one table is read; afterwards nobody who alters it has to wait for the end of the snapshot."""
+    def reading(self) -> t.Iterator[None]:
+        """While some tables are read; afterwards nobody who alters them has to wait for the end of the snapshot."""
         with self.errors():
             execute(self.conn, f"SAVEPOINT {_SAVEPOINT}")
         yield

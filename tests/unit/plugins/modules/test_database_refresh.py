@@ -324,16 +324,16 @@ def at_table(site: Site, monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., Non
     monkeypatch.setattr(chunks, "_TABLES_AT_ONCE", 1)
 
     def at(number: int, *statements: str) -> None:
-        real = source.Source.table
+        real = source.Source.reading
         begun = itertools.count()
 
-        def table(there: source.Source) -> t.Any:
+        def reading(there: source.Source) -> t.Any:
             if next(begun) == number:
                 for statement in statements:
                     execute(site.production, statement)
             return real(there)
 
-        monkeypatch.setattr(source.Source, "table", table)
+        monkeypatch.setattr(source.Source, "reading", reading)
 
     return at
 
