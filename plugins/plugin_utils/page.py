@@ -55,7 +55,7 @@ AREAS = {
 _COUNTED = (
     ("fail", "failed"),
     ("unknown", "could not look"),
-    ("warn", "warns"),
+    ("warn", "warned"),
     ("pass", "passed"),
     ("skip", "skipped"),
 )

@@ -204,8 +204,8 @@ def verdict_of(findings: list[Data]) -> Data:
     if number["unknown"]:
         return {"level": "unknown", "text": f"{number['unknown']} of {answered} checks could not look."}
     if number["warn"]:
-        return {"level": "warn", "text": f"No check failed; {number['warn']} of {answered} warn."}
-    skipped = f" {number['skip']} were skipped, with their reasons below." if number["skip"] else ""
+        return {"level": "warn", "text": f"No check failed; {number['warn']} of {answered} warned."}
+    skipped = f" {number['skip']} skipped, with the reasons below." if number["skip"] else ""
     return {"level": "ok", "text": f"All {answered} checks passed.{skipped}"}
 
 

@@ -131,8 +131,9 @@ def test_every_area_has_its_light_and_its_words(sample: str) -> None:
     text = Page(sample).text
     for area in areas:
         assert area_name(area) in text
-    assert area_text({"status": "fail", "worst": "push.key", "counts": {"fail": 1, "warn": 0, "pass": 3}}) == (
-        "1 failed, 3 passed: push.key"
+    counts = {"fail": 1, "warn": 2, "skip": 0, "pass": 3}
+    assert area_text({"status": "fail", "worst": "push.key", "counts": counts}) == (
+        "1 failed, 2 warned, 3 passed: push.key"
     )
 
 

@@ -45,8 +45,8 @@ def built(out: Writer, title: str = "") -> dict[str, t.Any]:
     ("statuses", "level", "text"),
     [
         (["pass", "pass"], "ok", "All 2 checks passed."),
-        (["pass", "skip"], "ok", "All 1 checks passed. 1 were skipped, with their reasons below."),
-        (["pass", "warn"], "warn", "No check failed; 1 of 2 warn."),
+        (["pass", "skip"], "ok", "All 1 checks passed. 1 skipped, with the reasons below."),
+        (["pass", "warn"], "warn", "No check failed; 1 of 2 warned."),
         (["pass", "warn", "unknown"], "unknown", "1 of 3 checks could not look."),
         (["fail", "warn", "unknown", "pass"], "bad", "1 of 4 checks failed."),
         (["skip"], "unknown", "The health check ran, but not one check gave an answer."),
