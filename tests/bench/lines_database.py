@@ -11,6 +11,7 @@ import contextlib
 import getpass
 import os
 import random
+import resource
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import time
 import typing as t
 from pathlib import Path
 
-from bench.row import Row
+from bench.row import Figure, Row
 from lab.dump_writer import FLUSH_CHARS, Table
 from lab.portal import data
 from lab.portal.data.world import World
@@ -34,6 +35,14 @@ SETTINGS += ["--max-allowed-packet=64M", "--innodb-strict-mode=OFF"]
 SETTINGS += ["--sql-mode=NO_AUTO_VALUE_ON_ZERO"]
 _COLLATION = "utf8mb4_unicode_ci"
 _WORDS = ["заявка", "клиент", "счёт", "договор", "оплата", "звонок", "встреча", "order", "invoice", "call", "meeting"]
+
+
+class Load(t.NamedTuple):
+    """Seconds that a load took, and seconds of processors that the server and the program that feeds it used."""
+
+    seconds: float
+    server: float
+    program: float
 
 
 class Huge(t.NamedTuple):
@@ -191,14 +200,28 @@ def checksums(socket: Path, database: str) -> list[str]:
     return [line.partition(".")[2] for line in found.splitlines()]
 
 
-def seconds(socket: Path, database: str, command: list[str], stdin: Path | None = None) -> float:
+def load(socket: Path, database: str, command: list[str], stdin: Path | None = None) -> Load:
     """A load into an empty database, from a server that has nothing left to do."""
     ask(socket, f"DROP DATABASE IF EXISTS {database}; CREATE DATABASE {database} COLLATE {_COLLATION}")
     _settle(socket)
-    began = time.perf_counter()
+    before = (time.perf_counter(), _server_used(socket), _programs_used())
     with open(stdin or os.devnull, "rb") as source:
         subprocess.run(command, check=True, stdin=source)
-    return time.perf_counter() - began
+    after = (time.perf_counter(), _server_used(socket), _programs_used())
+    return Load(*(end - begin for begin, end in zip(before, after)))
+
+
+def _server_used(socket: Path) -> float:
+    """Seconds of processors since it was started."""
+    process = int((socket.parent / "pid").read_text())
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _programs_used() -> float:
+    """Seconds of processors of all that ran for this process and has ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _settle(socket: Path) -> None:
@@ -214,13 +237,13 @@ def _settle(socket: Path) -> None:
     ask(socket, f"SET {slow}, GLOBAL innodb_max_dirty_pages_pct = 90")
 
 
-def lines(work: Path, pairs: int) -> t.Iterator[Row]:
+def lines(work: Path, pairs: int) -> t.Iterator[Row | Figure]:
     work.mkdir(parents=True, exist_ok=True)
     dump, mydump = work / "portal.sql", work / "mydump"
     make_dump(dump)
     with server(work / "server") as socket:
         login = f"--socket={socket}"
-        seconds(socket, REFERENCE, ["mariadb", login, REFERENCE], dump)
+        load(socket, REFERENCE, ["mariadb", login, REFERENCE], dump)
         expected = checksums(socket, REFERENCE)
         shutil.rmtree(mydump, ignore_errors=True)
         subprocess.run(["mydumper", login, "--database", REFERENCE, "--outputdir", str(mydump)], check=True)
@@ -237,14 +260,22 @@ def lines(work: Path, pairs: int) -> t.Iterator[Row]:
             "mariadb < dump.sql": (["mariadb", login, PEER], dump),
             f"myloader --threads {JOBS}": (myloader, None),
         }
-        found = {peer: Row(f"import of {dump.stat().st_size >> 20} MiB of SQL", peer, [], []) for peer in peers}
+        what = f"import of {dump.stat().st_size >> 20} MiB of SQL"
+        found: dict[str, list[Load]] = {who: [] for who in (OURS, *peers)}
+        rows = {peer: Row(what, peer, [], []) for peer in peers}
         for _pair in range(pairs):
             for peer, (command, stdin) in peers.items():
-                found[peer].ours.append(seconds(socket, OURS, [sys.executable, "-c", ours]))
-                found[peer].peers.append(seconds(socket, PEER, command, stdin))
+                found[OURS].append(load(socket, OURS, [sys.executable, "-c", ours]))
+                found[peer].append(load(socket, PEER, command, stdin))
+                rows[peer].ours.append(found[OURS][-1].seconds)
+                rows[peer].peers.append(found[peer][-1].seconds)
                 for database in (OURS, PEER):
                     if checksums(socket, database) != expected:
                         raise SystemExit(f"bench: {database} does not hold what the dump holds")
-        yield from found.values()
+        yield from rows.values()
+        for who, loads in found.items():
+            profile = f"profile of the import, time of all processors, {who}"
+            yield Figure(f"{profile}: the server", [each.server for each in loads], "s", "")
+            yield Figure(f"{profile}: what feeds it", [each.program for each in loads], "s", "")
     shutil.rmtree(mydump)
     dump.unlink()
