@@ -26,8 +26,7 @@ ten orders a second, each five rows and a small file. In all copies everything f
 lines, rows and their files. Both hosts share two processors with those who work. Medians of {rounds} rounds; the
 ratio is the median of theirs.
 
-Ansible's part, three to four seconds, is what two tasks cost on these hosts before and after they work: the portal's
-size does not change it.
+Ansible's part is what two tasks cost on these hosts before and after they work. The portal's size does not change it.
 """
 
 
