@@ -191,7 +191,7 @@ def ends(tmp_path: pathlib.Path) -> Ends:
 
 class TestCopy:
     def test_both_lead_to_the_database(self, ends: Ends) -> None:
-        """The module database_refresh speaks to the server through them."""
+        """The module portal_copy speaks to the server through them."""
         ends.program("socat", '#!/bin/bash\necho "$@"; cat\n')
         done = ends.run("fetch-copy", "database")
         assert (done.returncode, done.stderr) == (0, "")
@@ -213,7 +213,7 @@ class TestCopy:
         assert not (copy / "bitrix/cache").exists()
         (production / "upload/a.txt").unlink()
         (production / "upload/c.txt").write_text("new")
-        second = ends.run("fetch-copy", "files")
+        second = ends.run("fetch-copy", "files", "--stats")
         assert "Number of regular files transferred: 1\n" in second.stdout, second.stdout + second.stderr
         assert sorted(path.name for path in copy.rglob("*.txt")) == ["b.txt", "c.txt"]
 

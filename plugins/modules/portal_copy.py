@@ -6,31 +6,45 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: database_refresh
-short_description: Make a database equal to another server's, fetching and loading only what differs
+module: portal_copy
+short_description: Copy a portal in service, rows and files, fetching only what differs
 version_added: 0.1.0
 author:
   - boxlift.portal contributors (@boxlift)
 description:
-  - Makes a database equal to that of another server, such as that of a pre-production copy to production's.
-  - The other server is read in one transaction, so that what comes is of one moment and nobody waits for it. It is
-    reached through a command, such as C(ssh), so that its port need not be open and it needs no program of ours.
+  - Makes a database and a folder equal to those of a portal on other hosts, such as a pre-production copy to
+    production. People may go on working there.
+  - The rows are those of one moment, and the files come after them, so that whatever a row names is there. A file that
+    came later is only not named yet.
+  - The database is read in one transaction, so nobody waits for it. It is reached through a command, such as C(ssh), so
+    that its port need not be open and it needs no program of ours.
   - Both servers say the sum of every eight rows of a table. Where the sums differ, the rows are deleted here and come
     from there. They are loaded while they come, over several connections. A table that is not there, is defined
     differently or differs in more than a third comes whole. Tables that the other server does not have are dropped.
   - Triggers are left where they are.
-  - It works on the database itself, so nobody may use it meanwhile. A killed run is completed by the next one.
+  - The files are brought by C(rsync). That some are removed over there while they are copied is no failure, but a
+    warning.
+  - It works on the database and the files themselves, so nobody may use them meanwhile. A killed run is completed by
+    the next one.
 options:
   source:
     description:
-      - The other server.
+      - The portal that is copied.
     type: dict
     required: true
     suboptions:
-      command:
+      database_command:
         description:
-          - A program and its arguments, whose standard input and output lead to the server's socket.
-          - The role P(boxlift.portal.preproduction#role) brings both ends of such a command.
+          - A program and its arguments, whose standard input and output lead to the database server's socket.
+          - The role P(boxlift.portal.preproduction#role) brings both ends of such a command, and of
+            O(source.files_command).
+        type: list
+        elements: str
+        required: true
+      files_command:
+        description:
+          - A program and its arguments that runs C(rsync), with the further arguments that it is given, so that all
+            files come to where they belong. It says itself what is left out and whether superfluous files are removed.
         type: list
         elements: str
         required: true
@@ -52,7 +66,7 @@ options:
 attributes:
   check_mode:
     support: full
-    details: Compares, and says which tables would be loaded and dropped.
+    details: Compares, and says which tables would be loaded and dropped, and how many files would come and go.
   diff_mode:
     support: full
     details: Shows the names of the tables that are dropped, and of those that are loaded.
@@ -65,6 +79,7 @@ extends_documentation_fragment:
   - boxlift.portal.progress
 requirements:
   - MariaDB 10.8 or newer on both sides
+  - rsync 3.1.0 or newer here
 seealso:
   - module: boxlift.portal.database_import
     description: Loads the dump that lies in a portal's backup.
@@ -72,10 +87,11 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Bring the copy's database to production's state
-  boxlift.portal.database_refresh:
+- name: Bring the copy to production's state
+  boxlift.portal.portal_copy:
     source:
-      command: [/usr/local/lib/boxlift/fetch-copy, database]
+      database_command: [/usr/local/lib/boxlift/fetch-copy, database]
+      files_command: [/usr/local/lib/boxlift/fetch-copy, files]
       name: portal
       login_user: portal-copy
     database:
@@ -106,6 +122,32 @@ views_changed:
   returned: success
   type: bool
   sample: false
+files:
+  description: What became of the files.
+  returned: success
+  type: dict
+  contains:
+    changed:
+      description: How many files, directories and links were made, changed or deleted.
+      type: int
+    fetched:
+      description: How many files came, whole or in part.
+      type: int
+    bytes:
+      description: Their size.
+      type: int
+    deleted:
+      description: How many files, directories and links were deleted.
+      type: int
+    vanished:
+      description: How many files were removed over there while they were copied.
+      type: int
+  sample:
+    changed: 191
+    fetched: 139
+    bytes: 16680000
+    deleted: 0
+    vanished: 0
 progress:
   description: How long the work took and how fast it was. The task adds it where it watched the work.
   returned: when the work was watched
@@ -132,18 +174,23 @@ progress:
           description: Bytes per second, null for a phase that went through none.
           type: float
   sample:
-    seconds: 9.2
+    seconds: 10.1
     phases:
-      - phase: refresh
+      - phase: database
         seconds: 9.1
         bytes: 312058839
         rate: 34292180.1
+      - phase: files
+        seconds: 0.9
+        bytes: 16680000
+        rate: 18533333.3
 """
 
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.portal import rsync
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.sql import refresh
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, Login
@@ -164,24 +211,33 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     login, database = Login.from_params(params["database"]), params["database"]["name"]
     source = params["source"]
-    other = source["command"], source["login_user"], source["name"]
+    other = source["database_command"], source["login_user"], source["name"]
     if module.check_mode:
         done = refresh.plan(login, database, *other)
+        files = rsync.fetch(source["files_command"], lambda _size, _files: None, check=True)
     else:
-        with Progress("database_refresh", params["progress"]) as progress:
-            progress.tell(phase="refresh")
+        with Progress("portal_copy", params["progress"]) as progress:
+            # The database first: whatever it names is then among the files.
+            progress.tell(phase="database")
             done = refresh.refresh(
-                login, database, *other, jobs=default_jobs(), on_bytes=lambda count: progress.tell(done=count)
+                login, database, *other, jobs=default_jobs(), on_bytes=lambda size: progress.tell(done=size)
             )
+            progress.tell(phase="files")
+            files = rsync.fetch(source["files_command"], lambda size, count: progress.tell(done=size, files=count))
+    if files.vanished:
+        module.warn(
+            f"{files.vanished} file(s) were removed over there while they were copied. The copy lacks them too."
+        )
     result = {
         "loaded": done.loaded,
         "kept": len(done.kept),
         "dropped": done.dropped,
         "views_changed": done.views_changed,
+        "files": files._asdict(),
     }
     if module._diff:
         result["diff"] = diff(done)
-    return {"changed": bool(done.loaded or done.dropped or done.views_changed), **result}
+    return {"changed": bool(done.loaded or done.dropped or done.views_changed or files.changed), **result}
 
 
 def main() -> None:
@@ -191,7 +247,8 @@ def main() -> None:
                 "type": "dict",
                 "required": True,
                 "options": {
-                    "command": {"type": "list", "elements": "str", "required": True},
+                    "database_command": {"type": "list", "elements": "str", "required": True},
+                    "files_command": {"type": "list", "elements": "str", "required": True},
                     "name": {"type": "str", "required": True},
                     "login_user": {"type": "str", "required": True},
                 },

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Action boxlift.portal.database_refresh: the module of this name, watched while it works."""
+"""Action boxlift.portal.portal_copy: the module of this name, watched while it works."""
 
 from __future__ import annotations
 

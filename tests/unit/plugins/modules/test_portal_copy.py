@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module through its real main(), on two databases of a real server."""
+"""The module through its real main(), on two databases of a real server and two folders."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typing as t
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.sql import chunks, refresh, source
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import execute, rows
-from ansible_collections.boxlift.portal.plugins.modules import database_refresh
+from ansible_collections.boxlift.portal.plugins.modules import portal_copy
 
 TABLES = """
 CREATE TABLE b_user (ID int NOT NULL AUTO_INCREMENT, LOGIN varchar(50), AT timestamp NULL, PRIMARY KEY (ID));
@@ -34,6 +34,10 @@ class Site:
             if statement.strip():
                 execute(self.production, statement.replace("\\\\n", "\n"))
         self.command = ["socat", "STDIO", f"UNIX-CONNECT:{mariadb.login.unix_socket}"]
+        self.files, self.copied_files = folder / "production", folder / "copy"
+        self.files.mkdir()
+        (self.files / "index.php").write_text("<?php")
+        self.files_command = ["rsync", "--archive", "--delete", f"{self.files}/", f"{self.copied_files}/"]
 
     def answer(self, script: str) -> None:
         """From now on a shell script answers; `"$@"` is the real program there."""
@@ -44,10 +48,15 @@ class Site:
 
     def refresh(self, check: bool = False, diff: bool = False) -> dict[str, t.Any]:
         result: dict[str, t.Any] = self._run(
-            database_refresh,
+            portal_copy,
             check=check,
             diff=diff,
-            source={"command": self.command, "name": self.source, "login_user": "root"},
+            source={
+                "database_command": self.command,
+                "files_command": self.files_command,
+                "name": self.source,
+                "login_user": "root",
+            },
             database={"unix_socket": self.mariadb.login.unix_socket, "name": self.copy},
         )
         return result
@@ -69,9 +78,41 @@ def test_everything_comes_first_and_nothing_again(site: Site) -> None:
     first = site.refresh()
     assert not first["failed"] and first["changed"], first
     assert (sorted(first["loaded"]), first["kept"], first["dropped"]) == (["b_empty", "b_user", "odd `;' name"], 0, [])
-    assert site.equal()
+    assert first["files"] == {"changed": 2, "fetched": 1, "bytes": 5, "deleted": 0, "vanished": 0}
+    assert site.equal() and (site.copied_files / "index.php").read_text() == "<?php"
     again = site.refresh()
     assert (again["changed"], again["loaded"], again["kept"]) == (False, [], 3)
+    assert again["files"]["changed"] == 0
+    assert site.equal()
+
+
+def test_a_file_that_is_saved_while_rows_are_read_comes_as_well(site: Site) -> None:
+    site.answer(f'touch {site.files}/saved; exec "$@"')
+    site.refresh()
+    assert (site.copied_files / "saved").exists()
+
+
+def test_files_alone_are_a_change_too(site: Site) -> None:
+    site.refresh()
+    (site.files / "index.php").unlink()
+    result = site.refresh()
+    assert (result["changed"], result["loaded"], result["files"]["deleted"]) == (True, [], 1)
+    assert not (site.copied_files / "index.php").exists()
+
+
+def test_files_that_vanish_are_a_warning(site: Site) -> None:
+    site.files_command = ["sh", "-c", "echo 'file has vanished: \"/upload/x\"' >&2; exit 24"]
+    result = site.refresh()
+    assert not result["failed"] and result["files"]["vanished"] == 1
+    assert "1 file(s) were removed over there" in str(result["warnings"])
+
+
+def test_files_that_fail_are_an_error_and_the_next_run_completes_it(site: Site) -> None:
+    command, site.files_command = site.files_command, ["sh", "-c", "echo 'opendir \"/upload\" failed' >&2; exit 23"]
+    result = site.refresh()
+    assert result["failed"] and 'opendir "/upload" failed' in result["msg"], result
+    site.files_command = command
+    assert site.refresh()["files"]["fetched"] == 1
     assert site.equal()
 
 
@@ -132,7 +173,8 @@ def test_check_mode_says_it_and_writes_nothing(site: Site) -> None:
     result = site.refresh(check=True, diff=True)
     assert result["changed"] and len(result["loaded"]) == 3 and result["views_changed"]
     assert result["diff"]["after"] == "".join(f"{name}\n" for name in result["loaded"])
-    assert site.content(site.pre) == {}
+    assert result["files"]["fetched"] == 1
+    assert site.content(site.pre) == {} and not site.copied_files.exists()
     site.refresh()
     again = site.refresh(check=True)
     assert (again["changed"], again["loaded"], again["kept"], again["views_changed"]) == (False, [], 3, False)

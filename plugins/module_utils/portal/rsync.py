@@ -1,0 +1,82 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files of a portal in service, brought by rsync: only what differs comes."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tempfile
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+
+# A line for each change, another for how far it is, and the sums at the end; no names, which may hold anything.
+_OPTIONS = ("--info=progress2,stats2", "--no-human-readable", "--out-format=%i", "--outbuf=L")
+_CHANGE = re.compile(rb"[<>ch.][fdLDS][^ ]{9}|\*deleting *")
+_FAR = re.compile(rb" *(\d+) +\d+%")
+_SIZE = re.compile(rb"Total transferred file size: (\d+) bytes")
+# Whoever works in the portal removes files as well; rsync has then brought all others.
+_VANISHED = 24
+_WORDS = 2000  # of what it complains of: the first files and the reason
+
+
+class Fetched(t.NamedTuple):
+    """How many files, directories and links were made, changed or deleted, and of them the files that came, with their
+    size, and what was deleted; and how many files were removed on the other side while it was read."""
+
+    changed: int
+    fetched: int
+    bytes: int
+    deleted: int
+    vanished: int
+
+
+def fetch(command: t.Sequence[str], on_progress: t.Callable[[int, int], None], *, check: bool = False) -> Fetched:
+    """Run a command that runs rsync with the arguments that it is given here.
+
+    `on_progress` is told how many bytes and files came so far. With `check` nothing is written. Raises BoxliftError
+    with rsync's own words where it fails; what came is kept, and the next call goes on.
+    """
+    changed = fetched = deleted = size = 0
+    with tempfile.TemporaryFile() as complaints:
+        for line in _lines([*command, *_OPTIONS, *(["--dry-run"] if check else [])], complaints):
+            far = _FAR.match(line) or _SIZE.match(line)
+            if far:
+                size = int(far.group(1))
+            elif _CHANGE.fullmatch(line):
+                changed += 1
+                fetched += line.startswith(b">f")
+                deleted += line.startswith(b"*")
+            on_progress(size, fetched)
+        complaints.seek(0)
+        vanished = sum(line.startswith(b"file has vanished: ") for line in complaints)
+    return Fetched(changed, fetched, size, deleted, vanished)
+
+
+def _lines(command: t.Sequence[str], complaints: t.IO[bytes]) -> t.Iterator[bytes]:
+    """What it writes, line by line; a line ends with a return where the next one is to take its place."""
+    try:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints)
+    except OSError as error:
+        raise BoxliftError(
+            f"{command[0]} cannot be started: {error.strerror}.", "Install it, or name another."
+        ) from error
+    with process:
+        try:
+            assert process.stdout is not None
+            rest = b""
+            while piece := os.read(process.stdout.fileno(), 65536):
+                *lines, rest = re.split(rb"[\r\n]", rest + piece)
+                yield from lines
+        except BaseException:
+            process.terminate()
+            raise
+    if process.returncode not in (0, _VANISHED):
+        complaints.seek(0)
+        said = complaints.read(_WORDS).decode("utf-8", "replace").strip() or "nothing"
+        raise BoxliftError(
+            f"The files cannot be fetched: {command[0]} ended with {process.returncode}. It complained of: {said}",
+            "Mend that, and run the same task again: it goes on where it was.",
+        )
