@@ -14,8 +14,8 @@ author:
 description:
   - Makes a database and a folder equal to those of a portal on other hosts, such as a pre-production copy to
     production. People may go on working there.
-  - The rows are those of one moment, and the files come after them, so that whatever a row names is there. A file that
-    came later is only not named yet.
+  - The rows are those of one moment, and the files are looked at after it, so that whatever a row names is there. A
+    file that came later is only not named yet.
   - The database is read in one transaction, so nobody waits for it. It is reached through a command, such as C(ssh), so
     that its port need not be open and it needs no program of ours.
   - Both servers say the sum of every eight rows of a table. Where the sums differ, the rows are deleted here and come
@@ -176,25 +176,20 @@ progress:
   sample:
     seconds: 10.1
     phases:
-      - phase: database
-        seconds: 9.1
-        bytes: 312058839
-        rate: 34292180.1
-      - phase: files
-        seconds: 0.9
-        bytes: 16680000
-        rate: 18533333.3
+      - phase: copy
+        seconds: 9.9
+        bytes: 328738839
+        rate: 33205943.3
 """
 
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.portal import rsync
+from ansible_collections.boxlift.portal.plugins.module_utils.portal import copying
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.sql import refresh
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, Login
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.importer import default_jobs
 
 
 def diff(done: refresh.Done) -> dict[str, str]:
@@ -210,20 +205,12 @@ def diff(done: refresh.Done) -> dict[str, str]:
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     login, database = Login.from_params(params["database"]), params["database"]["name"]
-    source = params["source"]
-    other = source["database_command"], source["login_user"], source["name"]
+    portal = copying.Portal(**params["source"])
     if module.check_mode:
-        done = refresh.plan(login, database, *other)
-        files = rsync.fetch(source["files_command"], lambda _size, _files: None, check=True)
+        done, files = copying.plan(portal, login, database)
     else:
         with Progress("portal_copy", params["progress"]) as progress:
-            # The database first: whatever it names is then among the files.
-            progress.tell(phase="database")
-            done = refresh.refresh(
-                login, database, *other, jobs=default_jobs(), on_bytes=lambda size: progress.tell(done=size)
-            )
-            progress.tell(phase="files")
-            files = rsync.fetch(source["files_command"], lambda size, count: progress.tell(done=size, files=count))
+            done, files = copying.copy(portal, login, database, progress)
     if files.vanished:
         module.warn(
             f"{files.vanished} file(s) were removed over there while they were copied. The copy lacks them too."

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
 import os
 import re
 import subprocess
@@ -35,52 +37,65 @@ class Fetched(t.NamedTuple):
     vanished: int
 
 
-def fetch(command: t.Sequence[str], on_progress: t.Callable[[int, int], None], *, check: bool = False) -> Fetched:
-    """Run a command that runs rsync with the arguments that it is given here.
+@contextlib.contextmanager
+def fetching(
+    command: t.Sequence[str], on_progress: t.Callable[[int, int], object], *, check: bool = False
+) -> t.Iterator[concurrent.futures.Future[Fetched]]:
+    """Start a command that runs rsync with the arguments that it is given here, and go on meanwhile.
 
-    `on_progress` is told how many bytes and files came so far. With `check` nothing is written. Raises BoxliftError
-    with rsync's own words where it fails; what came is kept, and the next call goes on.
+    `on_progress` is told how many bytes and files came so far. With `check` nothing is written. Leaving the context
+    ends it; what came is kept, and the next one goes on. Raises BoxliftError where it cannot be started, and as its
+    result where it fails.
     """
-    changed = fetched = deleted = size = 0
+    arguments = [*command, *_OPTIONS, *(["--dry-run"] if check else [])]
     with tempfile.TemporaryFile() as complaints:
-        for line in _lines([*command, *_OPTIONS, *(["--dry-run"] if check else [])], complaints):
-            far = _FAR.match(line) or _SIZE.match(line)
-            if far:
-                size = int(far.group(1))
-            elif _CHANGE.fullmatch(line):
-                changed += 1
-                fetched += line.startswith(b">f")
-                deleted += line.startswith(b"*")
-            on_progress(size, fetched)
-        complaints.seek(0)
-        vanished = sum(line.startswith(b"file has vanished: ") for line in complaints)
+        try:
+            process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints)
+        except OSError as error:
+            raise BoxliftError(
+                f"{command[0]} cannot be started: {error.strerror}.", "Install it, or name another."
+            ) from error
+        with process, concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="rsync") as pool:
+            try:
+                yield pool.submit(_follow, process, command[0], complaints, on_progress)
+            finally:
+                process.terminate()  # does nothing to one that has ended
+
+
+def _follow(
+    process: subprocess.Popen[bytes],
+    name: str,
+    complaints: t.IO[bytes],
+    on_progress: t.Callable[[int, int], object],
+) -> Fetched:
+    changed = fetched = deleted = size = 0
+    for line in _lines(process):
+        far = _FAR.match(line) or _SIZE.match(line)
+        if far:
+            size = int(far.group(1))
+        elif _CHANGE.fullmatch(line):
+            changed += 1
+            fetched += line.startswith(b">f")
+            deleted += line.startswith(b"*")
+        on_progress(size, fetched)
+    code = process.wait()
+    complaints.seek(0)
+    if code not in (0, _VANISHED):
+        said = complaints.read(_WORDS).decode("utf-8", "replace").strip() or "nothing"
+        raise BoxliftError(
+            f"The files cannot be fetched: {name} ended with {code}. It complained of: {said}",
+            "Mend that, and run the same task again: it goes on where it was.",
+        )
+    vanished = sum(line.startswith(b"file has vanished: ") for line in complaints)
     return Fetched(changed, fetched, size, deleted, vanished)
 
 
-def _lines(command: t.Sequence[str], complaints: t.IO[bytes]) -> t.Iterator[bytes]:
-    """What it writes, line by line; a line ends with a return where the next one is to take its place."""
-    try:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints)
-    except OSError as error:
-        raise BoxliftError(
-            f"{command[0]} cannot be started: {error.strerror}.", "Install it, or name another."
-        ) from error
-    with process:
-        try:
-            assert process.stdout is not None
-            rest = b""
-            while piece := os.read(process.stdout.fileno(), 65536):
-                *lines, rest = re.split(rb"[\r\n]", rest + piece)
-                yield from lines
-                # It writes at every small file. Read each at once, a thousand a second cost a third of a processor.
-                time.sleep(_READ_EVERY)
-        except BaseException:
-            process.terminate()
-            raise
-    if process.returncode not in (0, _VANISHED):
-        complaints.seek(0)
-        said = complaints.read(_WORDS).decode("utf-8", "replace").strip() or "nothing"
-        raise BoxliftError(
-            f"The files cannot be fetched: {command[0]} ended with {process.returncode}. It complained of: {said}",
-            "Mend that, and run the same task again: it goes on where it was.",
-        )
+def _lines(process: subprocess.Popen[bytes]) -> t.Iterator[bytes]:
+    """What it writes; a line ends with a return where the next one is to take its place."""
+    assert process.stdout is not None
+    rest = b""
+    while piece := os.read(process.stdout.fileno(), 65536):
+        *lines, rest = re.split(rb"[\r\n]", rest + piece)
+        yield from lines
+        # It writes at every small file. Read each at once, a thousand a second cost a third of a processor.
+        time.sleep(_READ_EVERY)

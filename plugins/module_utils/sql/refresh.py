@@ -29,7 +29,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection impo
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.loaders import Loaders
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.session import Query, Session, read_server
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.source import Source, snapshot
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.source import Source
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.statements import Statement
 
 if t.TYPE_CHECKING:
@@ -60,9 +60,9 @@ class Difference(t.NamedTuple):
     create: str | None
 
 
-def plan(login: Login, database: str, command: t.Sequence[str], user: str, name: str) -> Done:
+def plan(source: Source, name: str, login: Login, database: str) -> Done:
     """What refresh() would do."""
-    with snapshot(command, user, name) as source, _Copy(login, database) as copy:
+    with _Copy(login, database) as copy:
         names = _names(source, name)
         loaded = [table.name for table, _difference in _differing(source, copy, names)]
         kept = sorted(set(names) - set(loaded))
@@ -70,20 +70,13 @@ def plan(login: Login, database: str, command: t.Sequence[str], user: str, name:
 
 
 def refresh(
-    login: Login,
-    database: str,
-    command: t.Sequence[str],
-    user: str,
-    name: str,
-    *,
-    jobs: int,
-    on_bytes: t.Callable[[int], None],
+    source: Source, name: str, login: Login, database: str, *, jobs: int, on_bytes: t.Callable[[int], None]
 ) -> Done:
-    """Make the database equal to `name` of the server behind the command, over `jobs` connections.
+    """Make the database equal to `name` of the source, over `jobs` connections.
 
     `on_bytes` is given how many bytes of rows came so far. Killed at any moment, it is completed by the next call.
     """
-    with snapshot(command, user, name) as source, _Copy(login, database) as copy:
+    with _Copy(login, database) as copy:
         names, views = _names(source, name), _views(source, name)
         views_changed = views != copy.views()
         if views_changed:

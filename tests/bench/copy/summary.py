@@ -60,19 +60,17 @@ def _round(journal: Path) -> dict[str, tuple[float, float]]:
 
 
 def _copy(tasks: list[dict[str, t.Any]]) -> dict[str, float]:
-    """Seconds of each step, of all copying with and without Ansible's part, and of the whole role."""
+    """Seconds of copying with and without Ansible's part, and of the whole role."""
     named = {task["name"]: task for task in tasks}
     behind = [task for task in tasks if task["name"].startswith(BEHIND)]
     if COPY not in named or not behind:
         raise SystemExit(f"the journal lacks the task {COPY!r}, or the one behind the role, {BEHIND!r}")
-    progress = named[COPY]["results"][0]["progress"]
     begin, end = (
         datetime.datetime.fromisoformat(task["start"].replace("Z", "+00:00")) for task in (tasks[0], behind[0])
     )
     return {
-        **{phase["phase"]: phase["seconds"] for phase in progress["phases"]},
         "copying": named[COPY]["seconds"],
-        "copying without Ansible's part": progress["seconds"],
+        "copying without Ansible's part": named[COPY]["results"][0]["progress"]["seconds"],
         "the role as a whole": (end - begin).total_seconds(),
     }
 

@@ -5,10 +5,13 @@
 from __future__ import annotations
 
 import itertools
+import os
 import pathlib
+import time
 import typing as t
 
 import pytest
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.sql import chunks, refresh, source
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import execute, rows
 from ansible_collections.boxlift.portal.plugins.modules import portal_copy
@@ -86,10 +89,54 @@ def test_everything_comes_first_and_nothing_again(site: Site) -> None:
     assert site.equal()
 
 
-def test_a_file_that_is_saved_while_rows_are_read_comes_as_well(site: Site) -> None:
-    site.answer(f'touch {site.files}/saved; exec "$@"')
+def test_a_file_that_is_saved_just_before_the_moment_of_the_rows_comes_as_well(site: Site) -> None:
+    site.answer(f'sleep 1; touch {site.files}/saved; exec "$@"')
     site.refresh()
     assert (site.copied_files / "saved").exists()
+
+
+def test_files_come_while_rows_come(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = refresh.refresh
+
+    def waiting(*arguments: t.Any, **more: t.Any) -> refresh.Done:
+        deadline = time.monotonic() + 10
+        while not (site.copied_files / "index.php").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(refresh, "refresh", waiting)
+    assert not site.refresh()["failed"]
+    assert site.equal()
+
+
+def test_files_that_fail_end_the_rows(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def endless(*_arguments: t.Any, on_bytes: t.Callable[[int], None], **_more: t.Any) -> refresh.Done:
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            on_bytes(1)
+        raise AssertionError("nobody has ended it")
+
+    monkeypatch.setattr(refresh, "refresh", endless)
+    site.files_command = ["sh", "-c", "exit 23"]
+    assert "sh ended with 23" in site.refresh()["msg"]
+
+
+def test_rows_that_fail_end_the_files(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    pid = site.folder / "pid"
+
+    def failing(*_arguments: t.Any, **_more: t.Any) -> refresh.Done:
+        while not (pid.exists() and pid.read_text().strip()):
+            time.sleep(0.01)
+        raise BoxliftError("A table is crashed.", "Mend it.")
+
+    monkeypatch.setattr(refresh, "refresh", failing)
+    site.files_command = ["sh", "-c", f"echo $$ > {pid}; exec sleep 60"]
+    began = time.monotonic()
+    assert site.refresh()["msg"].startswith("A table is crashed.")
+    assert time.monotonic() - began < 30
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
 
 
 def test_files_alone_are_a_change_too(site: Site) -> None:
@@ -205,7 +252,8 @@ def test_of_a_large_table_only_what_is_near_a_change_comes(site: Site) -> None:
     def loaded() -> int:
         """Bytes of it."""
         seen = [0]
-        refresh.refresh(site.mariadb.login, site.copy, site.command, "root", site.source, jobs=2, on_bytes=seen.append)
+        with source.snapshot(site.command, "root", site.source) as production:
+            refresh.refresh(production, site.source, site.mariadb.login, site.copy, jobs=2, on_bytes=seen.append)
         assert site.equal()
         return seen[-1]
 

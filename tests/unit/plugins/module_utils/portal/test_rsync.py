@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import os
 import pathlib
+import threading
 import time
 import typing as t
 
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.portal.rsync import Fetched, fetch
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.rsync import Fetched, fetching
 
 
 class Folders:
@@ -27,7 +28,8 @@ class Folders:
 
     def fetch(self, *options: str, check: bool = False, on_progress: t.Any = None) -> Fetched:
         command = ["rsync", "--archive", "--delete", *options, f"{self.source}/", f"{self.copy}/"]
-        return fetch(command, on_progress or (lambda *seen: self.seen.append(seen)), check=check)
+        with fetching(command, on_progress or (lambda *seen: self.seen.append(seen)), check=check) as files:
+            return files.result()
 
     def equal(self) -> bool:
         one, other = (
@@ -101,19 +103,26 @@ def test_a_failure_is_told_in_its_own_words(folders: Folders) -> None:
 
 
 def test_a_program_that_is_not_there() -> None:
-    with pytest.raises(BoxliftError, match="/nonexistent/rsync cannot be started: No such file"):
-        fetch(["/nonexistent/rsync"], print)
+    message = "/nonexistent/rsync cannot be started: No such file"
+    with pytest.raises(BoxliftError, match=message), fetching(["/nonexistent/rsync"], print):
+        pass
 
 
-def test_whoever_breaks_it_off_ends_the_program_too(folders: Folders, tmp_path: pathlib.Path) -> None:
-    script = f"echo $$ > {tmp_path}/pid; echo '>f+++++++++'; exec sleep 60"
-
-    def stop(_size: int, _files: int) -> None:
-        raise KeyboardInterrupt
-
+def test_whoever_breaks_it_off_ends_the_program_too(tmp_path: pathlib.Path) -> None:
+    started = threading.Event()
+    command = ["sh", "-c", f"echo $$ > {tmp_path}/pid; echo '>f+++++++++'; exec sleep 60"]
     began = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        fetch(["sh", "-c", script], stop)
+    with pytest.raises(KeyboardInterrupt), fetching(command, lambda *_seen: started.set()):
+        assert started.wait(10)
+        raise KeyboardInterrupt
     assert time.monotonic() - began < 30
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_an_error_of_who_is_told_ends_it(folders: Folders) -> None:
+    def refuse(_size: int, _files: int) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        folders.fetch(on_progress=refuse)
