@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Look at the progress files of a host with one shell command, which needs no Python there and takes milliseconds."""
+"""Look at a job and its progress on a host: one shell command, milliseconds, and no Python there."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import shlex
 import typing as t
 
 from ansible.errors import AnsibleError
+from ansible.module_utils.common.json import Direction, get_module_decoder
 
 MARK = "boxlift-look"
 # A file of four lines for each run: its path, when the process of that number was born, the progress, the note.
@@ -18,7 +19,7 @@ d={directory}
 {prepare}{wait}echo {mark}
 printf '%s\\n' "$d"
 date +%s
-echo "job $({job})"
+printf 'job %s\\n' "$({job})"
 for f in "$d"/{pattern}; do
 s=$(cat "$f" 2>/dev/null) || continue
 p=$(printf '%s' "$s" | sed -n 's/.*"pid": \\([0-9]*\\),.*/\\1/p')
@@ -26,10 +27,12 @@ b=$(sed 's/.*) //' "/proc/$p/stat" 2>/dev/null | cut -d' ' -f20)
 printf '%s\\n' "$f" "born $b" "$s" "note $(cat "$f.job" 2>/dev/null)"
 done
 echo {mark}"""
-# The first bytes of what the job will say: Ansible's own words while it runs, the module's afterwards.
-_JOB = "head -c 60 {path} 2>/dev/null | tr '\\n' ' '"
+# What the job says, in one line: Ansible's own words while it runs, the module's result afterwards.
+_JOB = "cat {path} 2>/dev/null | tr '\\n' ' '"
 # Ansible's wrapper begins its file with this key and replaces it by the module's result, which never has it first.
 _RUNNING = '{"started"'
+# A module's warnings come as Ansible's own objects.
+_AS_ANSIBLE = get_module_decoder("legacy", Direction.MODULE_TO_CONTROLLER)
 # Five times a second, so that the end is known when it comes, not at the next look.
 _WAIT = """n={times}
 while test $n -gt 0 && test "$(head -c {size} {path} 2>/dev/null)" = {running}; do sleep 0.2; n=$((n-1)); done
@@ -63,6 +66,7 @@ class Look:
     now: float  # by the host's clock
     job: str  # `running`, `ended`, or `gone`
     runs: list[Run]
+    result: dict[str, t.Any] | None = None  # of the job that has ended
 
 
 def default_directory(remote_tmp: str) -> str:
@@ -101,7 +105,9 @@ def read(lines: t.Sequence[str]) -> Look:
         directory, now, job = lines[begin + 1 : begin + 4]
         rest = lines[begin + 4 : end]
         runs = [_run(*rest[at : at + 4]) for at in range(0, len(rest), 4)]
-        return Look(directory, float(now), _job(job[4:]), [run for run in runs if run is not None])
+        state = _job(job[4:])
+        result = json.loads(job[4:], cls=_AS_ANSIBLE) if state == "ended" else None
+        return Look(directory, float(now), state, [run for run in runs if run is not None], result)
     except (ValueError, TypeError) as error:
         raise AnsibleError("The host's answer is not whole.") from error
 

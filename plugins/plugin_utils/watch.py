@@ -24,24 +24,22 @@ GONE_FOR_SURE = 10.0
 AGAIN = "Run the same task again: it goes on where it was."
 
 Result = dict[str, t.Any]
-Answer = t.TypeVar("Answer")
 
 
 class Watch:
-    """`look` asks the host, in so many seconds or when the job ends, if that is earlier; `collect` fetches the job's
-    result (None: not yet); both raise AnsibleError where it cannot be reached. `say` prints a line."""
+    """`look` asks the host, in so many seconds or when the job ends, if that is earlier; it raises AnsibleError where
+    the host cannot be reached. `say` prints a line."""
 
     def __init__(
         self,
         look: t.Callable[[float], Look],
-        collect: t.Callable[[], Result | None],
         say: t.Callable[[str], None],
         limit: float,
         terminal: bool,
         clock: t.Callable[[], float] = time.monotonic,
         sleep: t.Callable[[float], None] = time.sleep,
     ) -> None:
-        self._look, self._collect, self._say = look, collect, say
+        self._look, self._say = look, say
         self._clock, self._sleep = clock, sleep
         self._began = clock()
         self._until = self._began + limit
@@ -59,25 +57,19 @@ class Watch:
         while True:
             seen = self._see(next(pauses, LOOK_EVERY))
             self._take(seen)
-            if seen.job == "ended":
-                result = self._patiently(self._collect)
-                if result is not None:
-                    return result
+            if seen.result is not None:
+                return seen.result
             self._refuse_ghosts(seen)
             if seen.job != "running":
                 self._sleep(NOT_RUNNING)  # such a look waits for nothing
 
     def _see(self, wait: float) -> Look:
-        """The wait is not begun again after a lost connection: that it holds again is worth saying at once."""
-        waits = iter([wait])
-        return self._patiently(lambda: self._look(next(waits, 0.0)))
-
-    def _patiently(self, ask: t.Callable[[], Answer]) -> Answer:
-        """The answer, however long the connection is lost, within the job's own limit."""
+        """What the host says, however long the connection is lost, within the job's own limit."""
         lost_at, attempts = 0.0, 0
         while True:
             try:
-                answer = ask()
+                # The wait is not begun again after a lost connection: that it holds again is worth saying at once.
+                seen = self._look(0.0 if attempts else wait)
             except AnsibleError as error:
                 if self._clock() >= self._until:
                     raise
@@ -90,7 +82,7 @@ class Watch:
             else:
                 if attempts:
                     self._say(f"the host answers again after {duration(self._clock() - lost_at)}")
-                return answer
+                return seen
 
     def _take(self, seen: Look) -> None:
         """Say what is new, as often as the reader wants it."""

@@ -16,6 +16,7 @@ import typing as t
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible.vars.clean import remove_internal_keys
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.plugin_utils import look, progress_text
 from ansible_collections.boxlift.portal.plugins.plugin_utils.watch import AGAIN, Watch
@@ -72,12 +73,12 @@ class WatchedAction(ActionBase):
             note.update(job=job.name, result=job.result)
         watch = Watch(
             look=lambda wait: self._look(job, note, wait),
-            collect=lambda: self._collect(job),
             say=self._say,
             limit=self._limit,
             terminal=ON_TERMINAL,
         )
         result = watch.result()
+        remove_internal_keys(result)
         if "cmd" in result and "data" in result:  # the wrapper's own words: the module said nothing that it understood
             raise BoxliftError(
                 watch.killed(), AGAIN, module_stdout=result["data"], module_stderr=result.get("stderr", "")
@@ -149,18 +150,6 @@ class WatchedAction(ActionBase):
         if answer["rc"] != 0:
             raise AnsibleError(answer["stderr"].strip() or f"a command ended with {answer['rc']}")
         return look.read(answer["stdout_lines"])
-
-    def _collect(self, job: Job) -> Result | None:
-        """What the module returned, None where it is not there yet."""
-        result: Result = self._execute_module(
-            module_name="ansible.legacy.async_status",
-            module_args={"jid": job.name, "_async_dir": os.path.dirname(job.result)},
-            task_vars=self._vars,
-        )
-        self._remove_tmp_path(self._connection._shell.tmpdir)
-        if not result.get("finished"):
-            return None
-        return {key: value for key, value in result.items() if key not in ("ansible_job_id", "finished", "started")}
 
     def _clear(self, job: Job) -> None:
         directory = os.path.dirname(job.result)

@@ -83,7 +83,7 @@ def _follow(
     if code not in (0, _VANISHED):
         said = complaints.read(_WORDS).decode("utf-8", "replace").strip() or "nothing"
         raise BoxliftError(
-            f"The files cannot be fetched: {name} ended with {code}. It complained of: {said}",
+            f"The files cannot be fetched: {name} ended with {code}. It complained of: {said.rstrip('.')}.",
             "Mend that, and run the same task again: it goes on where it was.",
         )
     vanished = sum(line.startswith(b"file has vanished: ") for line in complaints)

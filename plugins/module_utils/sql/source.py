@@ -133,6 +133,7 @@ def _failure(command: t.Sequence[str], complaints: t.IO[bytes], reason: str) -> 
     complaints.seek(0)
     said = complaints.read(2000).decode("utf-8", "replace").strip() or "nothing"
     return BoxliftError(
-        f"The database cannot be read through {command[0]}: {reason.rstrip('.')}. It complained of: {said}",
+        f"The database cannot be read through {command[0]}: {reason.rstrip('.')}. It complained of: "
+        f"{said.rstrip('.')}.",
         "Mend that, and run the same task again.",
     )

@@ -12,6 +12,8 @@ import signal
 import time
 from pathlib import Path
 
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.specials import LEFTOVERS
+from lab.archive_writer import Entry, write_archive
 from unit.plugins.action.watching import absolute, playbook, returned, run, stopped, told, wait_for
 from unit.plugins.playbook import run_playbook, start_playbook
 
@@ -169,3 +171,21 @@ def test_the_tasks_timeout_ends_the_work(backup_site: Path) -> None:
         assert job.watcher.returncode == 2
         assert "Timed out after 12 second" in output + errors
         wait_for(lambda: not Path(f"/proc/{job.pid}").exists())
+
+
+RESTORE = """
+- name: Restore
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: Restore the backup
+      boxlift.portal.backup_restore: {source: backup/base.tar, document_root: www, state_dir: s, progress: run/r.json}
+"""
+
+
+def test_what_the_module_warns_of_is_a_warning_of_the_task(tmp_path: Path) -> None:
+    (tmp_path / "backup").mkdir()
+    entries = [Entry(b"index.php", data=b"<?php"), Entry(LEFTOVERS[0].encode(), data=b"old")]
+    write_archive(entries, tmp_path / "backup", "base", kind="tar")
+    output = " ".join(run(tmp_path, RESTORE).split())
+    assert f"[WARNING]: An earlier restore on the source left {LEFTOVERS[0]}: compare and remove them." in output

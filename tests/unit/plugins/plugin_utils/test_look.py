@@ -104,17 +104,23 @@ def test_the_note_beside_a_progress_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "job"),
+    ("content", "job", "result"),
     [
-        ('{"started": true, "finished": false, "ansible_job_id": "j1"}', "running"),
-        ('{"changed": false, "msg": "started"}', "ended"),
-        ('\n{"msg": "two\nlines"}\n', "ended"),
-        ("", "gone"),
+        ('{"started": true, "finished": false, "ansible_job_id": "j1"}', "running", None),
+        ('{"changed": false, "msg": "started"}', "ended", {"changed": False, "msg": "started"}),
+        (
+            r'{"msg": "\\n %s $HOME \u00e9 \"' + "x" * 300_000 + '"}',
+            "ended",
+            {"msg": '\\n %s $HOME é "' + "x" * 300_000},
+        ),
+        ("", "gone", None),
     ],
+    ids=["running", "short", "long", "gone"],
 )
-def test_the_state_of_the_job(tmp_path: Path, content: str, job: str) -> None:
+def test_the_state_of_the_job_and_its_result(tmp_path: Path, content: str, job: str, result: t.Any) -> None:
     (tmp_path / "j1").write_text(content, encoding="utf-8")
-    assert looked(tmp_path, job=str(tmp_path / "j1")).job == job
+    seen = looked(tmp_path, job=str(tmp_path / "j1"))
+    assert (seen.job, seen.result) == (job, result)
 
 
 def test_it_waits_while_the_job_runs_and_no_longer(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.plugin_utils.look import Look, Run
 from ansible_collections.boxlift.portal.plugins.plugin_utils.watch import Watch
@@ -30,7 +30,7 @@ class Host:
         self.looks = 0
 
     def watch(self, limit: float = 3600.0, terminal: bool = True) -> Watch:
-        return Watch(self.look, self.collect, self.say, limit, terminal, clock=lambda: self.now, sleep=self.sleep)
+        return Watch(self.look, self.say, limit, terminal, clock=lambda: self.now, sleep=self.sleep)
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -59,11 +59,9 @@ class Host:
             wait -= 0.5
         alive = self.now < min(self.ends_at, self.killed_at)
         runs = [Run("/run/boxlift/f.json", alive, self.told.state, None)] if self.tells else []
-        return Look("/run/boxlift", BEGIN + self.now, "running" if self.now < self.ends_at else "ended", runs)
-
-    def collect(self) -> dict[str, t.Any] | None:
-        self.reach()
-        return dict(self.result) if self.now >= self.ends_at else None
+        if self.now < self.ends_at:
+            return Look("/run/boxlift", BEGIN + self.now, "running", runs)
+        return Look("/run/boxlift", BEGIN + self.now, "ended", runs, dict(self.result))
 
 
 def test_the_result_is_the_modules_own() -> None:
@@ -110,21 +108,6 @@ def test_a_lost_connection_is_waited_for() -> None:
     lost, again = (text for _moment, text in host.said if text.startswith("the host"))
     assert lost == ("the host cannot be asked (Connection timed out). The work goes on there; trying to reach it again")
     assert again == "the host answers again after 2 min 15 s"
-
-
-def test_a_connection_that_is_lost_while_the_result_is_fetched_is_waited_for_too() -> None:
-    host = Host()
-    watch = host.watch()
-    answers = iter([AnsibleError("broken pipe"), None, {"msg": "at last"}])
-
-    def collect() -> dict[str, t.Any] | None:
-        answer = next(answers)
-        if isinstance(answer, AnsibleError):
-            raise answer
-        return answer
-
-    watch._collect = collect
-    assert watch.result() == {"msg": "at last"}
 
 
 def test_a_host_that_stays_away_is_unreachable_when_the_time_is_over() -> None:
