@@ -18,9 +18,10 @@ description:
     file that came later is only not named yet.
   - The database is read in one transaction, so nobody waits for it. It is reached through a command, such as C(ssh), so
     that its port need not be open and it needs no program of ours.
-  - Both servers say the sum of every eight rows of a table. Where the sums differ, the rows are deleted here and come
-    from there. They are loaded while they come, over several connections. A table that is not there, is defined
-    differently or differs in more than a third comes whole. Tables that the other server does not have are dropped.
+  - Both servers say the sum of every eight rows of a table, and of each row where these differ. Rows that differ are
+    deleted here and come from there. They are loaded while they come, over several connections. A table that is not
+    there, is defined differently or differs in more than a third comes whole. Tables that the other server does not
+    have are dropped.
   - Triggers are left where they are.
   - The files are brought by C(rsync). That some are removed over there while they are copied is no failure, but a
     warning.

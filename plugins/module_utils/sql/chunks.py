@@ -9,11 +9,11 @@ different CRCs, 64 bits, that go over all its values. Rows are read as the liter
 from __future__ import annotations
 
 import collections
+import dataclasses
 import heapq
 import itertools
 import operator
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import quote_name, rows
 
@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
 
 # How both servers write values, for a session.
 SETTINGS = {"group_concat_max_len": "1048576", "sql_mode": "''", "time_zone": "'+00:00'", "sql_quote_show_create": "1"}
-# Rows of a chunk. Smaller ones are more sums to compare, larger ones more rows to send for one that changed.
+# Rows of a chunk. Smaller ones are more sums to compare, larger ones more rows to ask for again where one changed.
 ROWS = 8
 _INTEGERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
 _NUMBERS = _INTEGERS | {"decimal", "double", "year", "float", "bit"}
@@ -31,21 +31,22 @@ _BYTES = frozenset(
     | {"geometry", "point", "linestring", "polygon"}
     | {"multipoint", "multilinestring", "multipolygon", "geometrycollection", "geomcollection"}
 )
-_CHUNKS_AT_ONCE = 500  # in one WHERE
+_CHUNKS_AT_ONCE, _RANGES_AT_ONCE = 4000, 500  # in one WHERE
 _SUMS_AT_ONCE = 512  # in one row of the answer
 _TABLES_AT_ONCE, _ROWS_AT_ONCE = 100, 20_000  # in one query for sums
 
 # Of many chunks that follow each other: the table's place in the query, the number of the pack, and a line for each
 # chunk that begins with its number.
 Pack = tuple[int, int, str]
+_Item = t.TypeVar("_Item")
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Table:
     """SQL: `row` for a row as literals, `number` for what it counts in a sum, `chunk` for the number of its chunk.
 
-    `key` is the integer column by which chunks are ranges, where the table has such a primary key. It has about `size`
-    rows.
+    `key` is the integer column by which chunks are ranges of `rows` numbers, where the table has such a primary key. It
+    has about `size` rows.
     """
 
     name: str
@@ -55,6 +56,12 @@ class Table:
     number: str
     chunk: str
     key: str | None
+    rows: int = ROWS
+
+    def single(self) -> Table:
+        """The same table in chunks of one row; only with a `key`."""
+        assert self.key is not None
+        return dataclasses.replace(self, chunk=quote_name(self.key), rows=1)
 
     @property
     def insert(self) -> str:
@@ -69,13 +76,14 @@ class Table:
         return f"DELETE FROM {quote_name(self.name)} WHERE {condition}"
 
     def conditions(self, chunks: t.Sequence[int]) -> t.Iterator[str]:
-        """WHERE is in these chunks, in several pieces."""
-        for begin in range(0, len(chunks), _CHUNKS_AT_ONCE):
-            some = chunks[begin : begin + _CHUNKS_AT_ONCE]
-            if self.key is None:
+        """WHERE is in these chunks, which are in their order, in several pieces."""
+        if self.key is None:
+            for some in _pieces(chunks, _RANGES_AT_ONCE):
                 yield f"{self.chunk} IN ({', '.join(map(str, some))})"
-            else:
-                yield " OR ".join(f"{quote_name(self.key)} BETWEEN {first} AND {last}" for first, last in _ranges(some))
+        else:
+            for some in _pieces(chunks, _CHUNKS_AT_ONCE):
+                for ranges in _pieces(list(_ranges(some, self.rows)), _RANGES_AT_ONCE):
+                    yield " OR ".join(f"{quote_name(self.key)} BETWEEN {first} AND {last}" for first, last in ranges)
 
 
 def batches(found: t.Iterable[Table]) -> t.Iterator[list[Table]]:
@@ -92,13 +100,15 @@ def batches(found: t.Iterable[Table]) -> t.Iterator[list[Table]]:
 
 def sums(batch: t.Iterable[Table]) -> str:
     """The query for packs with the sum of every chunk, in their order."""
-    return " UNION ALL ".join(f"({_sums(place, table)})" for place, table in enumerate(batch))
+    return " UNION ALL ".join(f"({sums_where(table, 'TRUE', place)})" for place, table in enumerate(batch))
 
 
-def _sums(place: int, table: Table) -> str:
+def sums_where(table: Table, condition: str, place: int = 0) -> str:
+    """The same for those chunks of one table whose rows are WHERE."""
     # A sum, not an XOR: there two equal rows would count for nothing.
     each = (
-        f"SELECT {table.chunk} AS c, COUNT(*) AS n, SUM({table.number}) AS s FROM {quote_name(table.name)} GROUP BY c"
+        f"SELECT {table.chunk} AS c, COUNT(*) AS n, SUM({table.number}) AS s FROM {quote_name(table.name)}"
+        f" WHERE {condition} GROUP BY c"
     )
     # In a UNION an order without a limit would count for nothing.
     return (
@@ -108,11 +118,25 @@ def _sums(place: int, table: Table) -> str:
     )
 
 
-def _ranges(chunks: t.Iterable[int]) -> t.Iterator[tuple[int, int]]:
-    """The keys of chunks. DIV rounds towards zero, so that the chunk 0 has negative keys as well."""
+def _pieces(all_of_them: t.Sequence[_Item], size: int) -> t.Iterator[t.Sequence[_Item]]:
+    for begin in range(0, len(all_of_them), size):
+        yield all_of_them[begin : begin + size]
+
+
+def _ranges(chunks: t.Iterable[int], rows: int) -> t.Iterator[tuple[int, int]]:
+    """The first and last key of chunks, those together that follow each other. DIV rounds towards zero, so that the
+    chunk 0 has negative keys as well."""
+    first: int | None = None
+    last = 0
     for chunk in chunks:
-        low = chunk * ROWS - (ROWS - 1 if chunk <= 0 else 0)
-        yield low, chunk * ROWS + (ROWS - 1 if chunk >= 0 else 0)
+        low = chunk * rows - (rows - 1 if chunk <= 0 else 0)
+        if first is not None and low != last + 1:
+            yield first, last
+            first = None
+        first = low if first is None else first
+        last = chunk * rows + (rows - 1 if chunk >= 0 else 0)
+    if first is not None:
+        yield first, last
 
 
 def tables(conn: Connection[t.Any], names: t.Sequence[str]) -> t.Iterator[Table]:

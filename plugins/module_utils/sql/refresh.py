@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A database made equal to another server's: only rows that differ, and those beside them, are sent and loaded.
+"""A database made equal to another server's: only rows that differ are sent and loaded.
 
-The other side is read as it was at one moment. Both servers say the sum of every chunk of rows of the tables; the
-chunks with another sum are deleted here and come from there. A table that is not there, is defined differently or
-differs in too much comes whole. Nothing is remembered from one run to the next.
+The other side is read as it was at one moment. Both servers say the sum of every chunk of rows of the tables, and of
+every row in those that differ; such rows are deleted here and come from there. A table that is not there, is defined
+differently or differs in too much comes whole. Nothing is remembered from one run to the next.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Done(t.NamedTuple):
 
 
 class Difference(t.NamedTuple):
-    """What of a table is to be loaded: these chunks, or with `create` all of it."""
+    """What of a table is to be loaded: these of its chunks, or with `create` all of it."""
 
     chunks: t.Sequence[int]
     create: str | None
@@ -128,8 +128,10 @@ def _differing(source: Source, copy: _Copy, names: t.Sequence[str]) -> t.Iterato
                 for table, numbers, count in _compare(source, copy, batch, pool):
                     if len(numbers) > max(1, count * _MOST_CHUNKS):
                         yield table, Difference([], creates[table.name])
-                    elif numbers:
+                    elif numbers and table.key is None:
                         yield table, Difference(numbers, None)
+                    elif numbers:
+                        yield table.single(), Difference(_rows_of(source, copy, table, numbers, pool), None)
 
 
 def _definitions(conn: Connection[t.Any], names: t.Iterable[str]) -> dict[str, str]:
@@ -153,6 +155,20 @@ def _compare(
         seen[place] += count
         differing[place].extend(numbers)
     return list(zip(batch, differing, seen))
+
+
+def _rows_of(
+    source: Source, copy: _Copy, table: chunks.Table, numbers: t.Sequence[int], pool: concurrent.futures.Executor
+) -> list[int]:
+    """The keys of the rows that differ, in chunks that do."""
+    keys = []
+    for condition in table.conditions(numbers):
+        query = chunks.sums_where(table.single(), condition)
+        ours = pool.submit(stream, copy.conn, query)
+        theirs = source.stream(query)
+        for _place, _count, found in chunks.differences(ours.result(), theirs):
+            keys += found
+    return keys
 
 
 class _Copy:

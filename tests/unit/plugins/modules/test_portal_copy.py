@@ -242,7 +242,7 @@ def test_a_killed_run_is_completed_by_the_next(site: Site, monkeypatch: pytest.M
     assert site.equal()
 
 
-def test_of_a_large_table_only_what_is_near_a_change_comes(site: Site) -> None:
+def test_of_a_large_table_only_rows_that_differ_come(site: Site) -> None:
     execute(site.production, "CREATE TABLE large (ID int PRIMARY KEY, TEXT varchar(200))")
     execute(
         site.production, "INSERT INTO large SELECT CAST(seq AS SIGNED) - 5000, REPEAT('x', 200) FROM seq_1_to_10000"
@@ -257,15 +257,36 @@ def test_of_a_large_table_only_what_is_near_a_change_comes(site: Site) -> None:
         assert site.equal()
         return seen[-1]
 
-    for change in (
-        "UPDATE large SET TEXT = 'changed' WHERE ID IN (-4999, -16, -15, 0, 15, 16, 4321)",
-        "DELETE FROM large WHERE ID BETWEEN 100 AND 150",
-        "INSERT INTO large VALUES (-9000000, 'far away'), (2147483647, 'the last')",
+    # Each row is 209 bytes or a few more, of two million.
+    for change, most in (
+        ("UPDATE large SET TEXT = REPEAT('y', 200) WHERE ID IN (-4999, -16, -15, 0, 15, 16, 4321)", 7 * 250),
+        ("UPDATE large SET TEXT = REPEAT('z', 200) WHERE ID = -3", 250),  # in the chunk of 0, which has both signs
+        ("DELETE FROM large WHERE ID BETWEEN 100 AND 150", 0),
+        ("UPDATE large SET ID = 125 WHERE ID = 151", 250),
+        ("INSERT INTO large VALUES (-9000000, 'far away'), (2147483647, 'the last')", 250),
+        ("INSERT INTO large SELECT seq, REPEAT('x', 200) FROM seq_20000_to_22999", 3000 * 250),
     ):
         execute(site.production, change)
-        assert 0 < loaded() < 8 * 8 * 250  # of two million
+        assert loaded() <= most, change
     execute(site.production, "UPDATE large SET TEXT = 'changed' WHERE ID % 20 = 0")  # every second or third chunk
     assert loaded() > 1_900_000
+
+
+def test_changes_all_over_a_table(site: Site) -> None:
+    """More rows and chunks than one WHERE names."""
+    execute(site.production, "CREATE TABLE large (ID bigint unsigned PRIMARY KEY, V int, UNIQUE (V))")
+    execute(site.production, "INSERT INTO large SELECT seq, seq FROM seq_1_to_60000")
+    execute(site.production, "INSERT INTO large VALUES (18446744073709551615, 0), (18446744073709551614, -1)")
+    site.refresh()
+    execute(site.production, "UPDATE large SET V = -10 WHERE ID = 18446744073709551615")
+    execute(site.production, "UPDATE large SET V = V + 1000000 WHERE ID % 40 = 0")
+    execute(site.production, "UPDATE large SET V = ID + 40 WHERE ID % 40 = 0 AND ID < 20000")  # values of others before
+    execute(site.production, "DELETE FROM large WHERE ID BETWEEN 30000 AND 34999")
+    seen: list[int] = []
+    with source.snapshot(site.command, "root", site.source) as production:
+        done = refresh.refresh(production, site.source, site.mariadb.login, site.copy, jobs=2, on_bytes=seen.append)
+    assert done.loaded == ["large"] and seen[-1] < 1500 * 30
+    assert site.equal()
 
 
 def test_many_tables_are_asked_for_together(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
