@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Measure the pre-production copy of a portal in which people work, and write tests/bench/copy/results.md.
-# usage: copy.sh [GIGABYTES …]      (default: 2 6; forty minutes, five times the largest on the disk)
+# usage: copy.sh [GIGABYTES …]      (default: 2 6; twenty-five minutes, five times the largest on the disk)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export PATH=$PWD/.venv/bin:$PATH MOLECULE_COMMAND_BORDERS=false
