@@ -141,7 +141,7 @@ files:
       description: How many files, directories and links were deleted.
       type: int
     vanished:
-      description: How many files were removed over there while they were copied.
+      description: How many files and directories were removed over there while they were copied.
       type: int
   sample:
     changed: 191
@@ -214,7 +214,8 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
             done, files = copying.copy(portal, login, database, progress)
     if files.vanished:
         module.warn(
-            f"{files.vanished} file(s) were removed over there while they were copied. The copy lacks them too."
+            f"{files.vanished} files or directories were removed over there while they were copied. "
+            "The copy lacks them too."
         )
     result = {
         "loaded": done.loaded,

@@ -22,13 +22,15 @@ _FAR = re.compile(rb" *(\d+) +\d+%")
 _SIZE = re.compile(rb"Total transferred file size: (\d+) bytes")
 # Whoever works in the portal removes files as well; rsync has then brought all others.
 _VANISHED = 24
+_WENT = (b"file has vanished: ", b"directory has vanished: ")
 _READ_EVERY = 0.05  # seconds; a pipe holds the lines of hundreds of files
 _WORDS = 2000  # of what it complains of: the first files and the reason
 
 
 class Fetched(t.NamedTuple):
     """How many files, directories and links were made, changed or deleted, and of them the files that came, with their
-    size, and what was deleted; and how many files were removed on the other side while it was read."""
+    size, and what was deleted; and how many files and
+    directories were removed on the other side while it was read."""
 
     changed: int
     fetched: int
@@ -86,7 +88,7 @@ def _follow(
             f"The files cannot be fetched: {name} ended with {code}. It complained of: {said.rstrip('.')}.",
             "Mend that, and run the same task again: it goes on where it was.",
         )
-    vanished = sum(line.startswith(b"file has vanished: ") for line in complaints)
+    vanished = sum(line.startswith(_WENT) for line in complaints)
     return Fetched(changed, fetched, size, deleted, vanished)
 
 

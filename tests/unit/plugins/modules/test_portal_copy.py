@@ -148,10 +148,10 @@ def test_files_alone_are_a_change_too(site: Site) -> None:
 
 
 def test_files_that_vanish_are_a_warning(site: Site) -> None:
-    site.files_command = ["sh", "-c", "echo 'file has vanished: \"/upload/x\"' >&2; exit 24"]
+    site.files_command = ["sh", "-c", 'for what in file directory; do echo "$what has vanished: x" >&2; done; exit 24']
     result = site.refresh()
-    assert not result["failed"] and result["files"]["vanished"] == 1
-    assert "1 file(s) were removed over there" in str(result["warnings"])
+    assert not result["failed"] and result["files"]["vanished"] == 2
+    assert "2 files or directories were removed over there" in str(result["warnings"])
 
 
 def test_files_that_fail_are_an_error_and_the_next_run_completes_it(site: Site) -> None:
