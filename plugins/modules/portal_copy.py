@@ -214,7 +214,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
             done, files = copying.copy(portal, login, database, progress)
     if files.vanished:
         module.warn(
-            f"{files.vanished} files or directories were removed over there while they were copied. "
+            f"Files and directories that were removed over there while they were copied: {files.vanished}. "
             "The copy lacks them too."
         )
     result = {

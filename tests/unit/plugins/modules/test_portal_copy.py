@@ -151,7 +151,7 @@ def test_files_that_vanish_are_a_warning(site: Site) -> None:
     site.files_command = ["sh", "-c", 'for what in file directory; do echo "$what has vanished: x" >&2; done; exit 24']
     result = site.refresh()
     assert not result["failed"] and result["files"]["vanished"] == 2
-    assert "2 files or directories were removed over there" in str(result["warnings"])
+    assert "removed over there while they were copied: 2." in str(result["warnings"])
 
 
 def test_files_that_fail_are_an_error_and_the_next_run_completes_it(site: Site) -> None:
