@@ -94,9 +94,8 @@ def _follow(
 
 def _lines(process: subprocess.Popen[bytes]) -> t.Iterator[bytes]:
     """What it writes; a line ends with a return where the next one is to take its place."""
-    assert process.stdout is not None
-    rest = b""
-    while piece := os.read(process.stdout.fileno(), 65536):
+    source, rest = t.cast("t.IO[bytes]", process.stdout).fileno(), b""
+    while piece := os.read(source, 65536):
         *lines, rest = re.split(rb"[\r\n]", rest + piece)
         yield from lines
         # It writes at every small file. Read each at once, a thousand a second cost a third of a processor.

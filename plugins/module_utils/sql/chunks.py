@@ -59,8 +59,9 @@ class Table:
     rows: int = ROWS
 
     def single(self) -> Table:
-        """The same table in chunks of one row; only with a `key`."""
-        assert self.key is not None
+        """The same table in chunks of one row. Raises ValueError where it has no `key`."""
+        if self.key is None:
+            raise ValueError(f"{self.name} has no integer key, so its rows have no numbers")
         return dataclasses.replace(self, chunk=quote_name(self.key), rows=1)
 
     @property
