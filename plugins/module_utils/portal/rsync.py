@@ -14,6 +14,7 @@ import time
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.program import complained, start
 
 # A line for each change, another for how far it is, and the sums at the end; no names, which may hold anything.
 _OPTIONS = ("--info=progress2,stats2", "--no-human-readable", "--out-format=%i", "--outbuf=L")
@@ -24,13 +25,11 @@ _SIZE = re.compile(rb"Total transferred file size: (\d+) bytes")
 _VANISHED = 24
 _WENT = (b"file has vanished: ", b"directory has vanished: ")
 _READ_EVERY = 0.05  # seconds; a pipe holds the lines of hundreds of files
-_WORDS = 2000  # of what it complains of: the first files and the reason
 
 
 class Fetched(t.NamedTuple):
     """How many files, directories and links were made, changed or deleted, and of them the files that came, with their
-    size, and what was deleted; and how many files and
-    directories were removed on the other side while it was read."""
+    size, and what was deleted; and how many files and directories were removed on the other side while it was read."""
 
     changed: int
     fetched: int
@@ -51,12 +50,7 @@ def fetching(
     """
     arguments = [*command, *_OPTIONS, *(["--dry-run"] if check else [])]
     with tempfile.TemporaryFile() as complaints:
-        try:
-            process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints)
-        except OSError as error:
-            raise BoxliftError(
-                f"{command[0]} cannot be started: {error.strerror}.", "Install it, or name another."
-            ) from error
+        process = start(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints)
         with process, concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="rsync") as pool:
             try:
                 yield pool.submit(_follow, process, command[0], complaints, on_progress)
@@ -81,13 +75,12 @@ def _follow(
             deleted += line.startswith(b"*")
         on_progress(size, fetched)
     code = process.wait()
-    complaints.seek(0)
     if code not in (0, _VANISHED):
-        said = complaints.read(_WORDS).decode("utf-8", "replace").strip() or "nothing"
         raise BoxliftError(
-            f"The files cannot be fetched: {name} ended with {code}. It complained of: {said.rstrip('.')}.",
+            f"The files cannot be fetched: {name} ended with {code}. {complained(complaints)}",
             "Mend that, and run the same task again: it goes on where it was.",
         )
+    complaints.seek(0)
     vanished = sum(line.startswith(_WENT) for line in complaints)
     return Fetched(changed, fetched, size, deleted, vanished)
 

@@ -128,10 +128,8 @@ def _differing(source: Source, copy: _Copy, names: t.Sequence[str]) -> t.Iterato
                 for table, numbers, count in _compare(source, copy, batch, pool):
                     if len(numbers) > max(1, count * _MOST_CHUNKS):
                         yield table, Difference([], creates[table.name])
-                    elif numbers and table.key is None:
-                        yield table, Difference(numbers, None)
                     elif numbers:
-                        yield table.single(), Difference(_rows_of(source, copy, table, numbers, pool), None)
+                        yield _narrowed(source, copy, table, numbers, pool)
 
 
 def _definitions(conn: Connection[t.Any], names: t.Iterable[str]) -> dict[str, str]:
@@ -146,29 +144,33 @@ def _compare(
     source: Source, copy: _Copy, batch: t.Sequence[chunks.Table], pool: concurrent.futures.Executor
 ) -> list[tuple[chunks.Table, t.Sequence[int], int]]:
     """Of each table the chunks that differ, and how many there are."""
-    query = chunks.sums(batch)
-    # Both servers work out their sums at the same time.
-    ours = pool.submit(stream, copy.conn, query)
-    theirs = source.stream(query)
     seen, differing = [0] * len(batch), [array.array("q") for _table in batch]
-    for place, count, numbers in chunks.differences(ours.result(), theirs):
+    for place, count, numbers in _differences(source, copy, chunks.sums(batch), pool):
         seen[place] += count
         differing[place].extend(numbers)
     return list(zip(batch, differing, seen))
 
 
-def _rows_of(
+def _narrowed(
     source: Source, copy: _Copy, table: chunks.Table, numbers: t.Sequence[int], pool: concurrent.futures.Executor
-) -> list[int]:
-    """The keys of the rows that differ, in chunks that do."""
-    keys = []
+) -> tuple[chunks.Table, Difference]:
+    """Of chunks that differ the rows that do, where rows have a number; else the chunks."""
+    if table.key is None:
+        return table, Difference(numbers, None)
+    single, keys = table.single(), []
     for condition in table.conditions(numbers):
-        query = chunks.sums_where(table.single(), condition)
-        ours = pool.submit(stream, copy.conn, query)
-        theirs = source.stream(query)
-        for _place, _count, found in chunks.differences(ours.result(), theirs):
+        for _place, _count, found in _differences(source, copy, chunks.sums_where(single, condition), pool):
             keys += found
-    return keys
+    return single, Difference(keys, None)
+
+
+def _differences(
+    source: Source, copy: _Copy, query: str, pool: concurrent.futures.Executor
+) -> t.Iterator[tuple[int, int, list[int]]]:
+    """In what the answers to a query for sums differ. Both servers work them out at the same time."""
+    ours = pool.submit(stream, copy.conn, query)
+    theirs = source.stream(query)
+    return chunks.differences(ours.result(), theirs)
 
 
 class _Copy:

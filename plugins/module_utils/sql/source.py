@@ -7,12 +7,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import socket
-import subprocess
 import tempfile
 import threading
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.program import complained, start
 from ansible_collections.boxlift.portal.plugins.module_utils.sql import chunks
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import (
     STATEMENT_TIMEOUT,
@@ -115,12 +115,7 @@ def _started(command: t.Sequence[str], complaints: t.IO[bytes]) -> t.Iterator[so
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:
-            try:
-                process = subprocess.Popen(command, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=complaints)
-            except OSError as error:
-                raise BoxliftError(
-                    f"{command[0]} cannot be started: {error.strerror}.", "Install it, or correct the option command."
-                ) from error
+            process = start(command, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=complaints)
         with process:
             try:
                 yield ours
@@ -130,10 +125,7 @@ def _started(command: t.Sequence[str], complaints: t.IO[bytes]) -> t.Iterator[so
 
 
 def _failure(command: t.Sequence[str], complaints: t.IO[bytes], reason: str) -> BoxliftError:
-    complaints.seek(0)
-    said = complaints.read(2000).decode("utf-8", "replace").strip() or "nothing"
     return BoxliftError(
-        f"The database cannot be read through {command[0]}: {reason.rstrip('.')}. It complained of: "
-        f"{said.rstrip('.')}.",
+        f"The database cannot be read through {command[0]}: {reason.rstrip('.')}. {complained(complaints)}",
         "Mend that, and run the same task again.",
     )
