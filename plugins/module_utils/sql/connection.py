@@ -134,19 +134,21 @@ def rows(conn: Connection[t.Any], sql: str, args: t.Sequence[t.Any] = ()) -> lis
 def stream(conn: Connection[t.Any], sql: str) -> t.Iterator[tuple[t.Any, ...]]:
     """The rows of a query while the server sends them; it has begun to when this returns.
 
-    Use it up, or close the connection, before anything else is asked of it.
+    Use it up, or `hang_up`, before anything else is asked of the connection.
     """
     cursor = pymysql.cursors.SSCursor(conn)
     cursor.execute(sql)
-    return _stream(cursor)
+    return iter(cursor.fetchone, None)
 
 
-def _stream(cursor: t.Any) -> t.Iterator[tuple[t.Any, ...]]:
-    try:
-        yield from iter(cursor.fetchone, None)
-    finally:
-        # Else PyMySQL would read on when it throws the result away, though the connection may be closed by then.
-        cursor._result.unbuffered_active = False
+def hang_up(conn: Connection[t.Any]) -> None:
+    """Close it, also in the middle of a `stream` that nobody will use up."""
+    unread = getattr(conn, "_result", None)
+    if unread is not None:
+        # Else PyMySQL would read on when it throws the result away, from a connection that is closed by then.
+        unread.unbuffered_active = False
+    if conn.open:
+        conn.close()
 
 
 def execute(conn: Connection[t.Any], sql: str, args: t.Sequence[t.Any] = ()) -> int:

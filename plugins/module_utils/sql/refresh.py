@@ -23,6 +23,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection impo
     connect,
     error_text,
     execute,
+    hang_up,
     quote_name,
     rows,
     stream,
@@ -186,8 +187,7 @@ class _Copy:
         return self
 
     def __exit__(self, *_failure: object) -> None:
-        if self.conn.open:
-            self.conn.close()
+        hang_up(self.conn)
 
     def superfluous(self, names: t.Sequence[str]) -> list[str]:
         return [name for name in staging.tables(self.conn, self.database) if name not in set(names)]

@@ -39,6 +39,8 @@ _SETTINGS = {
     "wait_timeout": "86400",
 }
 
+# Of two connections to a server that dies, one may hear of it while it reads and the other when it asks again.
+_LOST = "The connection was lost: look at the server's error log, start it where it is down, and run again."
 _REMEDIES = {
     28: "The disk of the database server is full: make room and run again.",
     1021: "The disk of the database server is full: make room and run again.",
@@ -53,8 +55,8 @@ _REMEDIES = {
     1213: "Another session holds the table: end it and run again.",
     1273: "This server lacks the collation, and no near one is known: use a server that has it.",
     1286: "Enable the storage engine on this server.",
-    2006: "The server went away: look at its error log, start it and run again.",
-    2013: "The connection was lost: look at the server's error log, start it where it is down, and run again.",
+    2006: _LOST,
+    2013: _LOST,
 }
 _RIGHTS = frozenset({1044, 1142, 1227, 1410})
 _DEADLOCK = 1213

@@ -22,6 +22,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection impo
     error_code,
     error_text,
     execute,
+    hang_up,
     stream,
 )
 
@@ -105,8 +106,7 @@ def snapshot(command: t.Sequence[str], user: str, database: str) -> t.Iterator[S
                 execute(conn, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
             yield source
         finally:
-            if conn.open:
-                conn.close()
+            hang_up(conn)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import typing as t
 
 import pymysql
@@ -13,8 +14,10 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection impo
     Login,
     connect,
     execute,
+    hang_up,
     quote_name,
     rows,
+    stream,
 )
 
 PARAMS = {
@@ -56,6 +59,18 @@ def test_one_statement_at_a_time_committed_and_no_local_file(mariadb: t.Any, tmp
     file.write_text("stolen\n")
     with pytest.raises(pymysql.err.MySQLError):
         execute(conn, f"LOAD DATA LOCAL INFILE '{file}' INTO TABLE t")
+
+
+@pytest.mark.parametrize("used", (0, 1))
+def test_an_answer_that_nobody_will_read_to_its_end(mariadb: t.Any, used: int) -> None:
+    """What PyMySQL makes of it when it is thrown away fails the test, as everything does that fails then."""
+    conn = mariadb.connect()
+    found = stream(conn, "SELECT seq FROM mysql.seq_1_to_1000000")
+    assert [next(found) for _row in range(used)] == [(1,)] * used
+    hang_up(conn)
+    hang_up(conn)
+    del found, conn
+    gc.collect()
 
 
 def test_a_server_that_is_not_there_is_named(tmp_path: t.Any) -> None:
