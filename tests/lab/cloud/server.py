@@ -308,10 +308,6 @@ class CloudServer:
         """The requests so far."""
         return list(self._server.served)
 
-    def reset(self) -> None:
-        """Forget the requests so far and begin to count the faults anew."""
-        self._server.reset()
-
     def plan_later(self, part: str, requests: int) -> None:
         """Nothing goes wrong with this part before so many requests for it have been answered."""
         self._server.plan.spare(part, requests)
