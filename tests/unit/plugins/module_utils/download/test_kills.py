@@ -91,7 +91,8 @@ def test_thirty_kills(tmp_path: Path, tls: t.Any) -> None:
         assert journaled(lab) >= here
     here = journaled(lab)
     with lab.cloud(rate=60_000) as cloud:
-        out, said = start(lab, cloud).communicate(timeout=120)
+        # Every range is brought to the disk; where others write as well that took forty seconds instead of nine.
+        out, said = start(lab, cloud).communicate(timeout=400)
     result = json.loads(out)
     asked = ranges(cloud.served)
     fetched += sum(request.sent for request in cloud.served)
