@@ -70,8 +70,8 @@ def test_thirty_kills(tmp_path: Path, tls: t.Any) -> None:
     lab = Lab(tmp_path, tls, "enc.gz")
     lab.write("kills", noise_size=2_400_000, part_limit=200_000)
     moments = random.Random(3)
-    kills, fetched = 0, 0
-    while kills < KILLS:
+    fetched = 0
+    for _kill in range(KILLS):
         here = journaled(lab) if lab.dest.exists() else set()
         # A server each: what a process had on its way when it was killed may be heard of after the next has begun.
         with lab.cloud(rate=60_000) as cloud:
@@ -82,7 +82,6 @@ def test_thirty_kills(tmp_path: Path, tls: t.Any) -> None:
             process.send_signal(signal.SIGKILL)
             _out, said = process.communicate()
         assert process.returncode == -signal.SIGKILL, said
-        kills += 1
         asked = ranges(cloud.served)
         assert set(asked) & here == set()
         assert len(asked) == len(set(asked))
