@@ -17,12 +17,13 @@ else
 import sys
 from pathlib import Path
 
-from ansible_collections.boxlift.portal.plugins.plugin_utils import journal, page, report
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import reader
+from ansible_collections.boxlift.portal.plugins.plugin_utils.report import build, page
 from unit.plugins.plugin_utils import sample_journal
 
 work = Path(sys.argv[1])
 sample_journal.write(work / "move.jsonl")
-(work / "report.html").write_text(page.render(report.build(journal.read([str(work / "move.jsonl")]))), encoding="utf-8")
+(work / "report.html").write_text(page.render(build.build(reader.read([str(work / "move.jsonl")]))), encoding="utf-8")
 PYTHON
 fi
 mkdir -p docs/images

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.boxlift.portal.plugins.plugin_utils.watched import WatchedAction
+from ansible_collections.boxlift.portal.plugins.plugin_utils.progress.action import WatchedAction
 
 
 class ActionModule(WatchedAction):

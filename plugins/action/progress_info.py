@@ -8,8 +8,9 @@ import shlex
 import typing as t
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.boxlift.portal.plugins.plugin_utils import look, progress_text
-from ansible_collections.boxlift.portal.plugins.plugin_utils.remaining import Pace
+from ansible_collections.boxlift.portal.plugins.plugin_utils.progress import probe
+from ansible_collections.boxlift.portal.plugins.plugin_utils.progress import text as progress_text
+from ansible_collections.boxlift.portal.plugins.plugin_utils.progress.forecast import Pace
 
 
 class ActionModule(ActionBase):
@@ -22,11 +23,11 @@ class ActionModule(ActionBase):
         if options["directory"]:
             directory = shlex.quote(options["directory"])
         else:
-            directory = look.default_directory(self.get_shell_option("remote_tmp", default="~/.ansible/tmp"))
-        answer = self._low_level_execute_command(look.command(directory))
+            directory = probe.default_directory(self.get_shell_option("remote_tmp", default="~/.ansible/tmp"))
+        answer = self._low_level_execute_command(probe.command(directory))
         if answer["rc"] != 0:
             return {**result, "failed": True, "msg": answer["stderr"].strip()}
-        seen = look.read(answer["stdout_lines"])
+        seen = probe.read(answer["stdout_lines"])
         runs = sorted(seen.runs, key=lambda run: run.state["started"])
         return {
             **result,
@@ -36,7 +37,7 @@ class ActionModule(ActionBase):
         }
 
 
-def described(run: look.Run, now: float) -> dict[str, t.Any]:
+def described(run: probe.Run, now: float) -> dict[str, t.Any]:
     state, pace = run.state, Pace()
     pace.see(state)
     return {

@@ -13,7 +13,8 @@ from ansible import constants
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import callback_loader
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.plugin_utils import journal, page, report
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import reader
+from ansible_collections.boxlift.portal.plugins.plugin_utils.report import build, page
 
 FOLDER = "boxlift-journal"
 
@@ -50,7 +51,7 @@ def configured() -> str:
 
 def make(journals: list[str], dest: str, title: str, check: bool) -> dict[str, t.Any]:
     """Write both files where they differ; say how the move stands."""
-    content = report.build(journal.read(journals), title)
+    content = build.build(reader.read(journals), title)
     files = {
         "html": (os.path.join(dest, "report.html"), page.render(content)),
         "json": (os.path.join(dest, "report.json"), json.dumps(content, indent=2, ensure_ascii=False) + "\n"),

@@ -44,7 +44,7 @@ import time
 import typing as t
 
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.boxlift.portal.plugins.plugin_utils.redact import Redactor
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.redact import Redactor
 
 VERSION = 1
 COLLECTION = "boxlift.portal."

@@ -353,7 +353,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.manifest import write_manifest
 from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Fetch
 from ansible_collections.boxlift.portal.plugins.module_utils.download.options import FETCH_OPTIONS, fetch_from
-from ansible_collections.boxlift.portal.plugins.module_utils.download.prove import Prove
+from ansible_collections.boxlift.portal.plugins.module_utils.download.proof import Prove
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.database import StagedDatabase

@@ -250,12 +250,12 @@ import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import find_parts
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.manifest import (
     compare,
     read_manifest,
     write_manifest,
 )
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import find_parts
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Outcome
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.sums import check_expected, expected_sums
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.verify import verify

@@ -240,11 +240,11 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
-from ansible_collections.boxlift.portal.plugins.module_utils.sql import staging
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, Login, connect
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump import Survey, dump_files, feed_files
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.importer import RowsSoFar
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.load import load_dump
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.files import Survey, dump_files, feed_files
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load import staging
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.from_files import load_dump
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.importer import RowsSoFar
 
 
 def live_tables(login: Login, database: str) -> list[str]:

@@ -189,11 +189,11 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.portal import copying
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
-from ansible_collections.boxlift.portal.plugins.module_utils.sql import refresh
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, Login
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.refresh import sync
 
 
-def diff(done: refresh.Done) -> dict[str, str]:
+def diff(done: sync.Done) -> dict[str, str]:
     """The tables that go and those that come; of one that is loaded the former content is of no interest."""
     return {
         "before_header": "tables that the other server does not have",

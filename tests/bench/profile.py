@@ -13,11 +13,11 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import Cipher
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.inflate import READ_SIZE, Inflater
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import find_parts
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import find_parts
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import scan_part
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.stream import PartStream, backup_cipher
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.chain import Chain
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.placing import Part, ProvePart, Tree
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.tasks import Part, ProvePart, Tree
 
 _RUNS = 3
 

@@ -19,9 +19,9 @@ import zlib
 
 from ansible_collections.boxlift.portal.plugins.module_utils.acceptance.judge import AREAS, Measured, kinds_of
 from ansible_collections.boxlift.portal.plugins.module_utils.acceptance.tools import MIB, read_fio, read_wrk
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.crew import processors
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DatabaseError, execute, rows
+from ansible_collections.boxlift.portal.plugins.module_utils.workers import processors
 
 Run = t.Callable[[t.Sequence[str]], "tuple[int, str, str]"]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import Cipher
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.continuity import Continuity
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import PartFiles
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import PartFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import (
     Report,
     Volume,

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import HEADER_SIZE, Cipher
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import PartFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.order import Link, right_order
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import PartFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Volume
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import (
     DumpFile,

@@ -15,8 +15,7 @@ import json
 import os
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.crew import Crew, processors
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import PartFiles
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import PartFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import (
     REMEDIES,
     Outcome,
@@ -30,6 +29,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.sums import
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.finding import Finding
 from ansible_collections.boxlift.portal.plugins.module_utils.state import read_json, write_json
+from ansible_collections.boxlift.portal.plugins.module_utils.workers import Crew, processors
 
 VERSION = 1
 _MOST_RANGES = 5

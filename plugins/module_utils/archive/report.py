@@ -9,7 +9,7 @@ import dataclasses
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import Cipher
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import Kind, PartFiles
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import Kind, PartFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import MOST_NAMED, PartScan, Tally, dump_index
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import State, printable
 from ansible_collections.boxlift.portal.plugins.module_utils.finding import Finding

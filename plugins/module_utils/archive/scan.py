@@ -17,7 +17,7 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import HEADER_SIZE, Cipher, WrongPassword
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.inflate import Marker
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import Kind, PartFiles
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import Kind, PartFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.safety import refusal
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.stream import PartStream, Progress, backup_cipher
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import (

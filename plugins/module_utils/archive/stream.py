@@ -12,7 +12,7 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import HEADER_SIZE, Cipher, open_cipher
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault, looks_like_html
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.inflate import READ_SIZE, Inflater
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import Kind, PartFiles
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import Kind, PartFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import BLOCK
 
 Progress = t.Callable[[int], None]

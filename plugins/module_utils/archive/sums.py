@@ -11,7 +11,7 @@ import os
 import re
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import split_name
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import split_name
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Outcome, Volume, backup_finding
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 

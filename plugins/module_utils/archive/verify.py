@@ -9,12 +9,12 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.assembly import Assembly
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import Cipher
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.crew import Crew, processors
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import find_parts
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import find_parts
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, scan_part
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.stream import Progress, backup_cipher
+from ansible_collections.boxlift.portal.plugins.module_utils.workers import Crew, processors
 
 
 def verify(path: str, password: str | None = None, jobs: int | None = None, progress: Progress | None = None) -> Report:

@@ -15,7 +15,9 @@ import time
 import typing as t
 import urllib.parse
 
-from ansible_collections.boxlift.portal.plugins.module_utils.download.answer import (
+from ansible_collections.boxlift.portal.plugins.module_utils.download.chunks import AnswerStream, said
+from ansible_collections.boxlift.portal.plugins.module_utils.download.proxy import connection_to
+from ansible_collections.boxlift.portal.plugins.module_utils.download.response import (
     READ_SIZE,
     UNKNOWN,
     Body,
@@ -23,8 +25,6 @@ from ansible_collections.boxlift.portal.plugins.module_utils.download.answer imp
     Refused,
     Unusable,
 )
-from ansible_collections.boxlift.portal.plugins.module_utils.download.chunks import AnswerStream, said
-from ansible_collections.boxlift.portal.plugins.module_utils.download.proxy import connection_to
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 
 __all__ = ("READ_SIZE", "UNKNOWN", "Body", "Client", "Interrupted", "Refused", "Unusable", "tls_context")

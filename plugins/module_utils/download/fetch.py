@@ -10,24 +10,24 @@ import time
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.assembly import Assembly
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.crew import processors
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import PartFiles, kind_of, split_name
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import PartFiles, kind_of, split_name
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report, Volume
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import scan_part
 from ansible_collections.boxlift.portal.plugins.module_utils.download.account import Account
+from ansible_collections.boxlift.portal.plugins.module_utils.download.bandwidth import Pace
 from ansible_collections.boxlift.portal.plugins.module_utils.download.client import Client
 from ansible_collections.boxlift.portal.plugins.module_utils.download.failures import damaged_at_source
-from ansible_collections.boxlift.portal.plugins.module_utils.download.pace import Pace
 from ansible_collections.boxlift.portal.plugins.module_utils.download.placing import Placing
-from ansible_collections.boxlift.portal.plugins.module_utils.download.prove import Prove, Prover
+from ansible_collections.boxlift.portal.plugins.module_utils.download.proof import Prove, Prover
 from ansible_collections.boxlift.portal.plugins.module_utils.download.request import Request
 from ansible_collections.boxlift.portal.plugins.module_utils.download.sources import Sources
 from ansible_collections.boxlift.portal.plugins.module_utils.download.state import FetchState
-from ansible_collections.boxlift.portal.plugins.module_utils.download.work import Work
+from ansible_collections.boxlift.portal.plugins.module_utils.download.threads import Work
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.state import Lock
+from ansible_collections.boxlift.portal.plugins.module_utils.workers import processors
 
 __all__ = ("Fetch", "Prove", "Request")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.download.answer import (
+from ansible_collections.boxlift.portal.plugins.module_utils.download.response import (
     READ_SIZE,
     Body,
     Interrupted,

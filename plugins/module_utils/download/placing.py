@@ -8,9 +8,9 @@ import os
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import Cipher
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import PartFiles, kind_of
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import PartFiles, kind_of
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, cipher_of
-from ansible_collections.boxlift.portal.plugins.module_utils.download.prove import Prove
+from ansible_collections.boxlift.portal.plugins.module_utils.download.proof import Prove
 from ansible_collections.boxlift.portal.plugins.module_utils.download.request import Request
 from ansible_collections.boxlift.portal.plugins.module_utils.download.schedule import Part
 from ansible_collections.boxlift.portal.plugins.module_utils.download.state import FetchState

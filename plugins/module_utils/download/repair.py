@@ -6,11 +6,10 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.bit_flip import flipped
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.flip import flipped
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.inflate import READ_SIZE
 from ansible_collections.boxlift.portal.plugins.module_utils.download.account import Account
-from ansible_collections.boxlift.portal.plugins.module_utils.download.asking import Rebuilt
 from ansible_collections.boxlift.portal.plugins.module_utils.download.failures import (
     always_damaged,
     damaged_at_source,
@@ -18,6 +17,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.download.failures i
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.download.partial import Partial
 from ansible_collections.boxlift.portal.plugins.module_utils.download.request import Request
+from ansible_collections.boxlift.portal.plugins.module_utils.download.retry import Rebuilt
 from ansible_collections.boxlift.portal.plugins.module_utils.download.schedule import Part
 from ansible_collections.boxlift.portal.plugins.module_utils.download.sources import Sources
 from ansible_collections.boxlift.portal.plugins.module_utils.download.transfer import Transfer

@@ -8,7 +8,7 @@ import dataclasses
 import re
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import part_name, split_name
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import part_name, split_name
 from ansible_collections.boxlift.portal.plugins.module_utils.download.partial import SEGMENT
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 

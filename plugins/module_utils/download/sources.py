@@ -10,10 +10,10 @@ import threading
 import typing as t
 import urllib.parse
 
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import split_name
-from ansible_collections.boxlift.portal.plugins.module_utils.download.answer import Body
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import split_name
 from ansible_collections.boxlift.portal.plugins.module_utils.download.client import Client
 from ansible_collections.boxlift.portal.plugins.module_utils.download.local import get_file
+from ansible_collections.boxlift.portal.plugins.module_utils.download.response import Body
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 
 

@@ -9,17 +9,17 @@ import threading
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import looks_like_html
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import Kind
-from ansible_collections.boxlift.portal.plugins.module_utils.download.answer import (
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import Kind
+from ansible_collections.boxlift.portal.plugins.module_utils.download.bandwidth import Pace
+from ansible_collections.boxlift.portal.plugins.module_utils.download.partial import Partial
+from ansible_collections.boxlift.portal.plugins.module_utils.download.response import (
     UNKNOWN,
     Body,
     Interrupted,
     Refused,
     Unusable,
 )
-from ansible_collections.boxlift.portal.plugins.module_utils.download.asking import Asking, Rebuilt, Stopped
-from ansible_collections.boxlift.portal.plugins.module_utils.download.pace import Pace
-from ansible_collections.boxlift.portal.plugins.module_utils.download.partial import Partial
+from ansible_collections.boxlift.portal.plugins.module_utils.download.retry import Asking, Rebuilt, Stopped
 from ansible_collections.boxlift.portal.plugins.module_utils.download.sources import Source, Sources
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 

@@ -15,7 +15,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.client impor
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import CannotLook, DoesNotApply
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import PortalFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.login import portal_login
-from ansible_collections.boxlift.portal.plugins.module_utils.portal.phpvalues import Value
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.values import Value
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.site import has_table
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import Login, rows
 

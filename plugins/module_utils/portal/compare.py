@@ -14,7 +14,7 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import PortalFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.info import disk_modules
-from ansible_collections.boxlift.portal.plugins.module_utils.portal.phpvalues import to_python
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.values import to_python
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.redact import MASK, is_secret, redact
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import rows
 

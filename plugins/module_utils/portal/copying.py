@@ -9,10 +9,10 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.rsync import Fetched, fetching
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
-from ansible_collections.boxlift.portal.plugins.module_utils.sql import refresh
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import Login
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.importer import default_jobs
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.source import snapshot
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.importer import default_jobs
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.refresh import sync
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.refresh.snapshot import snapshot
 
 
 class Portal(t.NamedTuple):
@@ -24,15 +24,15 @@ class Portal(t.NamedTuple):
     name: str
 
 
-def plan(portal: Portal, login: Login, database: str) -> tuple[refresh.Done, Fetched]:
+def plan(portal: Portal, login: Login, database: str) -> tuple[sync.Done, Fetched]:
     """What copy() would do."""
     with snapshot(portal.database_command, portal.login_user, portal.name) as source:
-        done = refresh.plan(source, portal.name, login, database)
+        done = sync.plan(source, portal.name, login, database)
     with fetching(portal.files_command, lambda _size, _files: None, check=True) as files:
         return done, files.result()
 
 
-def copy(portal: Portal, login: Login, database: str, progress: Progress) -> tuple[refresh.Done, Fetched]:
+def copy(portal: Portal, login: Login, database: str, progress: Progress) -> tuple[sync.Done, Fetched]:
     """Make the database equal, and let the command fetch the files meanwhile.
 
     Killed at any moment, it is completed by the next call. Raises BoxliftError where either fails; the other is ended.
@@ -56,5 +56,5 @@ def copy(portal: Portal, login: Login, database: str, progress: Progress) -> tup
         with snapshot(portal.database_command, portal.login_user, portal.name) as source:
             # Not before the moment of which the rows are: a file is there before the row that names it.
             files = stack.enter_context(fetching(portal.files_command, on_files))
-            done = refresh.refresh(source, portal.name, login, database, jobs=default_jobs(), on_bytes=on_rows)
+            done = sync.refresh(source, portal.name, login, database, jobs=default_jobs(), on_bytes=on_rows)
         return done, files.result()

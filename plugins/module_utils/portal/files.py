@@ -11,9 +11,9 @@ import tempfile
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.portal.dbconn import PhpStatements
-from ansible_collections.boxlift.portal.plugins.module_utils.portal.phpconfig import PhpConfig
-from ansible_collections.boxlift.portal.plugins.module_utils.portal.phpvalues import Value
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.config import PhpConfig
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.dbconn import PhpStatements
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.values import Value
 
 SETTINGS, SETTINGS_EXTRA, DBCONN = ".settings.php", ".settings_extra.php", "php_interface/dbconn.php"
 

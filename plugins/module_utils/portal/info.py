@@ -10,7 +10,7 @@ import json
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import PortalFiles, module_version, read
-from ansible_collections.boxlift.portal.plugins.module_utils.portal.phpvalues import Opaque
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.values import Opaque
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import quote_name, rows
 
 if t.TYPE_CHECKING:

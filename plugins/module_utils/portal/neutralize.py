@@ -12,7 +12,7 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.portal import options, settings
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import PortalFiles
-from ansible_collections.boxlift.portal.plugins.module_utils.portal.phpvalues import to_python
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.values import to_python
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.redact import redact_pair
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.silence import DETACH_BUCKETS, RULES, Rule
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import execute, quote_name, rows

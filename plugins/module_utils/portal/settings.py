@@ -9,10 +9,10 @@ import pathlib
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.portal.dbconn import CONSTANT, VARIABLE, PhpStatements
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import DBCONN, SETTINGS, PortalFiles, replace
-from ansible_collections.boxlift.portal.plugins.module_utils.portal.phpconfig import PhpConfig
-from ansible_collections.boxlift.portal.plugins.module_utils.portal.phpvalues import from_python, same, to_python
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.config import PhpConfig
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.dbconn import CONSTANT, VARIABLE, PhpStatements
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.values import from_python, same, to_python
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.redact import redact_pair
 
 

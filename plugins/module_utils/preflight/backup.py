@@ -15,7 +15,7 @@ import urllib.parse
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.inflate import Marker, read_marker
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import (
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import (
     Kind,
     PartFiles,
     find_parts,

@@ -7,9 +7,9 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.sql import staging
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import Login, connect
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.importer import Importer, RowsSoFar, default_jobs
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load import staging
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.importer import Importer, RowsSoFar, default_jobs
 
 if t.TYPE_CHECKING:
     from pymysql.connections import Connection

@@ -16,7 +16,7 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import HEADER_SIZE
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, in_dump
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import Entry, State, TarFault, Walker
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.placing import Part
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.tasks import Part
 
 NOTE_SECONDS = 2.0
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.saved import from_json, to_json
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan_json import from_json, to_json
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import State
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.sink import Counts, Mark
 

@@ -18,19 +18,21 @@ import time
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.assembly import Assembly
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.crew import Crew, Told
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import (
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import (
     find_parts,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.sums import check_expected, expected_sums
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.board import Board
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.dumpfeed import Database, DumpFeed, DumpMark
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.intake import Intake
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.marks import PartState
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.placing import (
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.offers import Intake
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.parts import Board
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.sink import Counts, Mark, Routes
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.source import Source, stamp
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.strays import remove_strays
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.tasks import (
     PlaceLead,
     Proven,
     ProvePart,
@@ -38,10 +40,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.restore.placing imp
     Tree,
     work,
 )
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.sink import Counts, Mark, Routes
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.source import Source, stamp
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.strays import remove_strays
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.writer import TreeWriter
+from ansible_collections.boxlift.portal.plugins.module_utils.workers import Crew, Told
 
 _LISTEN_SECONDS = 0.2
 _TELL_SECONDS = 0.5

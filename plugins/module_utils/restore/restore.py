@@ -14,14 +14,12 @@ import os
 import time
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.crew import processors
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report
+from ansible_collections.boxlift.portal.plugins.module_utils.disk import check_room
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.dumpfeed import Database
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.pipeline import Pipeline, Replaced, Staging
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.placing import Tree
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.room import check_room
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.sink import Routes
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.source import (
     LocalParts,
@@ -31,7 +29,9 @@ from ansible_collections.boxlift.portal.plugins.module_utils.restore.source impo
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.specials import survey
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.switch import Trees, remove_tree, switch_in
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.tasks import Tree
 from ansible_collections.boxlift.portal.plugins.module_utils.state import Lock, read_json, write_json
+from ansible_collections.boxlift.portal.plugins.module_utils.workers import processors
 
 CHECKPOINT_SECONDS = 5.0
 

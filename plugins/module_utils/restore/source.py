@@ -8,7 +8,7 @@ import os
 import time
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import find_parts
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import find_parts
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report
 
 if t.TYPE_CHECKING:  # a restore from a disk need not load what a download needs

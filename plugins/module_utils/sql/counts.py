@@ -7,9 +7,9 @@ from __future__ import annotations
 import functools
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.fault import RowsMissing
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.loaders import Loaders
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.session import Session
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.fault import RowsMissing
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.pool import Loaders
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.session import Session
 
 _ALONE = 20
 _TOGETHER = 50

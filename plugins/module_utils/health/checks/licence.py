@@ -19,8 +19,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.model import
     warned,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import check
-from ansible_collections.boxlift.portal.plugins.module_utils.portal.dbconn import PhpStatements
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import read
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.dbconn import PhpStatements
 
 _HEADER = re.compile(r"\((DEMO|[0-9a-f]{32})\)")
 

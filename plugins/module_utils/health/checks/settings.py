@@ -19,7 +19,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.model import
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import check
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import DBCONN, read
-from ansible_collections.boxlift.portal.plugins.module_utils.portal.phpvalues import Opaque
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.values import Opaque
 
 _NEEDS = ("settings.readable",)
 # Keys that installation images ship; everybody knows them.

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible_collections.boxlift.portal.plugins.callback import journal
-from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import read
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import read
 from unit.plugins.playbook import run_playbook
 
 CANARY = "CANARY"

@@ -10,8 +10,8 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.boxlift.portal.plugins.module_utils.sql import staging
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import execute, rows
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load import staging
 from ansible_collections.boxlift.portal.plugins.modules import database_import
 from unit.plugins.module_utils.sql import samples
 

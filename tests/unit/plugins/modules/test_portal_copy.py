@@ -12,8 +12,8 @@ import typing as t
 
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.sql import chunks, refresh, source
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import execute, rows
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.refresh import chunks, snapshot, sync
 from ansible_collections.boxlift.portal.plugins.modules import portal_copy
 
 TABLES = """
@@ -96,28 +96,28 @@ def test_a_file_that_is_saved_just_before_the_moment_of_the_rows_comes_as_well(s
 
 
 def test_files_come_while_rows_come(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = refresh.refresh
+    real = sync.refresh
 
-    def waiting(*arguments: t.Any, **more: t.Any) -> refresh.Done:
+    def waiting(*arguments: t.Any, **more: t.Any) -> sync.Done:
         deadline = time.monotonic() + 10
         while not (site.copied_files / "index.php").exists():
             assert time.monotonic() < deadline
             time.sleep(0.01)
         return real(*arguments, **more)
 
-    monkeypatch.setattr(refresh, "refresh", waiting)
+    monkeypatch.setattr(sync, "refresh", waiting)
     assert not site.refresh()["failed"]
     assert site.equal()
 
 
 def test_files_that_fail_end_the_rows(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    def endless(*_arguments: t.Any, on_bytes: t.Callable[[int], None], **_more: t.Any) -> refresh.Done:
+    def endless(*_arguments: t.Any, on_bytes: t.Callable[[int], None], **_more: t.Any) -> sync.Done:
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             on_bytes(1)
         raise AssertionError("nobody has ended it")
 
-    monkeypatch.setattr(refresh, "refresh", endless)
+    monkeypatch.setattr(sync, "refresh", endless)
     site.files_command = ["sh", "-c", "exit 23"]
     assert "sh ended with 23" in site.refresh()["msg"]
 
@@ -125,12 +125,12 @@ def test_files_that_fail_end_the_rows(site: Site, monkeypatch: pytest.MonkeyPatc
 def test_rows_that_fail_end_the_files(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     pid = site.folder / "pid"
 
-    def failing(*_arguments: t.Any, **_more: t.Any) -> refresh.Done:
+    def failing(*_arguments: t.Any, **_more: t.Any) -> sync.Done:
         while not (pid.exists() and pid.read_text().strip()):
             time.sleep(0.01)
         raise BoxliftError("A table is crashed.", "Mend it.")
 
-    monkeypatch.setattr(refresh, "refresh", failing)
+    monkeypatch.setattr(sync, "refresh", failing)
     site.files_command = ["sh", "-c", f"echo $$ > {pid}; exec sleep 60"]
     began = time.monotonic()
     assert site.refresh()["msg"].startswith("A table is crashed.")
@@ -236,7 +236,7 @@ def test_a_killed_run_is_completed_by_the_next(site: Site, monkeypatch: pytest.M
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(refresh.Loaders, "drain", killed)
+        patch.setattr(sync.Loaders, "drain", killed)
         site.refresh()
     site.refresh()
     assert site.equal()
@@ -252,8 +252,8 @@ def test_of_a_large_table_only_rows_that_differ_come(site: Site) -> None:
     def loaded() -> int:
         """Bytes of it."""
         seen = [0]
-        with source.snapshot(site.command, "root", site.source) as production:
-            refresh.refresh(production, site.source, site.mariadb.login, site.copy, jobs=2, on_bytes=seen.append)
+        with snapshot.snapshot(site.command, "root", site.source) as production:
+            sync.refresh(production, site.source, site.mariadb.login, site.copy, jobs=2, on_bytes=seen.append)
         assert site.equal()
         return seen[-1]
 
@@ -283,8 +283,8 @@ def test_changes_all_over_a_table(site: Site) -> None:
     execute(site.production, "UPDATE large SET V = ID + 40 WHERE ID % 40 = 0 AND ID < 20000")  # values of others before
     execute(site.production, "DELETE FROM large WHERE ID BETWEEN 30000 AND 34999")
     seen: list[int] = []
-    with source.snapshot(site.command, "root", site.source) as production:
-        done = refresh.refresh(production, site.source, site.mariadb.login, site.copy, jobs=2, on_bytes=seen.append)
+    with snapshot.snapshot(site.command, "root", site.source) as production:
+        done = sync.refresh(production, site.source, site.mariadb.login, site.copy, jobs=2, on_bytes=seen.append)
     assert done.loaded == ["large"] and seen[-1] < 1500 * 30
     assert site.equal()
 
@@ -435,16 +435,16 @@ def at_table(site: Site, monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., Non
     monkeypatch.setattr(chunks, "_TABLES_AT_ONCE", 1)
 
     def at(number: int, *statements: str) -> None:
-        real = source.Source.reading
+        real = snapshot.Source.reading
         begun = itertools.count()
 
-        def reading(there: source.Source) -> t.Any:
+        def reading(there: snapshot.Source) -> t.Any:
             if next(begun) == number:
                 for statement in statements:
                     execute(site.production, statement)
             return real(there)
 
-        monkeypatch.setattr(source.Source, "reading", reading)
+        monkeypatch.setattr(snapshot.Source, "reading", reading)
 
     return at
 
@@ -545,7 +545,7 @@ def test_a_command_that_fails_says_why_and_the_next_run_mends_it(site: Site, scr
 
 
 def test_a_command_that_says_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "_LOGIN_SECONDS", 0.3)
+    monkeypatch.setattr(snapshot, "_LOGIN_SECONDS", 0.3)
     site.answer("exec sleep 60")
     result = site.refresh()
     assert result["failed"] and "cannot be read through" in result["msg"]

@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.archive import manifest as manifest_module
 from ansible_collections.boxlift.portal.plugins.module_utils.archive import sums as sums_module
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import PartFiles, find_parts
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.manifest import (
     Comparison,
     compare,
     read_manifest,
     write_manifest,
 )
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import PartFiles, find_parts
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.sums import (
     CHUNK,
     check_expected,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import WrongPassword
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import kind_of, part_name
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import kind_of, part_name
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, scan_file
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress

@@ -14,7 +14,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.verify import verify
-from ansible_collections.boxlift.portal.plugins.module_utils.download.work import SAMPLE
+from ansible_collections.boxlift.portal.plugins.module_utils.download.threads import SAMPLE
 from lab.cloud.server import CloudServer, Served
 
 from .conftest import SEGMENT, Lab

@@ -10,8 +10,8 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.boxlift.portal.plugins.module_utils.download.answer import Refused
 from ansible_collections.boxlift.portal.plugins.module_utils.download.local import get_file
+from ansible_collections.boxlift.portal.plugins.module_utils.download.response import Refused
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from lab.cloud.faults import Fault
 

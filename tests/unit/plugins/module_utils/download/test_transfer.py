@@ -11,10 +11,10 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import kind_of
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import kind_of
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, scan_file
-from ansible_collections.boxlift.portal.plugins.module_utils.download import chunks, work
-from ansible_collections.boxlift.portal.plugins.module_utils.download.answer import READ_SIZE
+from ansible_collections.boxlift.portal.plugins.module_utils.download import chunks, threads
+from ansible_collections.boxlift.portal.plugins.module_utils.download.response import READ_SIZE
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from lab.cloud.faults import Fault
 from lab.cloud.server import HTML_PAGE
@@ -25,7 +25,7 @@ from .conftest import SEGMENT, Lab, of_part
 @pytest.fixture
 def single(monkeypatch: pytest.MonkeyPatch) -> None:
     """One range for each request, however fast the line is."""
-    monkeypatch.setattr(work, "LONGEST_STRETCH", 1)
+    monkeypatch.setattr(threads, "LONGEST_STRETCH", 1)
 
 
 @pytest.mark.usefixtures("single")
@@ -49,7 +49,7 @@ def test_a_fast_line_gets_longer_requests(lab: Lab) -> None:
     lab.assert_here()
     asked = [str(request.range)[6:].split("-") for request in of_part(cloud.served, lab.parts[1].name)]
     sizes = {(int(last) + 1 - int(first)) // SEGMENT for first, last in asked}
-    assert max(sizes) == work.LONGEST_STRETCH
+    assert max(sizes) == threads.LONGEST_STRETCH
     assert len(asked) < 900_000 // SEGMENT / 3
 
 

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.portal import neutralize, silence
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.copymark import Mark
-from ansible_collections.boxlift.portal.plugins.module_utils.portal.phpvalues import to_python
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.values import to_python
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DatabaseError
 from unit.plugins.module_utils.health import toy_fixtures
 from unit.plugins.module_utils.health.toy_portal import CRYPTO_KEY, DOMAIN

@@ -8,7 +8,7 @@ import dataclasses
 import typing as t
 
 import pytest
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import Kind
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import Kind
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.finding import Finding
 from ansible_collections.boxlift.portal.plugins.module_utils.preflight import backup, disk

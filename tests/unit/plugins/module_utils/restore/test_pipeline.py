@@ -10,9 +10,9 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.kinds import find_parts
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.saved import from_json, to_json
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import find_parts
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import scan_part
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan_json import from_json, to_json
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.restore import restore as restore_module
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.pipeline import Pipeline

@@ -16,7 +16,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.restore import rest
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.database import StagedDatabase
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.restore import Request, Restore
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import connect, execute, quote_name, rows
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.importer import Importer
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.importer import Importer
 from lab.archive_writer import Entry, write_archive
 from lab.reference import reference_backups
 

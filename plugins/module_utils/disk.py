@@ -1,0 +1,65 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether there is room for the tree, before anything is written."""
+
+from __future__ import annotations
+
+import os
+
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.inflate import read_marker
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import PartFiles, find_parts
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.verify import verify
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+
+_BLOCK = 4096
+_MARKER = 37
+# On the disk everything takes whole blocks, in the archive less: with twice the stream's size even small files fit.
+_AMPLE = 2
+
+
+def check_room(directory: str, source: str, password: str | None, with_database: bool) -> None:
+    """Raises BoxliftError where the tree of the backup `source` does not fit into `directory`.
+
+    What the parts state about themselves tells where room is ample. Only where it is not, the backup is read to count
+    exactly what its tree needs.
+    """
+    free = _free(directory)
+    stated = _stated(find_parts(source))
+    if stated is not None and free >= stated * _AMPLE:
+        return
+    tally = verify(source, password).tally
+    needed = tally.content + _BLOCK * (tally.files + tally.directories)
+    if with_database:
+        needed -= sum(dump.size for dump in tally.dumps)
+    if free < needed:
+        raise BoxliftError(
+            f"{directory} has {_gib(free)} free and the tree needs {_gib(needed)} beside the live one.",
+            "Make room, or mount a larger file system there. Nothing was written.",
+        )
+
+
+def _stated(parts: PartFiles) -> int | None:
+    """Bytes of the stream as the parts state them, None where they do not."""
+    if not parts.kind.compressed:
+        return sum(os.path.getsize(path) for path in parts.present.values())
+    total = 0
+    for path in parts.present.values():
+        with open(path, "rb") as part:
+            try:
+                marker = read_marker(part.read(_MARKER))
+            except PartFault:
+                return 0  # not intact, and the proof says so
+        if marker is None:
+            return None
+        total += marker.data_size
+    return total
+
+
+def _free(directory: str) -> int:
+    room = os.statvfs(directory)
+    return room.f_bavail * room.f_frsize
+
+
+def _gib(size: int) -> str:
+    return f"{size / 1024**3:.1f} GiB"

@@ -1,0 +1,152 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a statement of a dump means, or why it is refused. Nothing else than these commands ever reaches a server.
+
+A backup comes from outside: its dump is read as an attacker's letter. Statements are understood from their tokens
+and run as those tokens; comments and executable comments never get through.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump import literals
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.charsets import SAFE_CHARSETS
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.create_table import TableDefinition, parse_table
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.create_view import ViewDefinition, parse_view
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.fault import StatementRefused
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.lexer import LexError, tokenize
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.statements import Statement
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.token_cursor import Cursor, Refused
+
+_FIRST_WORD = re.compile(rb"[A-Za-z]+")
+
+
+@dataclass(frozen=True)
+class SetCharset:
+    """SET NAMES: how the bytes of the following statements are to be read."""
+
+    charset: str
+
+
+@dataclass(frozen=True)
+class SetCollation:
+    """The database's default collation, from the file …_after_connect.sql."""
+
+    collation: str
+
+
+@dataclass(frozen=True)
+class DropTable:
+    name: str
+
+
+@dataclass(frozen=True)
+class DropView:
+    name: str
+
+
+@dataclass(frozen=True)
+class CreateTable:
+    name: str
+    definition: TableDefinition
+
+
+@dataclass(frozen=True)
+class CreateView:
+    name: str
+    definition: ViewDefinition
+
+
+@dataclass(frozen=True)
+class Insert:
+    """Rows for a table; they begin at `body` in the statement's text."""
+
+    table: str
+    body: int
+    rows: int
+
+
+Command = t.Union[SetCharset, SetCollation, DropTable, DropView, CreateTable, CreateView, Insert]
+
+
+def classify(statement: Statement, *, after_connect: bool = False, databases: t.Collection[str] = ()) -> Command:
+    """The command, or `StatementRefused`. `databases` are those on the server: a view must not name one of them."""
+    try:
+        if not after_connect:
+            insert = _insert(statement)
+            if insert is not None:
+                return insert
+        return _command(statement.text, after_connect, databases)
+    except (Refused, LexError, literals.NotLiterals) as error:
+        raise StatementRefused(
+            str(error), file=statement.file, offset=statement.offset, line=statement.line, text=statement.text
+        ) from error
+
+
+def _insert(statement: Statement) -> Insert | None:
+    if statement.shape is not None:
+        return Insert(statement.shape.table, statement.shape.body, statement.shape.rows)
+    header = literals.header(statement.text)
+    if header is None:
+        return None
+    table, body = header
+    return Insert(table, body, sum(1 for _row in literals.rows(statement.text, body)))
+
+
+def _command(text: bytes, after_connect: bool, databases: t.Collection[str]) -> Command:
+    first = _FIRST_WORD.match(text)
+    verb = first.group().decode("ascii").upper() if first else ""
+    allowed = ("SET", "ALTER") if after_connect else ("SET", "DROP", "CREATE")
+    if verb not in allowed:
+        raise Refused("INSERT is allowed for rows of literals only" if verb == "INSERT" else "it is not on the list")
+    cursor = Cursor(tokenize(text))
+    cursor.next()
+    if verb == "SET":
+        return _set_names(cursor)
+    if verb == "ALTER":
+        return _alter_database(cursor)
+    if verb == "DROP":
+        return _drop(cursor)
+    if cursor.accept("TABLE"):
+        name, definition = parse_table(text, cursor)
+        return CreateTable(name, definition)
+    name, view = parse_view(text, cursor, databases)
+    return CreateView(name, view)
+
+
+def _set_names(cursor: Cursor) -> SetCharset:
+    cursor.expect("NAMES")
+    token = cursor.next()
+    if token.kind not in ("word", "string"):
+        raise Refused("SET NAMES without a character set")
+    charset = token.raw.strip(b"'").decode("ascii", "replace").lower()
+    if charset not in SAFE_CHARSETS:
+        raise Refused(f"the character set {charset} is none that a dump can be read in safely")
+    cursor.expect_end()
+    return SetCharset(charset)
+
+
+def _alter_database(cursor: Cursor) -> SetCollation:
+    cursor.expect("DATABASE")
+    if cursor.next().raw != b"`<DATABASE>`":
+        raise Refused("it names a database")
+    cursor.expect("COLLATE")
+    collation = cursor.next()
+    if collation.kind != "word":
+        raise Refused("COLLATE without a collation")
+    cursor.expect_end()
+    return SetCollation(collation.value)
+
+
+def _drop(cursor: Cursor) -> DropTable | DropView:
+    table = cursor.accept("TABLE")
+    if not table:
+        cursor.expect("VIEW")
+    cursor.expect("IF")
+    cursor.expect("EXISTS")
+    name = cursor.object_name()
+    cursor.expect_end()
+    return DropTable(name) if table else DropView(name)

@@ -1,0 +1,127 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files of a dump on disk: x.sql, x.sql.1, x.sql.2 … and x_after_connect.sql beside them."""
+
+from __future__ import annotations
+
+import os
+import re
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.allowlist import CreateTable, CreateView, Insert
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.fault import DumpError
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.reader import (
+    AFTER_CONNECT,
+    CLOSING_LINE,
+    DumpReader,
+)
+
+CHUNK = 1024 * 1024
+_TAIL = 200
+
+
+def dump_files(given: t.Sequence[str]) -> list[str]:
+    """The files to read, in order: those given, or with one given all that belong to it."""
+    if not given:
+        raise DumpError("No dump is given.", "Set dump to the first file of the dump.")
+    files = list(given)
+    if len(files) == 1:
+        files = _after_connect(files[0]) + _siblings(files[0])
+    for file in files:
+        if not os.path.isfile(file):
+            raise DumpError(f"The dump {file} is not there.", "Correct the option dump.", file=file)
+    return files
+
+
+def _after_connect(first: str) -> list[str]:
+    base = first[: -len(".sql")] if first.endswith(".sql") else first
+    return [base + AFTER_CONNECT] if os.path.isfile(base + AFTER_CONNECT) else []
+
+
+def _siblings(first: str) -> list[str]:
+    folder, name = os.path.split(first)
+    numbered = re.compile(re.escape(name) + r"\.([1-9][0-9]*)\Z")
+    matches = (numbered.match(entry) for entry in os.listdir(folder or ".")) if os.path.isfile(first) else ()
+    numbers = sorted(int(match.group(1)) for match in matches if match)
+    missing = sorted(set(range(1, numbers[-1] + 1)) - set(numbers)) if numbers else []
+    if missing:
+        raise DumpError(
+            f"The dump {first} is not whole: {name}.{missing[0]} is missing, {name}.{numbers[-1]} is there.",
+            "Put the missing file beside the others.",
+            file=f"{first}.{missing[0]}",
+        )
+    return [first] + [f"{first}.{number}" for number in numbers]
+
+
+def check_closing_line(files: t.Sequence[str]) -> None:
+    """The cheapest sign of a cut dump, looked for before anything is touched."""
+    last = [file for file in files if not file.endswith(AFTER_CONNECT)][-1:]
+    tail = b""
+    if last:
+        with open(last[0], "rb") as stream:
+            stream.seek(max(0, os.path.getsize(last[0]) - _TAIL))
+            tail = stream.read()
+    if not last or not tail.rstrip().rpartition(b"\n")[2].startswith(CLOSING_LINE):
+        raise DumpError(
+            f"The dump is cut off: {last[0] if last else 'no file'} does not end with the line "
+            f"'{CLOSING_LINE.decode('ascii')}'.",
+            "A later file of the dump is missing, or the backup was cut: verify it, then fetch what is missing.",
+            file=last[0] if last else None,
+        )
+
+
+class Feedable(t.Protocol):
+    """An importer, or whatever else takes a dump."""
+
+    def feed(self, file: str, data: bytes) -> None: ...
+
+    def end_of_file(self) -> None: ...
+
+
+def feed_files(
+    target: Feedable,
+    files: t.Sequence[str],
+    start: tuple[str, int] | None = None,
+    after_chunk: t.Callable[[], None] = lambda: None,
+) -> None:
+    """Push the files into an importer, from `start` (file and byte offset) on."""
+    remaining = list(files)
+    offset = 0
+    if start is not None:
+        remaining, offset = remaining[remaining.index(start[0]) :], start[1]
+    for file in remaining:
+        with open(file, "rb") as stream:
+            stream.seek(offset)
+            offset = 0
+            for data in iter(lambda: stream.read(CHUNK), b""):
+                target.feed(file, data)
+                after_chunk()
+        target.end_of_file()
+
+
+class Survey:
+    """What a dump holds and whether it is allowed, without a server."""
+
+    def __init__(self) -> None:
+        self._reader = DumpReader()
+        self.tables: list[dict[str, t.Any]] = []
+        self.views: list[str] = []
+
+    def feed(self, file: str, data: bytes) -> None:
+        self._take(self._reader.feed(file, data))
+
+    def end_of_file(self) -> None:
+        self._take(self._reader.end_of_file())
+
+    def finish(self) -> None:
+        self._reader.finish()
+
+    def _take(self, commands: t.Iterable[tuple[t.Any, t.Any]]) -> None:
+        for _statement, command in commands:
+            if isinstance(command, CreateTable):
+                structure_only = command.definition.structure_only
+                self.tables.append({"name": command.name, "rows": 0, "structure_only": structure_only})
+            elif isinstance(command, Insert):
+                self.tables[-1]["rows"] += command.rows
+            elif isinstance(command, CreateView):
+                self.views.append(command.name)

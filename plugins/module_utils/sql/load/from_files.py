@@ -1,0 +1,139 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A whole dump from files into the live database: staged, proven, switched in. Killed anywhere, it goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import Login, connect, rows
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.files import check_closing_line, feed_files
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load import staging
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.importer import (
+    Importer,
+    OnProgress,
+    default_jobs,
+)
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.notes import read_note, write_note
+
+# What a kill may cost, in seconds; a table that takes longer begins again.
+SAVE_EVERY = 10.0
+_IMPORT = "import"
+
+
+class Load(t.NamedTuple):
+    """The import's result (as a dictionary, see ImportResult) and the switch's."""
+
+    imported: dict[str, t.Any]
+    switch: staging.SwitchResult
+    resumed: bool
+
+
+def fingerprint(files: t.Sequence[str]) -> list[list[t.Any]]:
+    """Which dump it is: a killed run goes on only with the very same files."""
+    stats = [(file, os.stat(file)) for file in files]
+    return [[file, stat.st_size, stat.st_mtime_ns] for file, stat in stats]
+
+
+def load_dump(
+    login: Login,
+    live: str,
+    files: t.Sequence[str],
+    *,
+    keep_previous: bool = True,
+    jobs: int | None = None,
+    clock: t.Callable[[], float] = time.monotonic,
+    on_progress: OnProgress | None = None,
+) -> Load:
+    """Import into the staging database, then let it become the live one.
+
+    `on_progress` is told the bytes of the whole dump so far, also where a killed run had come to.
+    """
+    check_closing_line(files)
+    names = staging.Names.of(live)
+    conn = connect(login)
+    try:
+        _take_lock(conn, live)
+        imported, resumed = _stage(conn, login, names, files, jobs or default_jobs(), clock, on_progress)
+        switch = staging.switch_in(conn, names.staging, names.live, names.previous)
+        if not keep_previous:
+            staging.drop(conn, names.previous)
+        return Load(imported, switch, resumed)
+    finally:
+        conn.close()
+
+
+def _take_lock(conn: t.Any, live: str) -> None:
+    """One import of a database at a time; the server frees the lock when the connection ends, however it ends."""
+    name = f"boxlift:{live}"[:64]
+    if rows(conn, "SELECT GET_LOCK(%s, 0) AS got", (name,))[0]["got"] != 1:
+        owner = rows(conn, "SELECT IS_USED_LOCK(%s) AS id", (name,))[0]["id"]
+        raise BoxliftError(
+            f"Another import into {live} is at work: connection {owner} of the database server.",
+            "Wait for it, or end it.",
+        )
+
+
+def _stage(
+    conn: t.Any,
+    login: Login,
+    names: staging.Names,
+    files: t.Sequence[str],
+    jobs: int,
+    clock: t.Callable[[], float],
+    on_progress: OnProgress | None,
+) -> tuple[dict[str, t.Any], bool]:
+    """Everything into the staging database; what a killed run has done is not done again."""
+    mark = fingerprint(files)
+    staging.end_connections(conn, names.staging)
+    note = read_note(conn, names.staging, _IMPORT)
+    resumed = note is not None and note["files"] == mark
+    if not resumed:
+        staging.create_empty(conn, names.staging)
+        note = {"files": mark, "state": None, "result": None}
+        write_note(conn, names.staging, _IMPORT, note)
+    if note["result"] is None:
+        note["result"] = _import(conn, login, names.staging, files, note, jobs, clock, on_progress)
+        write_note(conn, names.staging, _IMPORT, note)
+    return note["result"], resumed
+
+
+def _import(
+    conn: t.Any,
+    login: Login,
+    database: str,
+    files: t.Sequence[str],
+    note: dict[str, t.Any],
+    jobs: int,
+    clock: t.Callable[[], float],
+    on_progress: OnProgress | None,
+) -> dict[str, t.Any]:
+    before = 0
+
+    def tell(table: str, table_rows: int, size: int) -> None:
+        if on_progress is not None:
+            on_progress(table, table_rows, before + size)
+
+    importer = Importer(lambda: connect(login, database), jobs=jobs, on_progress=tell, state=note["state"])
+    try:
+        position = importer.safe_position
+        if position is not None:
+            passed = files[: list(files).index(position[0])]
+            before = position[1] + sum(os.path.getsize(file) for file in passed)
+        saved_at = clock()
+
+        def save() -> None:
+            nonlocal saved_at
+            if clock() - saved_at >= SAVE_EVERY:
+                write_note(conn, database, _IMPORT, {**note, "state": importer.state()})
+                saved_at = clock()
+
+        feed_files(importer, files, importer.safe_position, save)
+        result = importer.finish()
+        return dataclasses.asdict(result)
+    finally:
+        importer.close()

@@ -1,0 +1,162 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What of a dump is done, unit by unit, and from where a killed import goes on.
+
+A unit is one table (DROP, CREATE, its rows) or one view. Several are at work at the same time, so later ones may be
+done before earlier ones: they are remembered, and passed over when the dump is fed again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import typing as t
+from collections import Counter, deque
+from dataclasses import dataclass, field
+
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.reader import Position
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.repairs import Repairs, RowRepair
+
+# A unit as it is kept: position, table, view, repairs, warnings.
+Record = dict[str, t.Any]
+State = dict[str, t.Any]
+
+
+@dataclass
+class Unit:
+    """A table or view at work; where its statements begin and the character set that they begin in."""
+
+    name: str
+    position: Position
+    charset: str
+    table: dict[str, t.Any] | None = None
+    view: dict[str, t.Any] | None = None
+    row_repair: RowRepair | None = None
+    repairs: Repairs = field(default_factory=Counter)
+    warnings: dict[int, dict[str, t.Any]] = field(default_factory=dict)
+    # Its table is there: rows may go in.
+    made: threading.Event = field(default_factory=threading.Event)
+    closed: bool = False  # all its statements are handed out
+    waiting: int = 0  # those that are not done
+    begin: float | None = None
+    end: float | None = None
+    # What an earlier run has kept of it: it is done, its statements are passed over.
+    kept: Record | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.kept is not None or (self.closed and not self.waiting)
+
+    def record(self) -> Record:
+        if self.kept is not None:
+            return self.kept
+        repairs = [
+            {"table": self.name, "kind": kind, "detail": detail, "count": count}
+            for (kind, detail), count in sorted(self.repairs.items())
+        ]
+        return {
+            "position": list(self.position),
+            "table": self.table,
+            "view": self.view,
+            "repairs": repairs,
+            "warnings": list(self.warnings.values()),
+        }
+
+
+class Ledger:
+    """Units in the order of the dump. The reader's thread begins them, the loaders' threads report what is done."""
+
+    def __init__(self, state: State | None = None, clock: t.Callable[[], float] = time.monotonic) -> None:
+        state = state or {"position": None, "charset": "utf8mb4", "done": [], "ahead": []}
+        self._clock = clock
+        self._began = clock()
+        self._lock = threading.Lock()
+        self._position = Position(*state["position"]) if state["position"] else None
+        self._charset = state["charset"]
+        # Done, and nothing before them is not.
+        self._done: list[Record] = list(state["done"])
+        # Done by an earlier run, behind the place where this one began.
+        self._ahead: dict[Position, Record] = {Position(*record["position"]): record for record in state["ahead"]}
+        self._units: deque[Unit] = deque()
+        self._times: list[dict[str, t.Any]] = []
+
+    @property
+    def position(self) -> Position | None:
+        """From where the dump must be fed again after a kill; None: from its beginning."""
+        with self._lock:
+            return self._units[0].position if self._units else self._position
+
+    def names(self) -> list[str]:
+        """The tables and views that are done before the position."""
+        found = [record["table"] or record["view"] for record in self._done]
+        return [entry["name"] for entry in found if entry is not None]
+
+    def state(self) -> State:
+        """Fit for JSON, and never changed afterwards."""
+        with self._lock:
+            first = self._units[0] if self._units else None
+            position = first.position if first else self._position
+            return {
+                "position": list(position) if position else None,
+                "charset": first.charset if first else self._charset,
+                "done": list(self._done),
+                "ahead": [unit.record() for unit in self._units if unit.done] + list(self._ahead.values()),
+            }
+
+    def begin(self, name: str, position: Position, charset: str) -> Unit:
+        """A new unit; the one before it is complete as far as the dump goes."""
+        with self._lock:
+            unit = Unit(name, position, charset, kept=self._ahead.pop(position, None))
+            self._units.append(unit)
+            self._forget_done()
+        return unit
+
+    def handed_out(self, unit: Unit) -> None:
+        """A task of the unit is on its way to a loader."""
+        with self._lock:
+            unit.waiting += 1
+
+    def started(self, unit: Unit) -> None:
+        with self._lock:
+            if unit.begin is None:
+                unit.begin = self._clock() - self._began
+
+    def completed(self, unit: Unit, warnings: t.Iterable[tuple[int, str]]) -> None:
+        """A task of the unit is done, and what the server warned of."""
+        with self._lock:
+            for code, text in warnings:
+                empty = {"table": unit.name, "code": code, "text": text, "count": 0}
+                unit.warnings.setdefault(code, empty)["count"] += 1
+            unit.waiting -= 1
+            unit.end = self._clock() - self._began
+            self._forget_done()
+
+    def close(self, unit: Unit) -> None:
+        """All tasks of the unit are handed out."""
+        with self._lock:
+            unit.closed = True
+            self._forget_done()
+
+    def complete(self) -> list[Record]:
+        """Every unit of the dump, when nothing is at work any more."""
+        with self._lock:
+            return self._done + [unit.record() for unit in self._units]
+
+    def timeline(self) -> list[dict[str, t.Any]]:
+        """When each table of this run was loaded, in seconds since the ledger was opened."""
+        with self._lock:
+            return self._times + [time for unit in self._units for time in _time(unit)]
+
+    def _forget_done(self) -> None:
+        # The newest unit stays: where it ends is not known, so that it is where a killed import goes on.
+        while len(self._units) > 1 and self._units[0].done:
+            unit = self._units.popleft()
+            self._done.append(unit.record())
+            self._times += _time(unit)
+
+
+def _time(unit: Unit) -> list[dict[str, t.Any]]:
+    if unit.table is None or unit.begin is None or unit.end is None:
+        return []
+    begin, end = round(unit.begin, 3), round(unit.end, 3)
+    return [{"table": unit.name, "begin": begin, "end": end, "rows": unit.table["rows"]}]

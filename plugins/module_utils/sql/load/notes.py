@@ -1,0 +1,46 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Small facts kept in a staging database itself, so that a killed run finds them where its work is.
+
+They lie in a table of our own, which is never switched in: its prefix is refused in dumps.
+"""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import execute, quote_name, rows
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.token_cursor import RESERVED_PREFIX
+
+if t.TYPE_CHECKING:
+    from pymysql.connections import Connection
+
+TABLE = f"{RESERVED_PREFIX}notes"
+
+
+def _place(database: str) -> str:
+    return f"{quote_name(database)}.{quote_name(TABLE)}"
+
+
+def read_note(conn: Connection[t.Any], database: str, name: str) -> t.Any:
+    """What was written under this name; None where nothing was, or where the database is not there."""
+    there = rows(
+        conn,
+        "SELECT 1 AS yes FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
+        (database, TABLE),
+    )
+    if not there:
+        return None
+    found = rows(conn, f"SELECT value FROM {_place(database)} WHERE name = %s", (name,))
+    return json.loads(found[0]["value"]) if found else None
+
+
+def write_note(conn: Connection[t.Any], database: str, name: str, value: t.Any) -> None:
+    """Keep a value that JSON can hold."""
+    execute(
+        conn,
+        f"CREATE TABLE IF NOT EXISTS {_place(database)} "
+        "(name VARCHAR(64) NOT NULL PRIMARY KEY, value LONGTEXT NOT NULL) ENGINE=InnoDB CHARACTER SET utf8mb4",
+    )
+    execute(conn, f"REPLACE INTO {_place(database)} VALUES (%s, %s)", (name, json.dumps(value)))

@@ -1,0 +1,194 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One connection that loads: its settings, its statements, and what the server says about them."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import (
+    DatabaseError,
+    error_code,
+    error_text,
+    execute,
+    quote_name,
+    rows,
+)
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.charsets import known_charset
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.fault import StatementFailed
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.repairs import Known
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.statements import Statement
+
+if t.TYPE_CHECKING:
+    from pymysql.connections import Connection
+
+SQL_MODE = "NO_AUTO_VALUE_ON_ZERO"
+_SETTINGS = {
+    # Set first: how every later statement is read must not depend on the server's configuration.
+    "sql_mode": f"'{SQL_MODE}'",
+    "character_set_results": "utf8mb4",
+    "foreign_key_checks": "0",
+    "innodb_strict_mode": "0",
+    "sql_quote_show_create": "1",
+    # Every warning is counted, not only the first 64 of a statement.
+    "max_error_count": "65535",
+    # A download may pause for hours between two statements.
+    "wait_timeout": "86400",
+}
+
+# Of two connections to a server that dies, one may hear of it while it reads and the other when it asks again.
+_LOST = "The connection was lost: look at the server's error log, start it where it is down, and run again."
+_REMEDIES = {
+    28: "The disk of the database server is full: make room and run again.",
+    1021: "The disk of the database server is full: make room and run again.",
+    1030: "The storage engine failed: look at the server's error log and at its free disk space.",
+    1062: "A unique key of the table sees two rows as equal: the collation of this server differs from the source's, "
+    "or rows changed while the backup was made. Set a binary collation or order a new backup.",
+    1071: "An index is too long for this server: set innodb_default_row_format=dynamic.",
+    1114: "The table's storage is full: make room on the database server's disk and run again.",
+    1118: "A row is too long for this server: set innodb_strict_mode=0 and innodb_default_row_format=dynamic.",
+    1153: "Raise max_allowed_packet of the server (64M fits every portal) and run again.",
+    1205: "Another session holds the table: end it and run again.",
+    1213: "Another session holds the table: end it and run again.",
+    1273: "This server lacks the collation, and no near one is known: use a server that has it.",
+    1286: "Enable the storage engine on this server.",
+    2006: _LOST,
+    2013: _LOST,
+}
+_RIGHTS = frozenset({1044, 1142, 1227, 1410})
+_DEADLOCK = 1213
+_AT_ROW = re.compile(r"at row (\d+)")
+
+
+@dataclass(frozen=True)
+class Server:
+    """What the loader must know of its server."""
+
+    database: str
+    databases: frozenset[str]
+    known: Known
+    max_packet: int
+
+
+@dataclass(frozen=True)
+class Query:
+    """What to run: its bytes and how they are to be read; where in the dump it stands, behind how many rows."""
+
+    sql: bytes
+    charset: str
+    statement: Statement
+    rows_before: int = 0
+    tell: bool = True  # whether the server's warnings say anything
+
+
+class Session:
+    """A connection prepared for loading, in the database that it is connected to."""
+
+    def __init__(self, conn: Connection[t.Any], server: Server) -> None:
+        self._conn = conn
+        self._server = server
+        self._charset = ""
+        for name, value in _SETTINGS.items():
+            execute(conn, f"SET SESSION {name} = {value}")
+        mode = rows(conn, "SELECT @@sql_mode AS mode")[0]["mode"]
+        if mode != SQL_MODE:
+            raise BoxliftError(f"The server keeps sql_mode {mode!r} instead of {SQL_MODE}.", "Use another server.")
+
+    def close(self) -> None:
+        self._conn.close()
+
+    def run(self, query: Query, table: str) -> list[tuple[int, str]]:
+        """Run one statement; the server's warnings as number and text."""
+        size, most = len(query.sql), self._server.max_packet
+        if size + 1 > most:
+            raise self._failed(
+                query,
+                table,
+                1153,
+                f"the statement has {size} bytes, the server takes {most}",
+                f"Set max_allowed_packet={(size >> 20) + 1}M or more on the server and run again.",
+            )
+        try:
+            self._set_charset(query.charset)
+            self._query(query.sql)
+            # PyMySQL keeps their number where only its own cursors look; asking the server costs a round trip.
+            if not query.tell or not t.cast(t.Any, self._conn)._result.warning_count:
+                return []
+            return [(int(code), str(text)) for _level, code, text in self._conn.show_warnings() or ()]
+        except DatabaseError as error:
+            code, text = error_code(error), error_text(error)
+            row = _AT_ROW.search(text)
+            place = query.rows_before + int(row.group(1)) if row else None
+            raise self._failed(query, table, code, text, _remedy(code), place) from error
+
+    def _set_charset(self, charset: str) -> None:
+        """How the bytes of the next statements are to be read; answers stay in UTF-8."""
+        if charset != self._charset:
+            name = known_charset(charset, self._server.known.charsets)
+            execute(self._conn, f"SET SESSION character_set_client = {name}, character_set_connection = {name}")
+            self._charset = charset
+
+    def _query(self, sql: bytes) -> None:
+        try:
+            self._conn.query(sql)
+        except DatabaseError as error:
+            if error_code(error) != _DEADLOCK:
+                raise
+            # Another loader of the same table was in the way. Nothing of the statement is left, so it can be run again.
+            self._conn.query(sql)
+
+    def _failed(
+        self, query: Query, table: str, code: int, text: str, remedy: str, row: int | None = None
+    ) -> StatementFailed:
+        statement = query.statement
+        return StatementFailed(
+            file=statement.file,
+            offset=statement.offset,
+            line=statement.line,
+            text=statement.text,
+            table=table,
+            code=code,
+            server=text,
+            remedy=remedy,
+            row=row,
+        )
+
+    def count(self, tables: t.Sequence[str]) -> dict[str, int]:
+        """The rows that are really there, of many tables with one question."""
+        each = [f"SELECT {number} AS i, COUNT(*) AS n FROM {quote_name(name)}" for number, name in enumerate(tables)]
+        return {tables[row["i"]]: int(row["n"]) for row in rows(self._conn, " UNION ALL ".join(each))}
+
+
+def _remedy(code: int) -> str:
+    if code in _RIGHTS:
+        return "Log in with an account that may create tables and views in the staging database."
+    return _REMEDIES.get(code, "Look the error number up in the server's manual; nothing live was touched.")
+
+
+def read_server(conn: Connection[t.Any]) -> Server:
+    """What the server tells of itself; the connection is one to the staging database."""
+    found = rows(conn, "SELECT DATABASE() AS db, @@max_allowed_packet AS packet")[0]
+    if found["db"] is None:
+        raise BoxliftError("The connection has no database to load into.", "Connect with the staging database.")
+    return Server(
+        database=found["db"],
+        databases=frozenset(row["Database"] for row in rows(conn, "SHOW DATABASES")),
+        known=_known(conn),
+        max_packet=int(found["packet"]),
+    )
+
+
+def _known(conn: Connection[t.Any]) -> Known:
+    charsets = rows(conn, "SELECT CHARACTER_SET_NAME AS n FROM information_schema.CHARACTER_SETS")
+    # MariaDB 10.10 and later list some collations without their character set, except in this column.
+    has_full_names = rows(
+        conn,
+        "SELECT 1 AS yes FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'information_schema' "
+        "AND TABLE_NAME = 'COLLATION_CHARACTER_SET_APPLICABILITY' AND COLUMN_NAME = 'FULL_COLLATION_NAME'",
+    )
+    column = "FULL_COLLATION_NAME" if has_full_names else "COLLATION_NAME"
+    collations = rows(conn, f"SELECT {column} AS n FROM information_schema.COLLATION_CHARACTER_SET_APPLICABILITY")
+    return Known(frozenset(row["n"] for row in charsets), frozenset(row["n"] for row in collations))

@@ -1,0 +1,131 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The database of another host, reached through a command such as ssh, and read as it was at one moment."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import socket
+import tempfile
+import threading
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.program import complained, start
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import (
+    STATEMENT_TIMEOUT,
+    DatabaseError,
+    Login,
+    connect,
+    error_code,
+    error_text,
+    execute,
+    hang_up,
+    stream,
+)
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.refresh import chunks
+
+if t.TYPE_CHECKING:
+    from pymysql.connections import Connection
+
+_SETTINGS = {
+    **chunks.SETTINGS,
+    # It may have to wait until what it sends is loaded.
+    "net_write_timeout": str(STATEMENT_TIMEOUT),
+    "wait_timeout": str(STATEMENT_TIMEOUT),
+}
+# No such column, no such table, another definition than in the snapshot.
+_ALTERED = frozenset({1054, 1146, 1412})
+_LOGIN_SECONDS = 60
+_SAVEPOINT = "boxlift"
+
+
+class Source:
+    """What a snapshot gives: `conn`, and errors that say through which command they come."""
+
+    def __init__(self, conn: Connection[t.Any], command: t.Sequence[str], complaints: t.IO[bytes]) -> None:
+        self.conn = conn
+        self._command = command
+        self._complaints = complaints
+
+    @contextlib.contextmanager
+    def reading(self) -> t.Iterator[None]:
+        """While some tables are read; afterwards nobody who alters them has to wait for the end of the snapshot."""
+        with self.errors():
+            execute(self.conn, f"SAVEPOINT {_SAVEPOINT}")
+        yield
+        with self.errors():
+            execute(self.conn, f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
+
+    def stream(self, sql: str) -> t.Iterator[tuple[t.Any, ...]]:
+        """The rows of a query while they come; it has begun to answer when this returns."""
+        with self.errors():
+            found = stream(self.conn, sql)
+        return self._with_errors(found)
+
+    def _with_errors(self, found: t.Iterator[tuple[t.Any, ...]]) -> t.Iterator[tuple[t.Any, ...]]:
+        with self.errors():
+            yield from found
+
+    @contextlib.contextmanager
+    def errors(self) -> t.Iterator[None]:
+        """Around everything that uses `conn`."""
+        try:
+            yield
+        except DatabaseError as error:
+            if error_code(error) in _ALTERED:
+                raise BoxliftError(
+                    f"A table of the other server was altered meanwhile: {error_text(error)}.",
+                    "Run the same task again.",
+                ) from error
+            raise _failure(self._command, self._complaints, error_text(error)) from error
+
+
+@contextlib.contextmanager
+def snapshot(command: t.Sequence[str], user: str, database: str) -> t.Iterator[Source]:
+    """A connection through the command's standard input and output, in a transaction that shows one moment.
+
+    Raises BoxliftError where the command or the server does not let us in, with what the command complained of.
+    """
+    with tempfile.TemporaryFile() as complaints, _started(command, complaints) as wire:
+        timer = threading.Timer(_LOGIN_SECONDS, functools.partial(wire.shutdown, socket.SHUT_RDWR))
+        timer.start()
+        try:
+            conn = connect(Login(user=user), database, wire=wire)
+        except BoxliftError as error:
+            raise _failure(command, complaints, error.message) from error
+        finally:
+            timer.cancel()
+        source = Source(conn, command, complaints)
+        try:
+            with source.errors():
+                for name, value in _SETTINGS.items():
+                    execute(conn, f"SET SESSION {name} = {value}")
+                execute(conn, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                execute(conn, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+            yield source
+        finally:
+            hang_up(conn)
+
+
+@contextlib.contextmanager
+def _started(command: t.Sequence[str], complaints: t.IO[bytes]) -> t.Iterator[socket.socket]:
+    """Our end of the command's standard input and output; it is ended with the context."""
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            process = start(command, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=complaints)
+        with process:
+            try:
+                yield ours
+            finally:
+                ours.close()
+                process.terminate()
+
+
+def _failure(command: t.Sequence[str], complaints: t.IO[bytes], reason: str) -> BoxliftError:
+    return BoxliftError(
+        f"The database cannot be read through {command[0]}: {reason.rstrip('.')}. {complained(complaints)}",
+        "Mend that, and run the same task again.",
+    )

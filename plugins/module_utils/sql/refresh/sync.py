@@ -1,0 +1,289 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A database made equal to another server's: only rows that differ are sent and loaded.
+
+The other side is read as it was at one moment. Both servers say the sum of every chunk of rows of the tables, and of
+every row in those that differ; such rows are deleted here and come from there. A table that is not there, is defined
+differently or differs in too much comes whole. Nothing is remembered from one run to the next.
+"""
+
+from __future__ import annotations
+
+import array
+import concurrent.futures
+import functools
+import re
+import threading
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import (
+    Login,
+    connect,
+    error_text,
+    execute,
+    hang_up,
+    quote_name,
+    rows,
+    stream,
+)
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.statements import Statement
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load import staging
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.pool import Loaders
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.session import Query, Session, read_server
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.refresh import chunks
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.refresh.snapshot import Source
+
+if t.TYPE_CHECKING:
+    from pymysql.connections import Connection
+
+# An INSERT of about so many bytes.
+_STATEMENT = 1024 * 1024
+# Of more chunks than this share the table comes whole: looking for them and deleting them costs time as well.
+_MOST_CHUNKS = 1 / 3
+# It grows with each row that is written, and is right again with the rows.
+_COUNTER = re.compile(r"(\n\) ENGINE=\w+) AUTO_INCREMENT=\d+")
+_SENT = "what the other server sent"  # how errors call it
+
+
+class Done(t.NamedTuple):
+    """Names of tables, and whether the views are others than before."""
+
+    loaded: list[str]
+    kept: list[str]
+    dropped: list[str]
+    views_changed: bool
+
+
+class Difference(t.NamedTuple):
+    """What of a table is to be loaded: these of its chunks, or with `create` all of it."""
+
+    chunks: t.Sequence[int]
+    create: str | None
+
+
+def plan(source: Source, name: str, login: Login, database: str) -> Done:
+    """What refresh() would do."""
+    with _Copy(login, database) as copy:
+        names = _names(source, name)
+        loaded = [table.name for table, _difference in _differing(source, copy, names)]
+        kept = sorted(set(names) - set(loaded))
+        return Done(loaded, kept, copy.superfluous(names), _views(source, name) != copy.views())
+
+
+def refresh(
+    source: Source, name: str, login: Login, database: str, *, jobs: int, on_bytes: t.Callable[[int], None]
+) -> Done:
+    """Make the database equal to `name` of the source, over `jobs` connections.
+
+    `on_bytes` is given how many bytes of rows came so far. Killed at any moment, it is completed by the next call.
+    """
+    with _Copy(login, database) as copy:
+        names, views = _names(source, name), _views(source, name)
+        views_changed = views != copy.views()
+        if views_changed:
+            # A view may stand where the other side has a table, and the other way round.
+            copy.drop_views()
+        loaded = []
+        with _Loading(login, database, jobs, on_bytes) as loading:
+            for table, difference in _differing(source, copy, names):
+                loaded.append(table.name)
+                loading.load(source, table, difference)
+        dropped = copy.superfluous(names)
+        copy.drop(dropped)
+        if views_changed:
+            copy.make_views(views)
+        return Done(loaded, sorted(set(names) - set(loaded)), dropped, views_changed)
+
+
+def _names(source: Source, database: str) -> list[str]:
+    with source.errors():
+        names = staging.tables(source.conn, database)
+    if not names:
+        raise BoxliftError(f"Database {database} of the other server has no table.", "Name the right database.")
+    return names
+
+
+def _views(source: Source, database: str) -> dict[str, str]:
+    with source.errors():
+        return staging.view_definitions(source.conn, database)
+
+
+def _differing(source: Source, copy: _Copy, names: t.Sequence[str]) -> t.Iterator[tuple[chunks.Table, Difference]]:
+    """Each table in which the copy differs; it is to be loaded before the next one is asked for."""
+    there = sorted(set(staging.tables(copy.conn, copy.database)) & set(names))
+    with concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="copy") as pool:
+        ours = pool.submit(_definitions, copy.conn, there)
+        with source.errors():
+            tables = list(chunks.tables(source.conn, names))
+            creates = _definitions(source.conn, names)
+        former = ours.result()
+        same = []
+        for table in tables:
+            if _is_same(former.get(table.name), creates[table.name]):
+                same.append(table)
+            else:
+                with source.reading():
+                    yield table, Difference([], creates[table.name])
+        for batch in chunks.batches(same):
+            with source.reading():
+                for table, numbers, count in _compare(source, copy, batch, pool):
+                    if len(numbers) > max(1, count * _MOST_CHUNKS):
+                        yield table, Difference([], creates[table.name])
+                    elif numbers:
+                        yield _narrowed(source, copy, table, numbers, pool)
+
+
+def _definitions(conn: Connection[t.Any], names: t.Iterable[str]) -> dict[str, str]:
+    return {name: str(rows(conn, f"SHOW CREATE TABLE {quote_name(name)}")[0]["Create Table"]) for name in names}
+
+
+def _is_same(one: str | None, other: str) -> bool:
+    return one is not None and _COUNTER.sub(r"\1", one) == _COUNTER.sub(r"\1", other)
+
+
+def _compare(
+    source: Source, copy: _Copy, batch: t.Sequence[chunks.Table], pool: concurrent.futures.Executor
+) -> list[tuple[chunks.Table, t.Sequence[int], int]]:
+    """Of each table the chunks that differ, and how many there are."""
+    seen, differing = [0] * len(batch), [array.array("q") for _table in batch]
+    for place, count, numbers in _differences(source, copy, chunks.sums(batch), pool):
+        seen[place] += count
+        differing[place].extend(numbers)
+    return list(zip(batch, differing, seen))
+
+
+def _narrowed(
+    source: Source, copy: _Copy, table: chunks.Table, numbers: t.Sequence[int], pool: concurrent.futures.Executor
+) -> tuple[chunks.Table, Difference]:
+    """Of chunks that differ the rows that do, where rows have a number; else the chunks."""
+    if table.key is None:
+        return table, Difference(numbers, None)
+    single, keys = table.single(), []
+    for condition in table.conditions(numbers):
+        for _place, _count, found in _differences(source, copy, chunks.sums_where(single, condition), pool):
+            keys += found
+    return single, Difference(keys, None)
+
+
+def _differences(
+    source: Source, copy: _Copy, query: str, pool: concurrent.futures.Executor
+) -> t.Iterator[tuple[int, int, list[int]]]:
+    """In what the answers to a query for sums differ. Both servers work them out at the same time."""
+    ours = pool.submit(stream, copy.conn, query)
+    theirs = source.stream(query)
+    return chunks.differences(ours.result(), theirs)
+
+
+class _Copy:
+    """The database that is to become equal; nobody else uses it meanwhile."""
+
+    def __init__(self, login: Login, database: str) -> None:
+        self.database = database
+        self.conn = connect(login, database)
+        for name, value in {**chunks.SETTINGS, "foreign_key_checks": "0"}.items():
+            execute(self.conn, f"SET SESSION {name} = {value}")
+
+    def __enter__(self) -> _Copy:
+        return self
+
+    def __exit__(self, *_failure: object) -> None:
+        hang_up(self.conn)
+
+    def superfluous(self, names: t.Sequence[str]) -> list[str]:
+        return [name for name in staging.tables(self.conn, self.database) if name not in set(names)]
+
+    def drop(self, names: t.Iterable[str]) -> None:
+        for name in names:
+            execute(self.conn, f"DROP TABLE {quote_name(name)}")
+
+    def views(self) -> dict[str, str]:
+        return staging.view_definitions(self.conn, self.database)
+
+    def drop_views(self) -> None:
+        for name in self.views():
+            execute(self.conn, f"DROP VIEW {quote_name(name)}")
+
+    def make_views(self, definitions: t.Mapping[str, str]) -> None:
+        for name, error in staging.make_views(self.conn, self.database, definitions).items():
+            raise BoxliftError(f"View {name} cannot be made: {error_text(error)}.", "Mend it on the other server.")
+
+
+class _Loading:
+    """Several connections that load; leaving the context waits for them."""
+
+    def __init__(self, login: Login, database: str, jobs: int, on_bytes: t.Callable[[int], None]) -> None:
+        connections = [connect(login, database) for _number in range(jobs)]
+        server = read_server(connections[0])
+        self._loaders = Loaders([Session(conn, server) for conn in connections])
+        for conn in connections:
+            for name, value in {"time_zone": chunks.SETTINGS["time_zone"], "check_constraint_checks": "0"}.items():
+                execute(conn, f"SET SESSION {name} = {value}")
+        self._on_bytes = on_bytes
+        self._bytes = 0
+
+    def __enter__(self) -> _Loading:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_failure: object) -> None:
+        try:
+            if kind is None:
+                self._loaders.drain()
+        finally:
+            self._loaders.close()
+
+    def load(self, source: Source, table: chunks.Table, difference: Difference) -> None:
+        """Hand the rows over as they come. All that goes is gone before: a unique value may have moved."""
+        if difference.create:
+            conditions = ["TRUE"]
+            first = [f"DROP TABLE IF EXISTS {quote_name(table.name)}", difference.create]
+        else:
+            conditions = list(table.conditions(difference.chunks))
+            first = list(map(table.delete, conditions))
+        ready = threading.Event()
+        queries = [self._query(text.encode()) for text in first]
+        self._loaders.put(functools.partial(_run, queries, table.name), opens=ready)
+        for condition in conditions:
+            for statement in _inserts(table, source.stream(table.select(condition))):
+                insert = functools.partial(_insert, self._query(statement), table.name)
+                self._loaders.put(insert, len(statement), after=ready)
+                self._bytes += len(statement)
+                self._on_bytes(self._bytes)
+
+    def _query(self, text: bytes) -> Query:
+        return Query(text, "utf8mb4", Statement(_SENT, self._bytes, 1, text))
+
+
+def _inserts(table: chunks.Table, found: t.Iterable[tuple[bytes | None]]) -> t.Iterator[bytes]:
+    begin, rest = table.insert.encode(), iter(found)
+    while True:
+        taken, size = [], 0
+        for (row,) in rest:
+            if row is None:
+                raise BoxliftError(
+                    f"Table {table.name} has a row that, written as text, is larger than max_allowed_packet.",
+                    "Raise max_allowed_packet on production and on the copy, and run again.",
+                    table=table.name,
+                )
+            taken.append(row)
+            size += len(row)
+            if size >= _STATEMENT:
+                break
+        if not taken:
+            return
+        yield begin + b"),(".join(taken) + b")"
+
+
+def _run(queries: t.Sequence[Query], table: str, session: Session) -> None:
+    for query in queries:
+        session.run(query, table)
+
+
+def _insert(query: Query, table: str, session: Session) -> None:
+    for code, text in session.run(query, table):
+        raise BoxliftError(
+            f"Table {table} is not what it is on the other server: {text} (warning {code}).",
+            "Use the same release of MariaDB on both.",
+            table=table,
+            code=code,
+        )

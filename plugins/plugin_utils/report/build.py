@@ -1,0 +1,274 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a report says, built from journals alone: plain data, the same for the HTML page and the JSON file."""
+
+from __future__ import annotations
+
+import collections
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.module_utils.finding import WORST_FIRST
+from ansible_collections.boxlift.portal.plugins.module_utils.health.merge import merge
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import Journal, Run, Step
+
+VERSION = 1
+BACKUP_MODULES, HEALTH_MODULES = ("backup_fetch", "backup_verify"), ("portal_health",)
+# Where the modules return the timeline of parts, and that of tables.
+TIMELINES = (
+    ("backup_fetch", "timeline", ""),
+    ("backup_restore", "timeline", "import_timeline"),
+    ("database_import", "", "timeline"),
+)
+FINDING_FIELDS = ("id", "area", "status", "observed", "before", "expected", "remedy", "owner", "reference")
+STEP_STATUSES = ("ok", "changed", "failed", "unreachable", "skipped")
+SLOWEST = 10
+FEW_STEPS = 12  # so few are shown one by one
+LONG_STEP, LONG_SHARE = 60.0, 0.05  # a task is long from a minute on, if it took a twentieth of its run
+
+Data = dict[str, t.Any]
+
+
+def build(journal: Journal, title: str = "") -> Data:
+    """The whole report."""
+    runs = journal.runs
+    real = [run for run in runs if not run.check]
+    steps = [step for run in runs for step in run.steps]
+    findings, backup = findings_of(real), backup_of(real)
+    site = next((run.site for run in reversed(runs) if run.site), "")
+    return {
+        "version": VERSION,
+        "title": title or (f"The move of {site}" if site else "The move of the portal"),
+        "site": site,
+        "result": result_of(real, findings, backup),
+        "started": min((run.start for run in runs), default=None),
+        "finished": max((run.end for run in runs), default=None),
+        "seconds": round(sum(run.end - run.start for run in runs), 3),
+        "counts": {
+            "steps": count((step.status for step in steps), STEP_STATUSES),
+            "findings": count((finding["status"] for finding in findings or []), WORST_FIRST),
+            "volumes": count((str(volume.get("status", "unknown")) for volume in backup.get("volumes", [])), ()),
+        },
+        "findings": findings,
+        "areas": areas_of(findings or []),
+        "backup": backup,
+        "restore": restore_of(real),
+        "timelines": timelines_of(real),
+        "portal": next(reversed([result["portal"] for _s, result in results(real, ("portal_info",), "portal")]), {}),
+        "runs": [run_of(run, is_last=run is runs[-1]) for run in runs],
+        "problems": [step_of(step) for step in steps if step.status in ("failed", "unreachable") or step.warnings],
+        "slowest": [step_of(step) for step in sorted(steps, key=lambda step: -step.seconds)[:SLOWEST]],
+        "steps": [step_of(step) for step in steps],
+        "journals": journal.files,
+        "damaged": journal.damaged,
+    }
+
+
+def count(statuses: t.Iterable[str], always: t.Sequence[str]) -> dict[str, int]:
+    counter = collections.Counter(statuses)
+    return {**{status: counter.pop(status, 0) for status in always}, **counter}
+
+
+def results(runs: t.Sequence[Run], modules: t.Sequence[str], key: str) -> list[tuple[Step, Data]]:
+    """Every result of these modules that holds the key, oldest first."""
+    return [
+        (step, result)
+        for run in runs
+        for step in run.steps
+        if step.module in modules
+        for result in step.results
+        if result.get(key) is not None
+    ]
+
+
+def findings_of(runs: t.Sequence[Run]) -> list[Data] | None:
+    """The findings of the last run that looked, the most urgent first; None where no run looked at all."""
+    latest: dict[tuple[str, str, str], Data] = {}
+    looked = False
+    healthy = any(results([run], HEALTH_MODULES, "findings") for run in runs)
+    # What stood in the way before the move is history once the portal itself was looked at.
+    for modules in (BACKUP_MODULES, ("host_acceptance",), HEALTH_MODULES if healthy else ("preflight",)):
+        last = next((run for run in reversed(runs) if results([run], modules, "findings")), None)
+        for step, result in results([last], modules, "findings") if last else []:
+            looked = True
+            host = step.host.partition(" -> ")[0]  # a delegated task tells of the host that it was run for
+            for finding in result["findings"]:
+                whole = {**dict.fromkeys(FINDING_FIELDS, ""), **finding, "host": host}
+                key = modules[0], host, whole["id"]
+                if result.get("vantage") == "outside" and key in latest:
+                    whole = merge([latest[key]], [whole])[0]
+                latest[key] = whole
+    if not looked:
+        return None
+    order = {status: place for place, status in enumerate(WORST_FIRST)}
+    return sorted(latest.values(), key=lambda f: (order.get(f["status"], 1), f["host"], f["area"], f["id"]))
+
+
+def areas_of(findings: t.Sequence[Data]) -> list[Data]:
+    """How each area stands, the worst first; `worst` is the finding that says so. `findings` are in their order."""
+    areas: dict[str, list[Data]] = {}
+    for finding in findings:  # so that the first finding of an area is its worst
+        areas.setdefault(finding["area"], []).append(finding)
+    return [
+        {
+            "area": area,
+            "status": _area_status(mine[0]["status"], mine),
+            "worst": mine[0]["id"],
+            "counts": count((finding["status"] for finding in mine), WORST_FIRST),
+        }
+        for area, mine in areas.items()
+    ]
+
+
+def _area_status(worst: str, findings: t.Sequence[Data]) -> str:
+    """A check that was skipped takes nothing from those that passed; where all were skipped, nothing is proven."""
+    return "pass" if worst == "skip" and any(finding["status"] == "pass" for finding in findings) else worst
+
+
+def backup_of(runs: t.Sequence[Run]) -> Data:
+    """The volumes as they were seen last, and everything that was fetched and repaired."""
+    backup: Data = {}
+    seen = results(runs, BACKUP_MODULES, "volumes")
+    if seen:
+        step, last = seen[-1]
+        backup = {key: last[key] for key in ("volumes", "format", "encrypted", "files", "entries") if key in last}
+        backup["checked_by"] = step.module
+        whole = bool(last["volumes"]) and all(v.get("status") == "intact" for v in last["volumes"])
+        backup["whole"] = whole and last.get("intact") is not False
+    fetched = results(runs, ("backup_fetch",), "bytes_fetched")
+    if fetched:
+        backup["bytes_fetched"] = sum(result["bytes_fetched"] for _step, result in fetched)
+        backup["bytes_refetched"] = sum(result.get("bytes_refetched") or 0 for _step, result in fetched)
+        backup["repairs"] = [repair for _step, result in fetched for repair in result.get("repairs") or []]
+    return backup
+
+
+def restore_of(runs: t.Sequence[Run]) -> Data:
+    """The last restore that did something, else the last one that found nothing to do."""
+    seen = results(runs, ("backup_restore",), "files")
+    if not seen:
+        return {}
+    did = [pair for pair in seen if pair[0].status == "changed"] or seen
+    step, result = did[-1]
+    told = {key: value for key, value in result.items() if key not in ("timeline", "import_timeline")}
+    return {**told, "host": step.host, "seconds": step.seconds, "warnings": step.warnings}
+
+
+def timelines_of(runs: t.Sequence[Run]) -> list[Data]:
+    """When each part was fetched, proven and placed, and each table loaded: the last run of each module that did it."""
+    latest: dict[tuple[str, str], Data] = {}
+    for module, parts, tables in TIMELINES:
+        for step, result in [pair for key in (parts, tables) if key for pair in results(runs, (module,), key)]:
+            line = {
+                "module": module,
+                "host": step.host,
+                "started": step.start,
+                "seconds": step.seconds,
+                "parts": result.get(parts) or [],
+                "tables": result.get(tables) or [],
+            }
+            former = latest.get((module, step.host))
+            if (line["parts"] or line["tables"]) and (former is None or former["started"] <= step.start):
+                latest[module, step.host] = line
+    return sorted(latest.values(), key=lambda line: (line["started"], line["host"]))
+
+
+def result_of(runs: t.Sequence[Run], findings: list[Data] | None, backup: Data) -> Data:
+    """How it stands, in one sentence: the worst thing that is known."""
+    if not runs:
+        return {"level": "unknown", "text": "Nothing was done yet; only check mode ran, or no step was recorded."}
+    last = runs[-1]
+    step = next((s for s in reversed(last.steps) if s.status in ("failed", "unreachable") and not s.ignored), None)
+    if last.failed and not (step and step.results):  # a check that failed has results, and says more below
+        where = f' at "{step.name}" on {step.host}' if step else ""
+        return {"level": "bad", "text": f"{last.playbook} stopped{where}."}
+    if backup and not backup.get("whole", True):
+        damaged = sum(volume.get("status") != "intact" for volume in backup["volumes"])
+        text = f"{damaged} of {len(backup['volumes'])} parts are damaged." if damaged else "see the findings."
+        return {"level": "bad", "text": f"The backup is not whole: {text}"}
+    if last.failed and not any(finding["status"] == "fail" for finding in findings or []):
+        return {"level": "bad", "text": f"{last.playbook} failed."}
+    if findings is None or not results(runs, HEALTH_MODULES, "findings"):
+        if any(finding["status"] == "fail" for finding in findings or []):
+            return verdict_of(findings or [])
+        return {"level": "unknown", "text": "No step failed. No health check was run yet, so nothing is proven."}
+    return verdict_of(findings)
+
+
+def verdict_of(findings: list[Data]) -> Data:
+    number = count((finding["status"] for finding in findings), WORST_FIRST)
+    answered = len(findings) - number["skip"]
+    if not answered:
+        return {"level": "unknown", "text": "The health check ran, but not one check gave an answer."}
+    if number["fail"]:
+        return {"level": "bad", "text": f"{number['fail']} of {answered} checks failed."}
+    if number["unknown"]:
+        return {"level": "unknown", "text": f"{number['unknown']} of {answered} checks could not look."}
+    if number["warn"]:
+        return {"level": "warn", "text": f"No check failed; {number['warn']} of {answered} warned."}
+    skipped = f" {number['skip']} skipped, with the reasons below." if number["skip"] else ""
+    return {"level": "ok", "text": f"All {answered} checks passed.{skipped}"}
+
+
+def run_of(run: Run, is_last: bool) -> Data:
+    unfinished = "in progress" if is_last else "interrupted"
+    finished = "failed" if run.failed else "finished"
+    return {
+        "playbook": run.playbook,
+        "check": run.check,
+        "state": finished if run.finished else unfinished,
+        "started": run.start,
+        "finished": run.end,
+        "seconds": round(run.end - run.start, 3),
+        "hosts": run.hosts or {},
+        "groups": groups_of(run),
+    }
+
+
+def groups_of(run: Run) -> list[Data]:
+    """Tasks gathered by play and role, each with the spans of time in which it worked; what took long stands alone."""
+    worked = [step for step in run.steps if step.status != "skipped"]
+    long = 0.0 if len(worked) <= FEW_STEPS else max(LONG_STEP, LONG_SHARE * (run.end - run.start))
+    groups: dict[tuple[str, str, str], Data] = {}
+    for step in worked:
+        task = step.name if step.seconds >= long else ""
+        group = groups.setdefault(
+            (step.play, step.role, task),
+            {"play": step.play, "role": step.role, "task": task, "hosts": [], "spans": [], "statuses": []},
+        )
+        if step.host not in group["hosts"]:
+            group["hosts"].append(step.host)
+        group["statuses"].append(step.status)
+        group["spans"].append([step.start - run.start, step.end - run.start])
+    for group in groups.values():
+        group["spans"] = joined(group["spans"])
+        group["seconds"] = round(sum(end - start for start, end in group["spans"]), 3)
+        group["statuses"] = count(group["statuses"], ())
+    return list(groups.values())
+
+
+def joined(spans: list[list[float]], gap: float = 1.0) -> list[list[float]]:
+    """Spans that overlap or nearly touch, as one."""
+    out: list[list[float]] = []
+    for start, end in sorted(spans):
+        if out and start <= out[-1][1] + gap:
+            out[-1][1] = max(out[-1][1], end)
+        else:
+            out.append([start, end])
+    return [[round(start, 3), round(end, 3)] for start, end in out]
+
+
+def step_of(step: Step) -> Data:
+    return {
+        "start": step.start,
+        "seconds": step.seconds,
+        "play": step.play,
+        "role": step.role,
+        "name": step.name,
+        "action": step.action,
+        "host": step.host,
+        "status": step.status,
+        "message": step.message,
+        "ignored": step.ignored,
+        "warnings": step.warnings,
+        "attempts": step.attempts,
+    }

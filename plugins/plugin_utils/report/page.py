@@ -1,0 +1,111 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report as one self-contained HTML page. Every value is escaped; nothing is loaded from anywhere."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import typing as t
+from pathlib import Path
+
+import jinja2
+from ansible_collections.boxlift.portal.plugins.plugin_utils.report.chart import chart, duration, size
+from ansible_collections.boxlift.portal.plugins.plugin_utils.report.timeline import drawn
+
+TEMPLATE = Path(__file__).with_name("page.html.j2")
+
+# Colour follows the meaning; the text beside it says the same, for print and for those who do not see the colour.
+LEVELS = {
+    "pass": "ok",
+    "intact": "ok",
+    "ok": "ok",
+    "finished": "ok",
+    "changed": "changed",
+    "warn": "warn",
+    "in progress": "warn",
+    "unknown": "unknown",
+    "skip": "quiet",
+    "skipped": "quiet",
+}
+
+# Control characters, and those that turn the direction of writing, could make a name look like another one.
+_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+
+
+# What an area is to those who do not run servers.
+AREAS = {
+    "agents": "Background work",
+    "backup": "Backup",
+    "content": "Content",
+    "database": "Database",
+    "domain": "Domain and links",
+    "environment": "Host and PHP",
+    "identity": "Users and logins",
+    "integrations": "Applications and connections",
+    "licence": "Licence",
+    "mail": "Mail",
+    "modules": "Modules",
+    "push": "Messenger and live updates",
+    "search": "Search",
+    "security": "Security",
+    "settings": "Settings",
+    "web": "Web and encryption",
+}
+_COUNTED = (
+    ("fail", "failed"),
+    ("unknown", "could not look"),
+    ("warn", "warned"),
+    ("pass", "passed"),
+    ("skip", "skipped"),
+)
+
+
+def area_name(area: str) -> str:
+    return AREAS.get(area, area.capitalize())
+
+
+def area_text(area: dict[str, t.Any]) -> str:
+    """How many of its checks had which result, and the worst one."""
+    told = ", ".join(f"{area['counts'][status]} {word}" for status, word in _COUNTED if area["counts"].get(status))
+    return told if area["status"] == "pass" else f"{told}: {area['worst']}"
+
+
+def level(status: str) -> str:
+    return LEVELS.get(status, "bad")
+
+
+def visible(value: t.Any) -> t.Any:
+    """The same data, with characters that cannot be seen written as their codes."""
+    if isinstance(value, str):
+        return _HIDDEN.sub(lambda match: f"\\u{ord(match.group()):04x}", value)
+    if isinstance(value, dict):
+        return {visible(key): visible(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [visible(item) for item in value]
+    return value
+
+
+def when(moment: float | None) -> str:
+    """UTC, because the people of a move sit in several time zones."""
+    if moment is None:
+        return "–"
+    return datetime.datetime.fromtimestamp(moment, tz=datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def grouped(number: int) -> str:
+    """Thousands apart by a narrow space, which no language reads as a decimal sign."""
+    return f"{number:,}".replace(",", "\u202f")
+
+
+def render(report: dict[str, t.Any]) -> str:
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(level=level, when=when, duration=duration, size=size, grouped=grouped)
+    environment.filters.update(area_name=area_name, area_text=area_text)
+    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    data = visible(report)
+    charts = [chart(run["groups"], run["seconds"]) for run in data["runs"]]
+    timelines = [drawn(line) for line in data["timelines"]]
+    return template.render(report=data, charts=charts, timelines=timelines)

@@ -1,0 +1,178 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import html.parser
+import json
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import read
+from ansible_collections.boxlift.portal.plugins.plugin_utils.report.build import build
+from ansible_collections.boxlift.portal.plugins.plugin_utils.report.page import (
+    LEVELS,
+    area_name,
+    area_text,
+    level,
+    render,
+)
+from unit.plugins.plugin_utils.sample_journal import FINDINGS, Writer, finding, write
+
+VOID = {"meta", "line", "rect"}
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\u202egnp.exe\x1b[31m{{ 7 * 7 }}"
+
+
+class Page(html.parser.HTMLParser):
+    """Tags and attributes of a page; every tag must be closed by its own."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes += attrs
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.text += data
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("journal")
+    write(folder / "move.jsonl")
+    return render(build(read([str(folder)])))
+
+
+def hostile(folder: Path) -> dict[str, t.Any]:
+    """A report in which every text that comes from outside is an attack."""
+    out = Writer(folder / "move.jsonl")
+    out.start(HOSTILE)
+    out.begin_play(HOSTILE)
+    out.event("site", domain=HOSTILE)
+    finding = {**dict.fromkeys(("id", "area", "observed", "expected", "remedy", "owner", "reference"), HOSTILE)}
+    volume = {"name": HOSTILE, "status": HOSTILE, "sha256": HOSTILE, "reason": HOSTILE, "size": None}
+    more: dict[str, t.Any] = {"role": HOSTILE, "host": HOSTILE, "message": HOSTILE, "warnings": [HOSTILE]}
+    verified = {"volumes": [volume], "format": HOSTILE, "encrypted": True}
+    fetched = {
+        "volumes": [volume],
+        "bytes_fetched": 1,
+        "repairs": [{"name": HOSTILE, "status": HOSTILE, "reason": HOSTILE, "bytes": 1}],
+    }
+    restored: dict[str, t.Any] = {"files": 1, "timings": {HOSTILE: 2}, "rows": 3}
+    restored["tables"] = [{"name": HOSTILE, "rows": 3, "structure_only": True}]
+    restored["repairs"] = [{"table": HOSTILE, "kind": HOSTILE, "detail": HOSTILE, "count": 3}]
+    checked = {"findings": [{**finding, "status": status} for status in ("fail", "pass", HOSTILE)]}
+    for module, result in (
+        ("backup_verify", verified),
+        ("backup_fetch", fetched),
+        ("backup_restore", restored),
+        ("portal_info", {"portal": {"version": HOSTILE, "counts": {HOSTILE: 3}}}),
+        ("portal_health", checked),
+    ):
+        out.task(HOSTILE, 1, "failed", action=f"boxlift.portal.{module}", results=[result], **more)
+    out.end()
+    return build(read([str(folder)]), HOSTILE)
+
+
+def test_the_page_is_well_formed_and_loads_nothing(sample: str) -> None:
+    page = Page(sample)
+    assert not page.tags & {"script", "link", "img", "iframe", "object", "embed", "base", "form", "a", "image", "use"}
+    names = {name for name, _value in page.attributes}
+    assert not names & {"src", "href", "srcset", "action", "xlink:href", "data"}
+    assert not [name for name in names if name.startswith("on")]
+    assert "url(" not in sample
+    assert "@import" not in sample
+    assert "http:" not in sample
+    assert "https:" not in sample
+
+
+def test_the_page_says_what_the_report_says(sample: str) -> None:
+    text = Page(sample).text
+    assert "1 of 13 checks failed." in text
+    assert "12 h 42 min of work in 5 runs" in text
+    for found in FINDINGS:
+        for key in ("id", "observed"):
+            assert found[key] in text
+        if found["status"] not in ("pass", "skip"):
+            assert found["remedy"] in text
+    assert "20260418_170000_12345678.enc.gz.300" in text
+    assert "the answer was an HTML page" in text
+    assert "18\u202f438\u202f896" in text
+    assert "48\u202f211" in text
+    assert "All 273 tasks" in text
+
+
+def test_the_most_urgent_finding_comes_first(sample: str) -> None:
+    places = [sample.index(name) for name in ("push.server", "certificate.renewal", "users.login", "agents.cron")]
+    assert places == sorted(places)
+
+
+def test_every_area_has_its_light_and_its_words(sample: str) -> None:
+    # What the verification of the backup found is an area beside those of the health check.
+    areas = {"backup", *(found["area"] for found in FINDINGS)}
+    assert sample.count('<div class="light ') == len(areas)
+    text = Page(sample).text
+    for area in areas:
+        assert area_name(area) in text
+    counts = {"fail": 1, "warn": 2, "skip": 0, "pass": 3}
+    assert area_text({"status": "fail", "worst": "push.key", "counts": counts}) == (
+        "1 failed, 2 warned, 3 passed: push.key"
+    )
+
+
+def test_what_was_compared_is_shown_before_and_after(tmp_path: Path) -> None:
+    out = Writer(tmp_path / "move.jsonl")
+    out.start("health")
+    out.begin_play("Check")
+    compared = {**finding("content.counts", "warn", "1 198 tasks"), "before": "1 200 tasks"}
+    out.task("Check", 1, action="boxlift.portal.portal_health", results=[{"findings": [compared]}])
+    out.end()
+    page = render(build(read([str(tmp_path)])))
+    assert "Before and after" in page
+    assert page.index("1 200 tasks") < page.index("1 198 tasks")
+
+
+def test_light_dark_and_print_are_provided_for(sample: str) -> None:
+    assert "prefers-color-scheme: dark" in sample
+    assert "@media print" in sample
+
+
+def test_every_value_is_escaped(tmp_path: Path) -> None:
+    report = hostile(tmp_path)
+    page = Page(render(report))
+    assert not page.tags & {"script", "img"}
+    assert not [name for name, _value in page.attributes if name.startswith("on")]
+    written = json.dumps(report)
+    assert written.count("onerror") >= 25
+    # Whatever is shown is shown as text, with what cannot be seen as its code.
+    assert page.text.count("<script>alert(1)</script>") >= 25
+    assert "\u202e" not in page.text
+    assert "\x1b" not in page.text
+    assert "\\u202egnp.exe\\u001b[31m{{ 7 * 7 }}" in page.text
+
+
+def test_a_report_of_nothing_can_be_shown(tmp_path: Path) -> None:
+    Writer(tmp_path / "move.jsonl").start("fetch")
+    assert "Nothing was done yet" in Page(render(build(read([str(tmp_path)])))).text
+
+
+def test_a_status_that_is_not_known_is_never_shown_as_good() -> None:
+    assert level("melted") == "bad"
+    assert {status for status, colour in LEVELS.items() if colour == "ok"} == {"pass", "intact", "ok", "finished"}
