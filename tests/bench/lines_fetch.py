@@ -38,7 +38,7 @@ FETCH = f"""
 import json, pickle, sys
 from {LIBRARY}.download.client import Client, tls_context
 from {LIBRARY}.download.fetch import Fetch, Request
-from {LIBRARY}.download.pace import Pace
+from {LIBRARY}.download.bandwidth import Pace
 url, dest, password, authority, known = sys.argv[1:]
 scans = pickle.load(open(known, "rb")) if known else None
 fetch = Fetch(
@@ -51,7 +51,7 @@ print(json.dumps([result["bytes_refetched"], len(result["repairs"])]))
 """
 KNOWN = f"""
 import os, pickle, sys
-from {LIBRARY}.archive.kinds import PartFiles, find_parts
+from {LIBRARY}.archive.parts import PartFiles, find_parts
 from {LIBRARY}.archive.scan import scan_part
 from {LIBRARY}.archive.stream import backup_cipher
 parts = find_parts(sys.argv[1])

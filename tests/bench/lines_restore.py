@@ -28,7 +28,7 @@ SCRIPT = f"""
 import json, sys, time
 from {LIBRARY}.download.client import Client, tls_context
 from {LIBRARY}.download.fetch import Fetch, Request as FetchRequest
-from {LIBRARY}.download.pace import Pace
+from {LIBRARY}.download.bandwidth import Pace
 from {LIBRARY}.restore.database import StagedDatabase
 from {LIBRARY}.restore.restore import Request, Restore
 from {LIBRARY}.restore.source import FetchedParts

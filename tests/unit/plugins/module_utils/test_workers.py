@@ -75,7 +75,7 @@ def test_no_worker_outlives_a_killed_parent(tmp_path: Path) -> None:
     script = f"""
 import os, sys
 sys.path[:0] = {sys.path!r}
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.crew import Crew
+from ansible_collections.boxlift.portal.plugins.module_utils.workers import Crew
 def work(task, note):
     open({str(tmp_path / "process")!r}, "w").write(str(os.getpid()))
     while True:

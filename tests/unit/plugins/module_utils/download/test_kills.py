@@ -26,7 +26,7 @@ import json, sys
 sys.path[:] = json.loads(sys.argv[1])
 from ansible_collections.boxlift.portal.plugins.module_utils.download.client import Client, tls_context
 from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Fetch, Request
-from ansible_collections.boxlift.portal.plugins.module_utils.download.pace import Pace
+from ansible_collections.boxlift.portal.plugins.module_utils.download.bandwidth import Pace
 url, dest, password, authority, connections, segment = sys.argv[2:]
 client = Client({}, 10, tls_context(authority, True))
 request = Request(url, dest, password, int(connections), segment=int(segment))
