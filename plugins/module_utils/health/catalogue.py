@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every check of this collection."""
+"""Every check of this collection, a file for each area."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.checks impor
     database,
     domain,
     environment,
-    foundation,
     identity,
     integrations,
     licence,
+    mail,
     modules,
     push,
     search,
@@ -21,13 +21,12 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.checks impor
     settings,
     web,
 )
-from ansible_collections.boxlift.portal.plugins.module_utils.health.model import Registry
-from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import REGISTRY
+from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import REGISTRY, Registry
 
-# Importing a file registers its checks.
+# Importing a file has registered its checks.
 FILES = (
-    *(environment, foundation, web, settings, database, domain, push, agents),
-    *(identity, search, content, modules, security, licence, integrations),
+    *(agents, content, database, domain, environment, identity, integrations, licence),
+    *(mail, modules, push, search, security, settings, web),
 )
 
 

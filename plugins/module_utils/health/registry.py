@@ -1,10 +1,60 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The registry of this collection's own checks; `catalogue` fills it."""
+"""The checks by their ids, and the decorator that adds one. `catalogue` fills the registry of this collection."""
 
 from __future__ import annotations
 
-from ansible_collections.boxlift.portal.plugins.module_utils.health.model import Registry
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
+from ansible_collections.boxlift.portal.plugins.module_utils.health.model import (
+    ANYWHERE,
+    HOST,
+    OWNERS,
+    Check,
+    Verdict,
+)
+
+
+class Registry:
+    """The checks by their ids."""
+
+    def __init__(self) -> None:
+        self.checks: dict[str, Check] = {}
+
+    def check(
+        self,
+        name: str,
+        *,
+        why: str,
+        expected: str,
+        remedy: str,
+        needs: tuple[str, ...] = (),
+        owner: str = "contractor",
+        reference: str = "",
+        vantage: str = HOST,
+    ) -> t.Callable[[t.Callable[[Context], Verdict]], t.Callable[[Context], Verdict]]:
+        """Decorator that registers a function as a check."""
+        if name in self.checks or "." not in name or owner not in OWNERS or vantage not in (HOST, ANYWHERE):
+            raise ValueError(f"check {name}: the id is taken or has no area, or owner or vantage is not known")
+
+        def register(function: t.Callable[[Context], Verdict]) -> t.Callable[[Context], Verdict]:
+            self.checks[name] = Check(name, why, expected, remedy, function, needs, owner, reference, vantage)
+            return function
+
+        return register
+
+    @property
+    def areas(self) -> list[str]:
+        return sorted({check.area for check in self.checks.values()})
+
+    def with_needs(self, name: str) -> list[Check]:
+        """A check behind everything that it needs."""
+        if name not in self.checks:
+            raise ValueError(f"a check needs {name}, which is not registered")
+        before = [each for need in self.checks[name].needs for each in self.with_needs(need)]
+        return [*before, self.checks[name]]
+
 
 REGISTRY = Registry()
 check = REGISTRY.check

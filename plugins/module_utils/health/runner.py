@@ -16,9 +16,9 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.model import
     CannotLook,
     Check,
     DoesNotApply,
-    Registry,
     Verdict,
 )
+from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import Registry
 
 #: As many checks are asked at a time, and as many connections to the database are open at most.
 WORKERS = 6

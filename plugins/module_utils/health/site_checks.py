@@ -16,7 +16,7 @@ import stat
 import traceback
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.health.model import Registry
+from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import Registry
 
 
 def load(directory: str, registry: Registry) -> list[str]:

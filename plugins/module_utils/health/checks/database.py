@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The server's variables and the tables' shape: what the vendor's checker insists on, and what a dump may bring."""
+"""The database: whether it can be asked, the server's variables, and the tables' shape."""
 
 from __future__ import annotations
 
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context, some
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import (
     DoesNotApply,
@@ -12,6 +13,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.model import
     passed,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import check
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.login import portal_login
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.site import has_table
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import rows
 
 _NEEDS = ("database.reachable",)
@@ -32,6 +35,48 @@ _NUMBERED = (
 )
 CLOCK_SECONDS = 1.0
 PACKET = 16 * 1024 * 1024
+
+
+@check(
+    "database.reachable",
+    why="Nearly everything that a portal knows is in its database.",
+    expected="the database answers and is a portal's",
+    remedy="Start the server; check the option database, or the credentials in .settings.php.",
+)
+def database_reachable(context: Context) -> Verdict:
+    try:
+        found = has_table(context.connection, "b_option")
+    except BoxliftError as error:
+        if "code" not in error.details:
+            raise  # nothing was asked of the server
+        return failed(error.message, error.remedy)
+    if not found:
+        return failed("there is no table b_option", "Restore the dump; is this the right database?")
+    return passed(f"server {context.value('SELECT VERSION()')}")
+
+
+@check(
+    "database.login",
+    why="The portal logs in with what its own files say, whatever the administrator's account may do.",
+    expected="the portal's own credentials open its database",
+    remedy="Make the account and the password in .settings.php agree (role boxlift.portal.database, portal_settings).",
+    reference="site checker: check_mysql_connection",
+    needs=("settings.credentials",),
+)
+def database_login(context: Context) -> Verdict:
+    login, name = portal_login(context.files)
+    try:
+        conn = context.connect(login, name)
+    except BoxliftError as error:
+        if "code" not in error.details:
+            raise  # nothing was asked of the server
+        return failed(error.message, error.remedy)
+    try:
+        if not has_table(conn, "b_option"):
+            return failed(f"{login} opens {name}, where there is no table b_option")
+    finally:
+        conn.close()
+    return passed(f"{login} opens {name}")
 
 
 @check(

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What `.settings.php` and `dbconn.php` say beside the credentials."""
+"""What `.settings.php` and `dbconn.php` say, and whether they can be read at all."""
 
 from __future__ import annotations
 
@@ -18,13 +18,68 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.model import
     warned,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import check
-from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import DBCONN, read
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import DBCONN, SETTINGS, read
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.values import Opaque
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.redact import BACKUP_MASK
 
 _NEEDS = ("settings.readable",)
 # Keys that installation images ship; everybody knows them.
 _KNOWN_KEYS = ("mysupersecretphrase",)
 _INSTALLER = ("SHORT_INSTALL", "SHORT_INSTALL_CHECK", "VM_INSTALL")
+
+
+@check(
+    "settings.readable",
+    why="Without .settings.php the portal does not start; what cannot be read cannot be checked.",
+    expected="bitrix/.settings.php and bitrix/php_interface/dbconn.php (or those in local/) are there and can be read",
+    remedy="Restore the portal again, or correct document_root.",
+)
+def settings_readable(context: Context) -> Verdict:
+    files = context.files
+    missing = [name for name in (SETTINGS, DBCONN) if files.find(name) is None]
+    if missing:
+        return failed(f"missing in {files.root}: {', '.join(missing)}")
+    files.dbconn()
+    unread = [str(path) for path in (files.shadowed(SETTINGS), files.shadowed(DBCONN)) if path]
+    if unread:
+        return warned(
+            f"{', '.join(unread)} is not read, because local/ has its own", "Delete the file that is not used."
+        )
+    return passed(f"{len(context.sections())} sections")
+
+
+@check(
+    "settings.credentials",
+    why="The vendor's backup masks the credentials; a portal that still has the mask cannot reach its database.",
+    expected="no login, password or database name is the backup's mask, and both files say the same",
+    remedy="Set connections.default (and DBLogin, DBPassword, DBName where dbconn.php has them) with portal_settings.",
+    reference="vendor's backup: masked keys of connections and dbconn.php",
+    needs=("settings.readable",),
+)
+def settings_credentials(context: Context) -> Verdict:
+    connections = context.setting("connections")
+    masked = [
+        f"connections.{name}.{key}"
+        for name, values in (connections if isinstance(connections, dict) else {}).items()
+        if isinstance(values, dict)
+        for key in ("host", "login", "password", "database")
+        if values.get(key) == BACKUP_MASK
+    ]
+    variables = context.files.dbconn().variables
+    pairs = {"DBHost": "host", "DBLogin": "login", "DBPassword": "password", "DBName": "database"}
+    masked += [f"${name}" for name in pairs if variables.get(name) == BACKUP_MASK]
+    if masked:
+        return failed(f"still masked: {', '.join(masked)}")
+    if not isinstance(context.setting("connections", "default"), dict):
+        return failed("there is no connections.default")
+    differing = [
+        f"${name}"
+        for name, key in pairs.items()
+        if name in variables and variables[name] != context.setting("connections", "default", key)
+    ]
+    if differing:
+        return failed(f"dbconn.php and .settings.php differ in {', '.join(differing)}")
+    return passed("credentials are written out" + (", the same in both files" if set(pairs) & set(variables) else ""))
 
 
 @check(

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a visitor's browser sees before the portal says anything."""
+"""What a visitor's browser meets before it sees a page: the answer, the certificate, redirects, limits."""
 
 from __future__ import annotations
 
@@ -22,6 +22,29 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.registry imp
 RENEW_DAYS = 30
 MEGABYTE = 1024 * 1024
 _DAV = "/bitrix/groupdav.php"
+_GOOD = (200, 301, 302, 303, 307, 308, 401)
+
+
+@check(
+    "web.answers",
+    why="Users, the mobile application and every integration come in through this address.",
+    expected="base_url answers with 200, a redirect within the portal, or 401",
+    remedy="Look at the logs of nginx and PHP-FPM; see that the services run and that the name leads to this host.",
+    reference="site checker: check_server_vars",
+    vantage=ANYWHERE,
+)
+def web_answers(context: Context) -> Verdict:
+    url = context.address("/")
+    try:
+        answer = context.http.request(url)
+    except Unreachable as problem:
+        return failed(problem.message)
+    target = answer.header("Location")
+    if answer.status in (301, 302, 303, 307, 308) and urlsplit(target).hostname not in (None, context.host):
+        return failed(
+            f"{url} redirects to another host: {target}", "Run boxlift.portal.portal_site with the new domain."
+        )
+    return (passed if answer.status in _GOOD else failed)(f"{url} answered {answer.status}")
 
 
 @check(

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import json
+import pathlib
 import shutil
 import subprocess
 import time
 import typing as t
 
 import pytest
+from ansible_collections.boxlift.portal.plugins.module_utils.health import catalogue
 from ansible_collections.boxlift.portal.plugins.module_utils.health.catalogue import all_checks
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import ANYWHERE
@@ -37,6 +39,13 @@ def test_a_healthy_portal_passes_everything(world: t.Any) -> None:
         "settings.session_server": "sessions are kept in file",
     }
     assert all(finding.remedy == "" for finding in found.values())
+
+
+def test_a_file_holds_the_checks_of_its_area_and_no_file_is_forgotten() -> None:
+    files = {name: check.run.__module__.rpartition(".")[2] for name, check in CHECKS.items()}
+    assert {name: file for name, file in files.items() if file != CHECKS[name].area} == {}
+    folder = pathlib.Path(str(catalogue.__file__)).parent / "checks"
+    assert {path.stem for path in folder.glob("*.py")} - {"__init__"} == set(files.values())
 
 
 def test_there_is_a_break_for_every_check() -> None:

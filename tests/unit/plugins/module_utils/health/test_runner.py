@@ -15,12 +15,12 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.model import
     ANYWHERE,
     CannotLook,
     DoesNotApply,
-    Registry,
     Verdict,
     failed,
     passed,
     warned,
 )
+from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import Registry
 
 
 def refuse(*_arguments: t.Any) -> t.Any:
