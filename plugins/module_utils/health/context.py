@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the checks may look at. Everything comes from outside; what was not given cannot be looked at."""
+"""What a check may look at. Files, database, network and commands are passed in; what is missing raises CannotLook."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import urllib.parse
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.health.client import Connector, HttpClient
+from ansible_collections.boxlift.portal.plugins.module_utils.health.connections import Connections
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import CannotLook, DoesNotApply
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import PortalFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.login import portal_login
@@ -29,7 +30,7 @@ Runner = t.Callable[[t.Sequence[str]], "tuple[int, str, str]"]
 
 @dataclasses.dataclass
 class Context:
-    """One portal as seen from one place."""
+    """One portal, seen from its own host or from outside."""
 
     now: t.Callable[[], float]
     connect: Connect
@@ -37,19 +38,18 @@ class Context:
     no_files: str = "document_root was not given"
     base_url: str = ""
     http_client: HttpClient | None = None
-    #: Login and database name for the checks; the portal's own ones where not given.
+    #: Login and database name for the checks; without it, the portal's own from its files.
     login: tuple[Login, str] | None = None
     run_command: Runner | None = None
     connect_tcp: Connector | None = None
     push_expected: bool = True
-    #: What portal_info said of the cloud's portal, or of this one earlier.
+    #: What the module portal_info returned, for the cloud's portal or for this one earlier.
     baseline: dict[str, t.Any] | None = None
-    #: Each thread borrows a connection; here lie those that nobody uses.
-    _idle: list[Connection[t.Any]] = dataclasses.field(default_factory=list)
-    _borrowed: threading.local = dataclasses.field(default_factory=threading.local)
     _memory: dict[str, t.Any] = dataclasses.field(default_factory=dict)
-    _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
     _asking: dict[str, threading.Lock] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._connections = Connections(lambda: self.connect(*(self.login or portal_login(self.files))))
 
     @property
     def files(self) -> PortalFiles:
@@ -91,65 +91,53 @@ class Context:
     @property
     def connection(self) -> Connection[t.Any]:
         """This thread's own connection, until release()."""
-        mine: Connection[t.Any] | None = getattr(self._borrowed, "connection", None)
-        if mine is None:
-            with self._lock:
-                mine = self._idle.pop() if self._idle else None
-            mine = self._borrowed.connection = mine or self.open_connection()
-        return mine
+        return self._connections.borrow()
 
     def release(self) -> None:
-        """Hands this thread's connection on to the next check; a dead one is forgotten."""
-        mine = getattr(self._borrowed, "connection", None)
-        self._borrowed.connection = None
-        if mine is not None and mine.open:
-            with self._lock:
-                self._idle.append(mine)
+        """Leave this thread's connection to the next check."""
+        self._connections.release()
 
-    def open_connection(self) -> Connection[t.Any]:
-        conn = self.connect(*(self.login or portal_login(self.files)))
-        with conn.cursor() as cursor:
-            # A check must not change what it looks at.
-            cursor.execute("SET SESSION TRANSACTION READ ONLY")
-        return conn
+    def close(self) -> None:
+        """Close the connections that no thread uses."""
+        self._connections.close()
 
     def query(self, sql: str, *args: t.Any) -> list[dict[str, t.Any]]:
         return rows(self.connection, sql, args)
 
     def value(self, sql: str, *args: t.Any) -> t.Any:
-        """The one value that a query answers."""
+        """First column of the first row."""
         return next(iter(self.query(sql, *args)[0].values()))
 
     def need_table(self, table: str) -> None:
-        """Ends the check where the module that keeps this table is not installed."""
+        """Raises DoesNotApply if the table is missing: the portal's module that owns it is not installed."""
         if not has_table(self.connection, table):
             raise DoesNotApply(f"there is no table {table}")
 
     def option(self, module: str, name: str, default: str = "") -> str:
-        """An option from `b_option`; names are compared in lower case."""
+        """A value of `b_option`; upper and lower case in the name do not matter."""
         sql = "SELECT VALUE FROM b_option WHERE MODULE_ID = %s AND LOWER(NAME) = LOWER(%s)"
         found = self.query(sql, module, name)
         return default if not found else str(found[0]["VALUE"] or "")
 
     def command(self, *arguments: str) -> str:
-        """Standard output of a command on the host."""
+        """Standard output of a command on the host. Raises BoxliftError if it fails."""
         if self.run_command is None:
             raise CannotLook("commands cannot be run from here")
-        with self._asking.setdefault("command", threading.Lock()):  # runners are not meant for several threads
+        with self._asking.setdefault("command", threading.Lock()):  # a runner is not safe for threads
             status, output, problem = self.run_command(arguments)
         if status != 0:
             raise BoxliftError(f"{arguments[0]} failed with status {status}: {problem.strip()[:200]}.")
         return output
 
     def once(self, name: str, ask: t.Callable[[], _Answer]) -> _Answer:
-        """An answer that several checks look at, asked for once. A failure is not remembered."""
+        """The result of `ask`, kept under `name` for the other checks. An error is not kept."""
         with self._asking.setdefault(f"once {name}", threading.Lock()):
             if name not in self._memory:
                 self._memory[name] = ask()
             return t.cast("_Answer", self._memory[name])
 
     def need_baseline(self, *path: str) -> t.Any:
-        """A part of the baseline; ends the check where there is nothing to compare with."""
+        """A part of the baseline. Raises DoesNotApply if the baseline has none."""
         value: t.Any = self.baseline
         for key in path:
             value = value.get(key) if isinstance(value, dict) else None
@@ -158,7 +146,7 @@ class Context:
         return value
 
     def reaches(self, host: str, port: int) -> str:
-        """Why no connection to a server can be made from here; empty where it can."""
+        """Why a TCP connection to the server fails; empty if it succeeds."""
         if self.connect_tcp is None:
             raise CannotLook("connections cannot be made from here")
         try:
@@ -168,18 +156,13 @@ class Context:
         return ""
 
     def silent(self, places: t.Sequence[tuple[str, int]]) -> dict[tuple[str, int], str]:
-        """The places that cannot be reached, with the reason; asked together, since each may take its whole time."""
+        """Servers that cannot be reached, with the reason. Tried in parallel: each may need its whole timeout."""
         with concurrent.futures.ThreadPoolExecutor(10) as callers:
             problems = callers.map(lambda place: self.reaches(*place), places)
         return {place: problem for place, problem in zip(places, problems) if problem}
 
-    def close(self) -> None:
-        self.release()
-        while self._idle:
-            self._idle.pop().close()
-
 
 def some(items: t.Sequence[object], limit: int = 5) -> str:
-    """The first of many, and how many more there are."""
+    """The first items, and the number of the others: `a, b and 4 more`."""
     shown = ", ".join(str(item) for item in items[:limit])
     return shown if len(items) <= limit else f"{shown} and {len(items) - limit} more"

@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.finding import Finding
 from ansible_collections.boxlift.portal.plugins.module_utils.health import runner
+from ansible_collections.boxlift.portal.plugins.module_utils.health.connections import Connections
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context, some
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import (
     ANYWHERE,
@@ -231,15 +232,13 @@ def test_a_few_connections_are_borrowed_and_given_back() -> None:
 
 
 def test_a_dead_connection_is_not_handed_on() -> None:
-    def kill(context: Context) -> Verdict:
-        context.connection.close()
-        return passed("x")
-
-    context = Context(
-        now=time.time, connect=lambda *_login: t.cast("t.Any", FakeConnection()), login=t.cast("t.Any", (1, "x"))
-    )
-    runner.run(context, list(many(3, kill).checks.values()))
-    assert context._idle == []
+    connections = Connections(lambda: t.cast("t.Any", FakeConnection()))
+    first = connections.borrow()
+    connections.release()
+    assert connections.borrow() is first
+    first.close()
+    connections.release()
+    assert connections.borrow() is not first
 
 
 def test_what_is_asked_once_is_remembered_and_a_failure_is_not() -> None:
