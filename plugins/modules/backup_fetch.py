@@ -34,7 +34,8 @@ attributes:
   idempotent:
     support: full
 requirements:
-  - For encrypted backups with O(password), the Python package cryptography or OpenSSL 3 on the target.
+  - For encrypted backups with O(password), the Python package cryptography on the target
+    (Debian package C(python3-cryptography)).
 options:
   url:
     description:

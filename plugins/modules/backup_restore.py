@@ -37,7 +37,8 @@ attributes:
   idempotent:
     support: full
 requirements:
-  - For encrypted backups, the Python package cryptography or OpenSSL 3 on the target.
+  - For encrypted backups, the Python package cryptography on the target
+    (Debian package C(python3-cryptography)).
 options:
   source:
     description:

@@ -28,8 +28,8 @@ attributes:
   idempotent:
     support: full
 requirements:
-  - For encrypted backups, the Python package cryptography or OpenSSL 3 on the target. The role
-    P(boxlift.portal.host#role) installs the former.
+  - For encrypted backups, the Python package cryptography on the target. The role
+    P(boxlift.portal.host#role) installs it.
 options:
   path:
     description:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every kind of backup, with and without the fast libraries: all that its manifest says of files and tables."""
+"""Every kind of backup, with and without the fast library: all that its manifest says of files and tables."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def manifest(host: t.Any, name: str) -> dict[str, t.Any]:
 
 
 def test_the_ways_differ(host: t.Any) -> None:
-    look = "import isal.isal_zlib, cryptography.x509"
+    look = "import isal.isal_zlib"
     host.check_output("python3 -c %s", look)
-    hidden = host.run("PYTHONPATH=/srv/without-fast-libraries python3 -c %s", look)
+    hidden = host.run("PYTHONPATH=/srv/without-fast-library python3 -c %s", look)
     assert hidden.rc == 1 and "hidden by the test" in hidden.stderr
 
 

@@ -44,7 +44,10 @@ class PartStream:
         return self._inflater
 
     def chunks(self) -> t.Iterator[bytes | memoryview]:
-        """Plain stream bytes in multiples of 512. Raises PartFault; `drain` then hashes the file to its end."""
+        """Plain stream bytes in multiples of 512, each piece valid until the next.
+
+        Raises PartFault; `drain` then hashes the file to its end.
+        """
         decryptor = self._cipher.decryptor() if self._cipher else None
         with open(self._path, "rb") as self._file:
             source: t.Iterable[bytes] = self._inflater.chunks(self._raw()) if self._kind.compressed else self._plain()
@@ -59,12 +62,12 @@ class PartStream:
                     rest += piece[:begin]
                     if len(rest) < BLOCK:
                         continue
-                    yield memoryview(decryptor.update(rest)) if decryptor else rest
+                    yield decryptor.update(rest) if decryptor else rest
                 end = len(piece) - (len(piece) - begin) % BLOCK
                 rest = piece[end:]
                 if end > begin:
                     block = memoryview(piece)[begin:end]
-                    yield memoryview(decryptor.update(block)) if decryptor else block
+                    yield decryptor.update(block) if decryptor else block
         if rest:
             if self._kind.compressed:
                 raise PartFault("corrupt", f"holds {self.data_size} bytes of stream, not a multiple of 512", self.size)
