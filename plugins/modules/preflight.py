@@ -20,6 +20,15 @@ extends_documentation_fragment:
   - boxlift.portal.attributes.info_module
   - boxlift.portal.attributes.actiongroup_portal
 options:
+  step:
+    description:
+      - The steps of the playbook C(preflight), which fill in the other options from the inventory's variables. Without
+        one the host is asked with the options that are given.
+      - V(inventory) judges the variables on the controller, and says whether the certificate's files can be proven.
+      - V(host) asks the host. Options that are given go before what the inventory says.
+      - V(verdict) puts the answers of all hosts of the play together, from the variables that the playbook registers.
+    type: str
+    choices: [inventory, host, verdict]
   source_url:
     description: Address of the backup's first part. It may hold a signature, so it is never shown.
     type: str
@@ -133,9 +142,42 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+answers:
+  description: One finding for each variable of the inventory, in the form of RV(findings).
+  returned: with O(step=inventory)
+  type: list
+  elements: dict
+  sample:
+    - id: inventory.site_domain
+      area: inventory
+      status: pass
+      observed: site_domain is good or not needed
+      expected: the portal's host name alone, such as portal.example.com, without https:// and slashes
+      remedy: ""
+      owner: contractor
+      reference: ""
+certificate:
+  description: >-
+    V(provable) or V(unprovable) are the certificate's files on the controller. V(requested) means that there are none
+    yet, V(none) that this host needs none that is given.
+  returned: with O(step=inventory)
+  type: str
+  sample: provable
+refused:
+  description: Whether a finding of any host is V(fail).
+  returned: with O(step=verdict)
+  type: bool
+  sample: false
+message:
+  description: The findings that are not V(pass), for people.
+  returned: with O(step=verdict)
+  type: str
+  sample: |
+    Nothing is in the way of the portal.
+    31 checks passed, 0 failed, 0 to look at.
 findings:
   description: One answer for each question.
-  returned: success
+  returned: success, without O(step) or with O(step=host)
   type: list
   elements: dict
   contains:
@@ -174,7 +216,7 @@ findings:
       reference: ""
 summary:
   description: How many findings have each status.
-  returned: success
+  returned: success, without O(step) or with O(step=host)
   type: dict
   sample: {pass: 11, warn: 0, fail: 1, unknown: 0, skip: 0}
 """
@@ -191,6 +233,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.preflight.run impor
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            # The action of this name takes it, and runs this module without it.
+            "step": {"type": "str", "choices": ["inventory", "host", "verdict"]},
             "source_url": {"type": "str", "default": "", "no_log": True},
             "source_path": {"type": "str", "default": ""},
             "source_headers": {"type": "dict", "default": {}, "no_log": True},

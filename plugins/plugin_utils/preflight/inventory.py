@@ -1,0 +1,242 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the inventory sets for one host: a finding for each variable, and the module's options that follow from it."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.module_utils.finding import Finding
+
+PORTS = {"web": {80: "nginx", 443: "nginx"}, "database": {3306: "mariadbd"}, "cache": {6379: "redis-server"}}
+MEMORY_MB = 1800
+SOURCE_PATH, DOCUMENT_ROOT, DATABASE_DIRECTORY = "/var/lib/boxlift/backup", "/srv/portal/www", "/var/lib/mysql"
+
+_NAME = r"(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?[.])+[A-Za-z0-9-]*[A-Za-z][A-Za-z0-9-]*$"
+_NO_SPACE_AT_ENDS = r"\S(.*\S)?$"
+# No loopback address: other hosts must reach it.
+_ADDRESS = r"(?!127[.])[0-9]{1,3}([.][0-9]{1,3}){3}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Hosts:
+    """Which host does what. A host is for what its groups say; a group that does not exist has all of production."""
+
+    name: str
+    groups: t.Mapping[str, t.Sequence[str]]
+
+    def serves(self, group: str) -> bool:
+        """Whether this host is one of the group."""
+        return group not in self.groups or self.name in self.groups[group]
+
+    def of(self, group: str) -> list[str]:
+        """Production's hosts of the group."""
+        production = self.groups["production"]
+        return sorted(set(self.groups.get(group, production)) & set(production))
+
+    def apart_from_web(self, group: str) -> bool:
+        """Whether a web host has its database or cache on another host. A site may go without a cache."""
+        return bool(self.of(group) or group == "database") and not set(self.of("web")) <= set(self.of(group))
+
+
+class Variables(t.Protocol):
+    """The inventory's variables for one host, and the controller's files that they name."""
+
+    def get(self, name: str) -> t.Any:
+        """The variable's value; None where it is not set."""
+
+    def is_file(self, path: str) -> bool: ...
+
+    def read(self, path: str) -> str: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Input:
+    """A variable that the site sets. A `secret` is never shown; a `file` lies on the controller."""
+
+    name: str
+    expected: str
+    pattern: str = ""
+    required: bool = False
+    secret: bool = False
+    file: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Inventory:
+    """What was found in the inventory, for one host.
+
+    `certificate` is `provable` by the role certificate here, `unprovable` where its key lies on the host or a variable
+    is wrong, `requested` where there is none yet, and `none` where this host needs none that was given.
+    """
+
+    findings: list[Finding]
+    certificate: str
+    options: dict[str, t.Any]
+
+
+def inspect(variables: Variables, hosts: Hosts) -> Inventory:
+    """Judge every variable, and derive what the module is asked on this host."""
+    findings = [_judge(each, variables) for each in inputs(variables, hosts)]
+    findings.append(_enough_hosts(hosts))
+    wrong = {finding.id.partition(".")[2] for finding in findings if finding.status == "fail"}
+    return Inventory(findings, _certificate(variables, hosts, wrong), _options(variables, hosts, wrong))
+
+
+def inputs(variables: Variables, hosts: Hosts) -> list[Input]:
+    """The variables that this site must or may set, in the order of the findings."""
+    web, database, cache = (", ".join(hosts.of(group)) for group in ("web", "database", "cache"))
+    database_apart, cache_apart = hosts.apart_from_web("database"), hosts.apart_from_web("cache")
+    source = variables.get("certificate_source") or "files"
+    return [
+        Input(
+            "site_domain",
+            "the portal's host name alone, such as portal.example.com, without https:// and slashes",
+            _NAME,
+            required=True,
+        ),
+        _password("site_database_password", "the password of the portal's database user", required=True),
+        Input(
+            "site_database_host",
+            f"the IPv4 address of the database host ({database}) in the network that it shares"
+            f" with the web host ({web}); not needed where one host is both",
+            f"{'' if database_apart else 'localhost$|'}{_ADDRESS}$",
+            required=database_apart,
+        ),
+        Input(
+            "site_database_clients",
+            f"a list with the IPv4 address that the web host ({web}) has for the database",
+            rf"\['{_ADDRESS}'(, '{_ADDRESS}')*\]$",
+            required=database_apart,
+        ),
+        _password("site_database_restore_password", "the password of the account that restores", database_apart),
+        Input(
+            "site_cache_host",
+            f"the IPv4 address of the cache host ({cache}) in the network that it shares with"
+            f" the web host ({web}); not needed where one host is both",
+            f"{'' if cache_apart else '127[.]0[.]0[.]1$|'}{_ADDRESS}$",
+            required=cache_apart,
+        ),
+        _password("site_cache_password", "the password of Redis", cache_apart),
+        Input(
+            "source_url",
+            "the https address of the backup's first part; or nothing, when the parts lie in source_path on the host",
+            r"https://[^/\s]+/\S+$",
+            secret=True,
+        ),
+        Input(
+            "source_path",
+            "the absolute path of the folder on the host that the backup's parts lie in or are fetched to",
+            "/.+",
+        ),
+        _password("source_password", "the backup's password", required=False),
+        _file("source_ca_path", "the authorities for source_url in PEM"),
+        Input("database_name", "at most 64 letters, digits and underscores", "[A-Za-z0-9_]{1,64}$"),
+        Input(
+            "web_document_root", "an absolute path with a parent folder in which the tree can be staged", "/[^/]+/.+"
+        ),
+        Input("certificate_source", "files, csr, acme or lab_ca", "(files|csr|acme|lab_ca)$"),
+        Input(
+            "certificate_acme_terms_agreed",
+            "true, when the site's owner has agreed to the terms of the ACME authority",
+            "(?i)true$",
+            required=source == "acme",
+        ),
+        _file("certificate_file", "the host's certificate in PEM", required=source == "files"),
+        _file("certificate_key_file", "the certificate's key in PEM, or nothing where certificate_source csr made it"),
+        _file("certificate_chain_file", "the issuers' certificates in PEM"),
+        _file("certificate_ca_file", "a private authority's certificate in PEM", required=source == "lab_ca"),
+        _file("certificate_ca_key_file", "the key of certificate_ca_file", required=source == "lab_ca"),
+    ]
+
+
+def _password(name: str, of_what: str, required: bool) -> Input:
+    return Input(name, f"{of_what}, without a space at its ends", _NO_SPACE_AT_ENDS, required=required, secret=True)
+
+
+def _file(name: str, content: str, required: bool = False) -> Input:
+    return Input(name, f"a file on the controller with {content}", required=required, file=True)
+
+
+def _judge(each: Input, variables: Variables) -> Finding:
+    value = str(variables.get(each.name) or "")
+    seen = f"{each.name} is wrong (not shown)" if each.secret else f"{each.name} is '{value}'"
+    problem = ""
+    if not value:
+        problem = f"{each.name} is not set" if each.required else ""
+    elif not re.match(each.pattern, value):
+        problem = seen
+    elif each.file and not variables.is_file(value):
+        problem = f"{seen}, and there is no such file"
+    place = "vault.yml of the inventory, encrypted with ansible-vault." if each.secret else "main.yml of the inventory."
+    return Finding(
+        id=f"inventory.{each.name}",
+        area="inventory",
+        status="fail" if problem else "pass",
+        observed=problem or f"{each.name} is good or not needed",
+        expected=each.expected,
+        remedy=f"Set or correct {each.name} in group_vars/all/{place}" if problem else "",
+    )
+
+
+def _enough_hosts(hosts: Hosts) -> Finding:
+    """One web host: each would restore a backup of its own and run the agents, and they share no files."""
+    web, database = hosts.of("web"), hosts.of("database")
+    wrong = ["web"] * (len(web) != 1) + ["database"] * (len(database) > 1)
+    remedy = (
+        f"Leave one host of production in the group {' and in the group '.join(wrong)} of the inventory."
+        " Several web hosts would need a storage that they share, which this collection does not build."
+    )
+    return Finding(
+        id="inventory.hosts",
+        area="inventory",
+        status="fail" if wrong else "pass",
+        observed=f"production has {len(web)} web hosts ({', '.join(web) or 'none'}) and"
+        f" {len(database)} database hosts ({', '.join(database) or 'none'})",
+        expected="one web host, and at most one database host, which may be the same",
+        remedy=remedy if wrong else "",
+    )
+
+
+def _certificate(variables: Variables, hosts: Hosts, wrong: t.Collection[str]) -> str:
+    source = variables.get("certificate_source") or "files"
+    if hosts.serves("web") and source == "files" and not any(name.startswith("certificate_") for name in wrong):
+        return "provable" if variables.get("certificate_key_file") and "site_domain" not in wrong else "unprovable"
+    return "requested" if source == "csr" else "none"
+
+
+def _options(variables: Variables, hosts: Hosts, wrong: t.Collection[str]) -> dict[str, t.Any]:
+    """The module's options. What a wrong variable would say is left empty, since it is refused already."""
+
+    def good(name: str) -> t.Any:
+        return "" if name in wrong else variables.get(name) or ""
+
+    def content(name: str) -> str:
+        path = good(name)
+        return variables.read(str(path)) if path else ""
+
+    web = hosts.serves("web")
+    memory_mb = variables.get("preflight_memory_mb")
+    return {
+        "source_url": good("source_url") if web else "",
+        "source_path": (variables.get("source_path") or SOURCE_PATH) if web else "",
+        "source_headers": variables.get("source_headers") or {},
+        "source_ca": content("source_ca_path"),
+        # The role certificate makes the hosts trust it.
+        "further_ca": content("certificate_ca_file"),
+        "source_password_given": bool(variables.get("source_password")),
+        "document_root": (variables.get("web_document_root") or DOCUMENT_ROOT) if web else "",
+        "database_directory": DATABASE_DIRECTORY if hosts.serves("database") else "",
+        "sizes": variables.get("preflight_sizes") or {},
+        "memory_mb": MEMORY_MB if memory_mb is None else memory_mb,
+        "ports": [
+            {"port": port, "holders": [holder]}
+            for group, ports in PORTS.items()
+            if hosts.serves(group)
+            for port, holder in ports.items()
+        ],
+        "domain": good("site_domain") if web else "",
+        "expected_addresses": variables.get("preflight_expected_addresses") or [],
+    }

@@ -1,0 +1,211 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each variable of the inventory, right and wrong; what a host is asked in the end."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.boxlift.portal.plugins.module_utils.finding import Finding
+from ansible_collections.boxlift.portal.plugins.plugin_utils.preflight.inventory import Hosts, Inventory, inspect
+
+ONE_HOST = {"production": ["one"]}
+SPLIT = {"production": ["w", "d"], "web": ["w"], "database": ["d"], "cache": ["d"]}
+GOOD: dict[str, t.Any] = {
+    "site_domain": "portal.example.com",
+    "site_database_password": "canary-1",
+    "certificate_file": "cert.pem",
+    "certificate_key_file": "key.pem",
+}
+APART: dict[str, t.Any] = {
+    "site_database_host": "192.0.2.12",
+    "site_database_clients": ["192.0.2.10"],
+    "site_database_restore_password": "canary-2",
+    "site_cache_host": "192.0.2.12",
+    "site_cache_password": "canary-3",
+}
+
+
+class Files(dict[str, t.Any]):
+    """Variables, and a controller with two files."""
+
+    def is_file(self, path: str) -> bool:
+        return path in ("cert.pem", "key.pem")
+
+    def read(self, path: str) -> str:
+        assert self.is_file(path)
+        return f"content of {path}"
+
+
+def inspected(groups: dict[str, list[str]] | None = None, host: str = "one", **variables: t.Any) -> Inventory:
+    return inspect(Files(variables), Hosts(host, groups or ONE_HOST))
+
+
+def failed(inventory: Inventory) -> dict[str, Finding]:
+    return {finding.id: finding for finding in inventory.findings if finding.status == "fail"}
+
+
+def test_a_good_inventory() -> None:
+    found = inspected(**GOOD)
+    assert failed(found) == {}
+    assert len(found.findings) == 21
+    assert {finding.status for finding in found.findings} == {"pass"}
+    assert found.certificate == "provable"
+
+
+def test_an_empty_inventory() -> None:
+    found = failed(inspected())
+    names = ("site_domain", "site_database_password", "certificate_file")
+    assert list(found) == [f"inventory.{name}" for name in names]
+    assert found["inventory.site_domain"].observed == "site_domain is not set"
+    assert found["inventory.site_domain"].remedy == (
+        "Set or correct site_domain in group_vars/all/main.yml of the inventory."
+    )
+    assert found["inventory.site_database_password"].remedy == (
+        "Set or correct site_database_password in group_vars/all/vault.yml of the inventory,"
+        " encrypted with ansible-vault."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "bad", "good"),
+    [
+        ("site_domain", "https://portal.example.com/", "portal.example.com"),
+        ("site_domain", "192.0.2.1", "a-b.example.com"),
+        ("site_domain", "portal", "xn--80ak.example.com"),
+        ("site_domain", f"{'a' * 250}.com", f"{'a' * 240}.com"),
+        ("site_database_password", " x", "x"),
+        ("site_database_password", "x ", "a b"),
+        ("site_database_host", "db.example.com", "localhost"),
+        ("site_database_clients", "192.0.2.1", ["192.0.2.1", "192.0.2.2"]),
+        ("site_database_clients", ["127.0.0.1"], []),
+        ("site_cache_host", "127.0.0.2", "127.0.0.1"),
+        ("source_url", "http://cloud.example.com/b.enc.gz", "https://cloud.example.com/b.enc.gz?s=1"),
+        ("source_path", "backup", "/var/backup"),
+        ("source_ca_path", "absent.pem", "cert.pem"),
+        ("database_name", "no-name", "a_1"),
+        ("database_name", "a" * 65, "a" * 64),
+        ("web_document_root", "/www", "/srv/www"),
+        ("certificate_source", "letsencrypt", "files"),
+        ("certificate_chain_file", "absent.pem", "cert.pem"),
+    ],
+)
+def test_a_variable(name: str, bad: t.Any, good: t.Any) -> None:
+    found = failed(inspected(**{**GOOD, name: bad}))
+    assert list(found) == [f"inventory.{name}"]
+    assert failed(inspected(**{**GOOD, name: good})) == {}
+
+
+def test_what_is_seen_and_what_is_never_shown() -> None:
+    found = failed(inspected(**{**GOOD, "site_domain": "x/", "source_url": "http://canary", "certificate_file": "no"}))
+    assert [finding.observed for finding in found.values()] == [
+        "site_domain is 'x/'",
+        "source_url is wrong (not shown)",
+        "certificate_file is 'no', and there is no such file",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "needed"),
+    [
+        ("acme", ["certificate_acme_terms_agreed"]),
+        ("lab_ca", ["certificate_ca_file", "certificate_ca_key_file"]),
+        ("csr", []),
+    ],
+)
+def test_each_source_of_the_certificate_needs_its_own(source: str, needed: list[str]) -> None:
+    given = {**GOOD, "certificate_file": "", "certificate_key_file": "", "certificate_source": source}
+    assert list(failed(inspected(**given))) == [f"inventory.{name}" for name in needed]
+    agreed = {"certificate_acme_terms_agreed": True, "certificate_ca_file": "cert.pem"}
+    assert failed(inspected(**given, **agreed, certificate_ca_key_file="key.pem")) == {}
+    refused = failed(inspected(**given, **{**agreed, "certificate_acme_terms_agreed": False}))
+    assert ("inventory.certificate_acme_terms_agreed" in refused) == (source == "acme")
+
+
+def test_hosts_apart_must_know_each_other() -> None:
+    found = failed(inspected(SPLIT, "w", **GOOD))
+    assert list(found) == [f"inventory.{name}" for name in APART]
+    assert found["inventory.site_database_host"].expected == (
+        "the IPv4 address of the database host (d) in the network that it shares with the web host (w);"
+        " not needed where one host is both"
+    )
+    assert failed(inspected(SPLIT, "w", **GOOD, **APART)) == {}
+    for name, loopback in (("site_database_host", "localhost"), ("site_cache_host", "127.0.0.1")):
+        assert list(failed(inspected(SPLIT, "w", **{**GOOD, **APART, name: loopback}))) == [f"inventory.{name}"]
+
+
+def test_a_site_without_a_cache() -> None:
+    groups = {"production": ["w"], "cache": []}
+    assert failed(inspected(groups, "w", **GOOD)) == {}
+    assert [port["port"] for port in inspected(groups, "w", **GOOD).options["ports"]] == [80, 443, 3306]
+
+
+def test_several_web_hosts_and_none() -> None:
+    (many,) = failed(inspected({"production": ["a", "b"]}, "a", **GOOD)).values()
+    assert many.observed == "production has 2 web hosts (a, b) and 2 database hosts (a, b)"
+    assert many.remedy.startswith("Leave one host of production in the group web and in the group database of the")
+    none = failed(inspected({"production": ["a"], "web": [], "database": ["a", "elsewhere"]}, "a", **GOOD))
+    assert none["inventory.hosts"].observed == "production has 0 web hosts (none) and 1 database hosts (a)"
+
+
+@pytest.mark.parametrize(
+    ("variables", "host", "state"),
+    [
+        ({}, "w", "provable"),
+        ({}, "d", "none"),
+        ({"certificate_key_file": ""}, "w", "unprovable"),
+        ({"site_domain": "x"}, "w", "unprovable"),
+        ({"certificate_chain_file": "absent"}, "w", "none"),
+        ({"certificate_source": "csr"}, "d", "requested"),
+        ({"certificate_source": "acme"}, "w", "none"),
+    ],
+)
+def test_whether_the_certificate_can_be_proven(variables: dict[str, t.Any], host: str, state: str) -> None:
+    assert inspected(SPLIT, host, **{**GOOD, **APART, **variables}).certificate == state
+
+
+def test_what_a_host_with_everything_is_asked() -> None:
+    assert inspected(
+        **GOOD,
+        source_url="https://cloud.example.com/b.enc.gz",
+        source_password="canary",
+        source_headers={"X": "y"},
+        source_ca_path="cert.pem",
+        certificate_ca_file="key.pem",
+        preflight_sizes={"tree": 1},
+        preflight_memory_mb=0,
+        preflight_expected_addresses=["192.0.2.1"],
+    ).options == {
+        "source_url": "https://cloud.example.com/b.enc.gz",
+        "source_path": "/var/lib/boxlift/backup",
+        "source_headers": {"X": "y"},
+        "source_ca": "content of cert.pem",
+        "further_ca": "content of key.pem",
+        "source_password_given": True,
+        "document_root": "/srv/portal/www",
+        "database_directory": "/var/lib/mysql",
+        "sizes": {"tree": 1},
+        "memory_mb": 0,
+        "ports": [
+            {"port": 80, "holders": ["nginx"]},
+            {"port": 443, "holders": ["nginx"]},
+            {"port": 3306, "holders": ["mariadbd"]},
+            {"port": 6379, "holders": ["redis-server"]},
+        ],
+        "domain": "portal.example.com",
+        "expected_addresses": ["192.0.2.1"],
+    }
+
+
+def test_a_database_host_is_not_asked_what_is_the_web_hosts() -> None:
+    options = inspected(SPLIT, "d", **GOOD, **APART, source_url="https://cloud.example.com/b.tar").options
+    asked = {name for name, value in options.items() if value}
+    assert asked == {"database_directory", "memory_mb", "ports"}
+    assert options["memory_mb"] == 1800
+
+
+def test_what_is_refused_already_is_not_asked() -> None:
+    wrong = {"site_domain": "x", "source_url": "ftp://x/y", "source_ca_path": "no", "certificate_ca_file": "no"}
+    options = inspected(**{**GOOD, **wrong}).options
+    assert [options[name] for name in ("domain", "source_url", "source_ca", "further_ca")] == [""] * 4
