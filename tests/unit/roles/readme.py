@@ -49,7 +49,7 @@ def _default(option: dict[str, t.Any]) -> str:
 def _text(option: dict[str, t.Any]) -> str:
     description = option["description"]
     text = " ".join(description) if isinstance(description, list) else description
-    text = re.sub(r"[OVC]\(([^)]*)\)", r"`\1`", text.strip())
+    text = re.sub(r"[MOVC]\(([^)]*)\)", r"`\1`", text.strip())
     return text.replace("|", "\\|")
 
 
