@@ -172,9 +172,10 @@ class Pipeline:
             self._take_offers()
             self._advance()
             self._give_tasks()
-            if not (coming or self._waiting or self._crew.busy):
+            last = not (coming or self._waiting or self._crew.busy)
+            self._tell(coming, last)
+            if last:
                 break
-            self._tell(coming)
             self._listen(_HURRY_SECONDS if coming and self._crew.idle else _LISTEN_SECONDS)
             if dump is not None and dump.done():
                 dump.result()
@@ -356,10 +357,10 @@ class Pipeline:
     def _log(self, index: int) -> str:
         return os.path.join(self._staging.logs, f"part-{index}")
 
-    def _tell(self, coming: bool) -> None:
-        """What is placed; and what is read, unless the source tells what comes."""
+    def _tell(self, coming: bool, last: bool) -> None:
+        """What is placed; and what is read, unless the source tells what comes. The last word is always said."""
         now = time.monotonic()
-        if now - self._told < _TELL_SECONDS:
+        if now - self._told < _TELL_SECONDS and not last:
             return
         self._told = now
         self._progress.tell(files=self.board.placed())
@@ -368,10 +369,12 @@ class Pipeline:
         states = [state for index, state in self.board.parts.items() if index in self.board.files]
         proven = [state.scan for state in states if state.scan is not None]
         damaged = sum(scan.fault is not None or scan.size_fault() is not None for scan in proven)
+        total = sum(state.stamp[0] for state in states)
         self._progress.tell(
             phase="restore",
-            done=self._read,
-            total=sum(state.stamp[0] for state in states),
+            # Workers tell what they read from time to time, so that the last bytes of a part are not told.
+            done=total if last else self._read,
+            total=total,
             parts={"total": len(states), "done": len(proven) - damaged, "damaged": damaged, "repaired": 0},
         )
 

@@ -55,6 +55,9 @@ def test_files_only(params: dict[str, t.Any], run_module: RunModule) -> None:
     assert result["changed"]
     state = json.loads(Path(params["progress"]).read_text(encoding="utf-8"))
     assert (state["operation"], state["outcome"]) == ("backup_restore", "done")
+    # However short it was, the last word is of everything.
+    assert (state["parts"]["done"], state["parts"]["total"], state["files"]) == (1, 1, 2)
+    assert state["phases"]["restore"]["bytes"] == Path(params["source"]).stat().st_size
     assert (result["files"], result["directories"], result["rows"]) == (2, 0, 0)
     assert (root / "bitrix" / "backup" / "base.sql").read_bytes() == SQL
     assert not run_module(backup_restore, **params)["changed"]
