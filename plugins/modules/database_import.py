@@ -240,17 +240,17 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
+from ansible_collections.boxlift.portal.plugins.module_utils.sql import schema
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, Login, connect
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.files import Survey, dump_files, feed_files
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.load import staging
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.from_files import load_dump
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.from_files import import_files
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.importer import RowsSoFar
 
 
 def live_tables(login: Login, database: str) -> list[str]:
     conn = connect(login)
     try:
-        return staging.tables(conn, database)
+        return schema.tables(conn, database)
     finally:
         conn.close()
 
@@ -292,7 +292,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
                 rows.add(table, table_rows, done)
                 progress.tell(done=done)
 
-            load = load_dump(
+            load = import_files(
                 login,
                 live,
                 files,

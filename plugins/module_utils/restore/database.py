@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.boxlift.portal.plugins.module_utils.sql import schema
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import Login, connect
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load import staging
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.importer import Importer, RowsSoFar, default_jobs
@@ -33,14 +34,14 @@ class StagedDatabase:
 
     def exists(self) -> bool:
         with connect(self._login) as conn:
-            return staging.exists(conn, self._names.staging)
+            return schema.exists(conn, self._names.staging)
 
     def prepare(self, state: dict[str, t.Any] | None) -> None:
         """An empty staging database, or the one that an interrupted run has filled as far as `state` says."""
         with connect(self._login) as conn:
             staging.end_connections(conn, self._names.staging)
             if state is None:
-                staging.create_empty(conn, self._names.staging)
+                schema.create_empty(conn, self._names.staging)
         self._importer = Importer(self._connect, jobs=self._jobs, on_progress=self._rows.add, state=state)
 
     def _connect(self) -> Connection[t.Any]:
@@ -66,7 +67,7 @@ class StagedDatabase:
         with connect(self._login) as conn:
             staging.switch_in(conn, self._names.staging, self._names.live, self._names.previous)
             if not keep_previous:
-                staging.drop(conn, self._names.previous)
+                schema.drop(conn, self._names.previous)
 
     @property
     def _at_work(self) -> Importer:

@@ -15,8 +15,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.grammar im
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.lexer import Token
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.token_cursor import Cursor, Refused
-
-SYSTEM_DATABASES = frozenset({"information_schema", "mysql", "performance_schema", "sys"})
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.schema import SYSTEM_DATABASES
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,10 @@ import re
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.lexer import Token
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.schema import RESERVED_PREFIX
 
 # Names of tables and views: what portals use, and nothing that a file system or another tool could misread.
 _OBJECT_NAME = re.compile(r"[0-9A-Za-z_$-]{1,64}\Z")
-# Tables of this prefix are the importer's own notes (notes.py).
-RESERVED_PREFIX = "boxlift_"
 
 
 class Refused(Exception):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A whole dump from files into the live database: staged, proven, switched in. Killed anywhere, it goes on."""
+"""From dump files to the live database: loaded into staging, proven, switched in. Run it again after a kill."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import time
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.sql import schema
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import Login, connect, rows
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.files import check_closing_line, feed_files
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load import staging
@@ -20,13 +21,13 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.importer i
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.notes import read_note, write_note
 
-# What a kill may cost, in seconds; a table that takes longer begins again.
+# Seconds between two saved states: what a kill costs at most. A table that takes longer is loaded again.
 SAVE_EVERY = 10.0
 _IMPORT = "import"
 
 
-class Load(t.NamedTuple):
-    """The import's result (as a dictionary, see ImportResult) and the switch's."""
+class FilesImport(t.NamedTuple):
+    """`imported` is an ImportResult as a dictionary; `resumed` says whether an earlier run had begun the import."""
 
     imported: dict[str, t.Any]
     switch: staging.SwitchResult
@@ -34,12 +35,12 @@ class Load(t.NamedTuple):
 
 
 def fingerprint(files: t.Sequence[str]) -> list[list[t.Any]]:
-    """Which dump it is: a killed run goes on only with the very same files."""
+    """Paths, sizes and times of the files: a run resumes only what was begun with the very same ones."""
     stats = [(file, os.stat(file)) for file in files]
     return [[file, stat.st_size, stat.st_mtime_ns] for file, stat in stats]
 
 
-def load_dump(
+def import_files(
     login: Login,
     live: str,
     files: t.Sequence[str],
@@ -48,10 +49,10 @@ def load_dump(
     jobs: int | None = None,
     clock: t.Callable[[], float] = time.monotonic,
     on_progress: OnProgress | None = None,
-) -> Load:
-    """Import into the staging database, then let it become the live one.
+) -> FilesImport:
+    """Import into the staging database, then switch it in for the live one.
 
-    `on_progress` is told the bytes of the whole dump so far, also where a killed run had come to.
+    `on_progress` counts bytes from the beginning of the dump, also where a killed run is resumed.
     """
     check_closing_line(files)
     names = staging.Names.of(live)
@@ -61,8 +62,8 @@ def load_dump(
         imported, resumed = _stage(conn, login, names, files, jobs or default_jobs(), clock, on_progress)
         switch = staging.switch_in(conn, names.staging, names.live, names.previous)
         if not keep_previous:
-            staging.drop(conn, names.previous)
-        return Load(imported, switch, resumed)
+            schema.drop(conn, names.previous)
+        return FilesImport(imported, switch, resumed)
     finally:
         conn.close()
 
@@ -87,13 +88,13 @@ def _stage(
     clock: t.Callable[[], float],
     on_progress: OnProgress | None,
 ) -> tuple[dict[str, t.Any], bool]:
-    """Everything into the staging database; what a killed run has done is not done again."""
+    """Fill the staging database, from where a killed run left off; the result, and whether there was such a run."""
     mark = fingerprint(files)
     staging.end_connections(conn, names.staging)
     note = read_note(conn, names.staging, _IMPORT)
     resumed = note is not None and note["files"] == mark
     if not resumed:
-        staging.create_empty(conn, names.staging)
+        schema.create_empty(conn, names.staging)
         note = {"files": mark, "state": None, "result": None}
         write_note(conn, names.staging, _IMPORT, note)
     if note["result"] is None:

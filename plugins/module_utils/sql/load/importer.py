@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A dump into a staging database, pushed in piece by piece, loaded over several connections; a killed import goes on.
+"""Loads a dump, which is pushed in piece by piece, into a staging database over several connections. Can be resumed.
 
-feed() reads: it finds the statements, judges them and hands them out. The loaders run them, also those of one table at
-the same time, since a dump is one stream and most of it is a few huge tables. The ledger knows what is done.
+feed() finds the statements, judges them and queues them. The sessions of the pool run them, several for one table at a
+time, because a dump is one stream and most of it is a few huge tables. The ledger knows what is done.
 """
 
 from __future__ import annotations
@@ -14,16 +14,15 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import quote_name
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.counts import compare_counts
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump import allowlist as sql
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump import literals, repairs
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.charsets import known_collation
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.fault import DumpError, StatementRefused
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.reader import DumpReader, Position
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.statements import Statement
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.finish import create_views
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.finish import compare_counts, create_views
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.ledger import Ledger, State, Unit
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.pool import Loaders
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.pool import SessionPool
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.session import Query, Session, read_server
 from ansible_collections.boxlift.portal.plugins.module_utils.workers import processors
 
@@ -36,7 +35,7 @@ _MOST_JOBS = 4
 
 
 class RowsSoFar:
-    """The importer tells the rows of each table; people want to see those of all."""
+    """Sums up the rows of all tables from an importer's progress, which counts each table by itself."""
 
     def __init__(self, on_rows: t.Callable[[int], None]) -> None:
         self._on_rows = on_rows
@@ -51,7 +50,7 @@ class RowsSoFar:
 
 
 def default_jobs() -> int:
-    """Connections that pay: the server has as many processors, and its tables' last pages are few."""
+    """How many connections pay: one for each processor, up to where they only wait for each other's pages."""
     return min(processors(), _MOST_JOBS)
 
 
@@ -71,10 +70,10 @@ class ImportResult:
 class Importer:
     """feed() and end_of_file() for every file of the dump in order, then finish(); close() however it ends.
 
-    `connect` makes connections to the staging database, which holds nothing that matters; `jobs` of them load. To go on
-    after a kill, give the constructor a `state()` of the killed importer (any of them, the newest saves most time) and
-    feed the dump from that state's position on: `safe_position` says file and byte offset, earlier files are not fed
-    again. An error of a loader comes out of the next call.
+    `connect` makes connections to the staging database, whose content may be overwritten; `jobs` of them load. To
+    resume after a kill, give the constructor a `state()` of the killed importer (any of them; the newest saves most
+    time) and feed the dump from `safe_position` on, without the files before it. An error in the pool is raised by the
+    next call.
     """
 
     def __init__(
@@ -89,7 +88,7 @@ class Importer:
         first = connect()
         self._server = read_server(first)
         connections = [first] + [connect() for _number in range(jobs - 1)]
-        self._loaders = Loaders([Session(conn, self._server) for conn in connections])
+        self._pool = SessionPool([Session(conn, self._server) for conn in connections])
         self._reader = DumpReader(
             databases=self._server.databases, start=self._ledger.position, seen=self._ledger.names()
         )
@@ -107,11 +106,11 @@ class Importer:
         return (position.file, position.offset) if position else None
 
     def state(self) -> State:
-        """Everything that is done, fit for JSON."""
+        """What is done, fit for JSON; an importer made with it resumes there."""
         return copy.deepcopy(self._ledger.state())
 
     def feed(self, file: str, data: bytes) -> None:
-        """The next bytes of a file of the dump. Waits while the loaders have enough to do."""
+        """The next bytes of a file of the dump. Blocks while the pool has enough queued."""
         for statement, command in self._reader.feed(file, data):
             self._apply(statement, command)
 
@@ -123,14 +122,14 @@ class Importer:
         """Prove the dump whole and its rows present, then make the views."""
         self._reader.finish()
         self._close_unit()
-        self._loaders.drain()
+        self._pool.drain()
         records = copy.deepcopy(self._ledger.complete())
         tables = [record["table"] for record in records if record["table"]]
         views = [record["view"] for record in records if record["view"]]
         if not tables:
             raise DumpError("The dump holds no table.", "Order a backup that includes the database.")
-        compare_counts(self._loaders, tables)
-        with self._loaders.session() as session:
+        compare_counts(self._pool, tables)
+        with self._pool.session() as session:
             create_views(session, views)
         self.close()
         return ImportResult(
@@ -144,7 +143,7 @@ class Importer:
 
     def close(self) -> None:
         """End the connections. What is not done is left undone."""
-        self._loaders.close()
+        self._pool.close()
 
     def _apply(self, statement: Statement, command: sql.Command) -> None:
         self._bytes += len(statement.text)
@@ -164,7 +163,7 @@ class Importer:
             self._on_progress(self._unit.name, self._unit.table["rows"] if self._unit.table else 0, self._bytes)
 
     def _begin(self, name: str, statement: Statement) -> Unit:
-        """A new unit: what was before is handed out whole, and this is one of the places where an import goes on."""
+        """A new unit. All of the one before is queued now, and a killed import can resume here."""
         self._close_unit()
         position = Position(statement.file, statement.offset, statement.line)
         self._unit = self._ledger.begin(name, position, self._charset)
@@ -191,7 +190,7 @@ class Importer:
         text = f"ALTER DATABASE {quote_name(database)} COLLATE {collation}".encode()
         if unit.kept is None:
             self._hand_out(unit, [self._query(text, statement)])
-            self._loaders.drain()  # tables may take their collation from it
+            self._pool.drain()  # tables may take their collation from it
 
     def _create_table(self, statement: Statement, command: sql.CreateTable) -> None:
         unit = self._unit_of(command.name, statement)
@@ -232,15 +231,15 @@ class Importer:
         return f"INSERT INTO {quote_name(command.table)} VALUES\n".encode() + body
 
     def _query(self, text: bytes, statement: Statement, rows_before: int = 0) -> Query:
-        """For a loader, which needs no more of the statement than its place and beginning."""
+        """For a session, which needs only the statement's place and beginning, for its errors."""
         return Query(text, self._charset, replace(statement, text=statement.text[:1000], shape=None), rows_before)
 
     def _hand_out(self, unit: Unit, queries: list[Query]) -> None:
-        """To a loader: together with what makes the table, else behind it."""
+        """Queue these statements: in one task with those that make the table, else behind them."""
         made = bool(unit.table) and not self._make
         queries, self._make = self._make + queries, []
         self._ledger.handed_out(unit)
-        self._loaders.put(
+        self._pool.put(
             functools.partial(self._load, unit, queries),
             size=sum(len(query.sql) for query in queries),
             after=unit.made if made else None,
@@ -248,13 +247,13 @@ class Importer:
         )
 
     def _load(self, unit: Unit, queries: list[Query], session: Session) -> None:
-        """In a loader's thread."""
+        """Runs in a thread of the pool."""
         self._ledger.started(unit)
         warnings = [warning for query in queries for warning in session.run(query, unit.name)]
         self._ledger.completed(unit, warnings)
 
     def _keep_view(self, statement: Statement, command: sql.CreateView) -> None:
-        """Views wait until every table is there; the server wants all that a view names."""
+        """Keep a view until every table is there: the server refuses one that names what does not exist."""
         unit = self._unit_of(command.name, statement)
         text, made = repairs.view_sql(command.name, command.definition, self._server.known)
         unit.repairs.update(made)

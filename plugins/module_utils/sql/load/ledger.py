@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What of a dump is done, unit by unit, and from where a killed import goes on.
+"""Which units of a dump are done, and where a killed import resumes.
 
-A unit is one table (DROP, CREATE, its rows) or one view. Several are at work at the same time, so later ones may be
-done before earlier ones: they are remembered, and passed over when the dump is fed again.
+A unit is one table (DROP, CREATE, its rows) or one view. Several are loaded at the same time, so a later one may be
+done before an earlier one: it is remembered, and skipped when the dump is fed again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ State = dict[str, t.Any]
 
 @dataclass
 class Unit:
-    """A table or view at work; where its statements begin and the character set that they begin in."""
+    """A table or view that is being loaded; where its statements begin, and in which character set."""
 
     name: str
     position: Position
@@ -34,13 +34,13 @@ class Unit:
     row_repair: RowRepair | None = None
     repairs: Repairs = field(default_factory=Counter)
     warnings: dict[int, dict[str, t.Any]] = field(default_factory=dict)
-    # Its table is there: rows may go in.
+    # Set when the table exists, so that rows can be inserted.
     made: threading.Event = field(default_factory=threading.Event)
-    closed: bool = False  # all its statements are handed out
-    waiting: int = 0  # those that are not done
+    closed: bool = False  # all its statements are queued
+    waiting: int = 0  # tasks that are not done
     begin: float | None = None
     end: float | None = None
-    # What an earlier run has kept of it: it is done, its statements are passed over.
+    # The record of an earlier run that loaded it: its statements are skipped.
     kept: Record | None = None
 
     @property
@@ -64,7 +64,7 @@ class Unit:
 
 
 class Ledger:
-    """Units in the order of the dump. The reader's thread begins them, the loaders' threads report what is done."""
+    """Units in the order of the dump. The reading thread begins them, the pool's threads report what is done."""
 
     def __init__(self, state: State | None = None, clock: t.Callable[[], float] = time.monotonic) -> None:
         state = state or {"position": None, "charset": "utf8mb4", "done": [], "ahead": []}
@@ -73,9 +73,9 @@ class Ledger:
         self._lock = threading.Lock()
         self._position = Position(*state["position"]) if state["position"] else None
         self._charset = state["charset"]
-        # Done, and nothing before them is not.
+        # Done, and so is everything before them.
         self._done: list[Record] = list(state["done"])
-        # Done by an earlier run, behind the place where this one began.
+        # Done by an earlier run, behind the place where this one resumed.
         self._ahead: dict[Position, Record] = {Position(*record["position"]): record for record in state["ahead"]}
         self._units: deque[Unit] = deque()
         self._times: list[dict[str, t.Any]] = []
@@ -104,7 +104,7 @@ class Ledger:
             }
 
     def begin(self, name: str, position: Position, charset: str) -> Unit:
-        """A new unit; the one before it is complete as far as the dump goes."""
+        """A new unit; the dump holds nothing more of the one before it."""
         with self._lock:
             unit = Unit(name, position, charset, kept=self._ahead.pop(position, None))
             self._units.append(unit)
@@ -112,7 +112,7 @@ class Ledger:
         return unit
 
     def handed_out(self, unit: Unit) -> None:
-        """A task of the unit is on its way to a loader."""
+        """A task of the unit is about to be queued."""
         with self._lock:
             unit.waiting += 1
 
@@ -132,13 +132,13 @@ class Ledger:
             self._forget_done()
 
     def close(self, unit: Unit) -> None:
-        """All tasks of the unit are handed out."""
+        """All tasks of the unit are queued."""
         with self._lock:
             unit.closed = True
             self._forget_done()
 
     def complete(self) -> list[Record]:
-        """Every unit of the dump, when nothing is at work any more."""
+        """The record of every unit; for when nothing is loading any more."""
         with self._lock:
             return self._done + [unit.record() for unit in self._units]
 
@@ -148,7 +148,7 @@ class Ledger:
             return self._times + [time for unit in self._units for time in _time(unit)]
 
     def _forget_done(self) -> None:
-        # The newest unit stays: where it ends is not known, so that it is where a killed import goes on.
+        # The newest unit stays: its end is not known yet, so a killed import resumes at its beginning.
         while len(self._units) > 1 and self._units[0].done:
             unit = self._units.popleft()
             self._done.append(unit.record())

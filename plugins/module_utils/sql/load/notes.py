@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Small facts kept in a staging database itself, so that a killed run finds them where its work is.
+"""State kept in the staging database itself, so that it is lost only together with the work it describes.
 
-They lie in a table of our own, which is never switched in: its prefix is refused in dumps.
+It lies in a table of our own, which is never switched in; dumps must not use its prefix.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import execute, quote_name, rows
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.token_cursor import RESERVED_PREFIX
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.schema import RESERVED_PREFIX
 
 if t.TYPE_CHECKING:
     from pymysql.connections import Connection
@@ -37,7 +37,7 @@ def read_note(conn: Connection[t.Any], database: str, name: str) -> t.Any:
 
 
 def write_note(conn: Connection[t.Any], database: str, name: str, value: t.Any) -> None:
-    """Keep a value that JSON can hold."""
+    """Write a value that JSON can hold, over what this name held before."""
     execute(
         conn,
         f"CREATE TABLE IF NOT EXISTS {_place(database)} "

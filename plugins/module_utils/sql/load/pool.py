@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Several connections that load at the same time, each with a thread that hands it its statements."""
+"""The connections that load at the same time; a thread of its own hands each of them its statements."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.session import Session
 
 Task = t.Callable[[Session], None]
-# Statements that wait or are at work hold no more memory than this; a single larger one goes alone.
+# Memory that queued and running statements may hold together; a single larger one runs alone.
 MOST_BYTES = 12 * 1024 * 1024
-# The reader computes all the time, and a loader whose server is done must not stand behind it: the interpreter's
-# own 5 ms, several times for each statement, would leave the server idle.
+# The reading thread computes all the time. A thread whose server has answered must not wait for it as long as the
+# interpreter lets it (5 ms, several times for each statement), or the server would be idle.
 _SWITCH_SECONDS = 0.0003
 
 
-class Loaders:
-    """put() tasks; what one of them raises comes out of the next call, and nothing is run after it."""
+class SessionPool:
+    """Runs tasks, each with one of the sessions. After the first error no task runs; the next call raises it."""
 
     def __init__(self, sessions: t.Sequence[Session]) -> None:
         self._sessions = list(sessions)
@@ -31,9 +31,9 @@ class Loaders:
         self._free: queue.SimpleQueue[Session] = queue.SimpleQueue()
         for session in sessions:
             self._free.put(session)
-        self._pool = concurrent.futures.ThreadPoolExecutor(len(sessions), thread_name_prefix="loader")
+        self._threads = concurrent.futures.ThreadPoolExecutor(len(sessions), thread_name_prefix="loader")
         self._change = threading.Condition()
-        self._tasks = 0  # that wait or are at work
+        self._tasks = 0  # queued or running
         self._bytes = 0  # that they hold
         self._error: BaseException | None = None
         self._closed = False
@@ -41,23 +41,23 @@ class Loaders:
     def put(
         self, task: Task, size: int = 0, after: threading.Event | None = None, opens: threading.Event | None = None
     ) -> None:
-        """Run the task in its turn, `after` an earlier one that `opens` it. Waits while too much waits already."""
+        """Queue a task; one with `after` waits for the earlier task that `opens` this event. Blocks at `MOST_BYTES`."""
         with self._change:
             self._change.wait_for(lambda: self._error or not self._tasks or self._bytes + size <= MOST_BYTES)
             self._raise()
             self._tasks += 1
             self._bytes += size
-        self._pool.submit(self._run, task, size, after, opens)
+        self._threads.submit(self._run, task, size, after, opens)
 
     def drain(self) -> None:
-        """Wait until everything is done."""
+        """Wait until every task is done."""
         with self._change:
             self._change.wait_for(lambda: self._error or not self._tasks)
             self._raise()
 
     @contextlib.contextmanager
     def session(self) -> t.Iterator[Session]:
-        """A connection for the caller's own thread; waits until one has nothing to do."""
+        """A session for the caller's own thread; waits until one is free."""
         session = self._free.get()
         try:
             yield session
@@ -65,11 +65,11 @@ class Loaders:
             self._free.put(session)
 
     def close(self) -> None:
-        """End the connections; a statement at work is waited for, what waits in its turn is not run."""
+        """End the connections: running tasks are waited for, queued ones are dropped."""
         with self._change:
             self._closed = True
             self._change.notify_all()
-        self._pool.shutdown(cancel_futures=True)
+        self._threads.shutdown(cancel_futures=True)
         sys.setswitchinterval(self._switch_before)
         while self._sessions:
             self._sessions.pop().close()
@@ -78,14 +78,14 @@ class Loaders:
         try:
             with self.session() as session:
                 if after is not None:
-                    # Tasks begin in their order, so the one that opens this one is at work already; but close() takes
-                    # from the front what has not begun, and may take that one and leave this one.
+                    # Tasks begin in order, so the one that opens this event runs already, unless close() has dropped
+                    # it from the queue and a thread had taken this one before close() came to it.
                     with self._change:
                         self._change.wait_for(lambda: after.is_set() or self._closed)
                 if self._error is None and not self._closed:
                     task(session)
         except BaseException as error:
-            # Before others are let in; the earliest is the one to tell.
+            # Before another task begins; the first error is the one to raise.
             self._error = self._error or error
         finally:
             if opens is not None:

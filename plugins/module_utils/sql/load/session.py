@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One connection that loads: its settings, its statements, and what the server says about them."""
+"""One connection that loads: its settings, its statements, and the server's warnings and errors."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _SETTINGS = {
     "wait_timeout": "86400",
 }
 
-# Of two connections to a server that dies, one may hear of it while it reads and the other when it asks again.
+# When a server dies, one connection gets 2013 for a running query, another 2006 for its next one.
 _LOST = "The connection was lost: look at the server's error log, start it where it is down, and run again."
 _REMEDIES = {
     28: "The disk of the database server is full: make room and run again.",
@@ -65,7 +65,7 @@ _AT_ROW = re.compile(r"at row (\d+)")
 
 @dataclass(frozen=True)
 class Server:
-    """What the loader must know of its server."""
+    """What loading depends on: names in use on the server, what it knows, and its largest packet in bytes."""
 
     database: str
     databases: frozenset[str]
@@ -75,13 +75,13 @@ class Server:
 
 @dataclass(frozen=True)
 class Query:
-    """What to run: its bytes and how they are to be read; where in the dump it stands, behind how many rows."""
+    """A statement to run, in `charset`, with its place in the dump, behind `rows_before` rows of its table."""
 
     sql: bytes
     charset: str
     statement: Statement
     rows_before: int = 0
-    tell: bool = True  # whether the server's warnings say anything
+    tell: bool = True  # whether the server's warnings are worth reading
 
 
 class Session:
@@ -101,7 +101,7 @@ class Session:
         self._conn.close()
 
     def run(self, query: Query, table: str) -> list[tuple[int, str]]:
-        """Run one statement; the server's warnings as number and text."""
+        """Run one statement; return the server's warnings as (number, text). Raises `StatementFailed`."""
         size, most = len(query.sql), self._server.max_packet
         if size + 1 > most:
             raise self._failed(
@@ -125,7 +125,7 @@ class Session:
             raise self._failed(query, table, code, text, _remedy(code), place) from error
 
     def _set_charset(self, charset: str) -> None:
-        """How the bytes of the next statements are to be read; answers stay in UTF-8."""
+        """In which character set the server reads the next statements; its answers stay in UTF-8."""
         if charset != self._charset:
             name = known_charset(charset, self._server.known.charsets)
             execute(self._conn, f"SET SESSION character_set_client = {name}, character_set_connection = {name}")
@@ -137,7 +137,7 @@ class Session:
         except DatabaseError as error:
             if error_code(error) != _DEADLOCK:
                 raise
-            # Another loader of the same table was in the way. Nothing of the statement is left, so it can be run again.
+            # Another session loads the same table. The server has undone the whole statement, so it can run again.
             self._conn.query(sql)
 
     def _failed(
@@ -157,7 +157,7 @@ class Session:
         )
 
     def count(self, tables: t.Sequence[str]) -> dict[str, int]:
-        """The rows that are really there, of many tables with one question."""
+        """The number of rows of each of these tables, by one query."""
         each = [f"SELECT {number} AS i, COUNT(*) AS n FROM {quote_name(name)}" for number, name in enumerate(tables)]
         return {tables[row["i"]]: int(row["n"]) for row in rows(self._conn, " UNION ALL ".join(each))}
 
@@ -169,7 +169,7 @@ def _remedy(code: int) -> str:
 
 
 def read_server(conn: Connection[t.Any]) -> Server:
-    """What the server tells of itself; the connection is one to the staging database."""
+    """Ask over a connection to the staging database. Raises BoxliftError where it has no database."""
     found = rows(conn, "SELECT DATABASE() AS db, @@max_allowed_packet AS packet")[0]
     if found["db"] is None:
         raise BoxliftError("The connection has no database to load into.", "Connect with the staging database.")

@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The staging database, and the switch that makes it the live one.
 
-All tables change their databases in one RENAME TABLE, which MariaDB 10.6 and MySQL 8 do wholly or not at all. What
-must be done around it is written down before (in the database that takes the old tables), so that a killed switch is
-finished by calling it again.
+All tables move in one RENAME TABLE, which MariaDB 10.6 and MySQL 8 do wholly or not at all. What has to follow it is
+noted before, in the database that takes the old tables, so that calling a killed switch again finishes it.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.sql import schema
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import (
     DatabaseError,
     error_code,
@@ -22,8 +22,6 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection impo
     quote_name,
     rows,
 )
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.create_view import SYSTEM_DATABASES
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.token_cursor import RESERVED_PREFIX
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.notes import read_note, write_note
 
 if t.TYPE_CHECKING:
@@ -36,13 +34,13 @@ _NO_SUCH_THREAD = 1094
 
 
 class SwitchResult(t.NamedTuple):
-    """What was switched. `switched` is false where it had been done before: the source holds no table any more."""
+    """What was switched. `switched` is false where an earlier call had done it: the source holds no table any more."""
 
     switched: bool
     tables: int
     views: int
     previous_tables: int
-    # Views of the previous state that could not be made again there, with the server's reason.
+    # Views that could not be made in the database that took the old tables, with the server's reason.
     views_lost: dict[str, str]
 
 
@@ -59,29 +57,13 @@ class Names:
         names = cls(live, f"{live}_staging", f"{live}_previous")
         for name in (names.live, names.staging, names.previous):
             quote_name(name)  # refuses what cannot be a name
-        if live.lower() in SYSTEM_DATABASES:
+        if live.lower() in schema.SYSTEM_DATABASES:
             raise BoxliftError(f"{live} is a database of the server itself.", "Name the portal's database.")
         return names
 
 
-def exists(conn: Connection[t.Any], database: str) -> bool:
-    return bool(_defaults(conn, database))
-
-
-def create_empty(
-    conn: Connection[t.Any], database: str, charset: str = "utf8mb4", collation: str = "utf8mb4_unicode_ci"
-) -> None:
-    """The database with nothing in it, whatever was there before."""
-    drop(conn, database)
-    execute(conn, f"CREATE DATABASE {quote_name(database)} CHARACTER SET {charset} COLLATE {collation}")
-
-
-def drop(conn: Connection[t.Any], database: str) -> None:
-    execute(conn, f"DROP DATABASE IF EXISTS {quote_name(database)}")
-
-
 def end_connections(conn: Connection[t.Any], database: str) -> None:
-    """Those of an importer that was killed: the server goes on with what they had handed in until it notices."""
+    """End what a killed importer left: the server runs the statements it was given until it notices the kill."""
     until = time.monotonic() + LOCK_WAIT_SECONDS
     while True:
         left = rows(
@@ -106,14 +88,8 @@ def end_connections(conn: Connection[t.Any], database: str) -> None:
         time.sleep(0.02)
 
 
-def tables(conn: Connection[t.Any], database: str) -> list[str]:
-    """The names of the database's tables, without views and without our own notes."""
-    names = _objects(conn, database, views=False)
-    return [name for name in names if not name.lower().startswith(RESERVED_PREFIX)]
-
-
 def switch_in(conn: Connection[t.Any], staging: str, live: str, previous: str) -> SwitchResult:
-    """Staging becomes live, live becomes previous; what was previous is dropped. Call it again after a kill."""
+    """Staging becomes live and live becomes previous; the former previous is dropped. Call it again after a kill."""
     result = _switch(conn, staging, live, previous)
     if result is None:
         raise BoxliftError(f"There is nothing to switch in: {staging} holds no table.", "Import a dump first.")
@@ -131,26 +107,26 @@ def switch_back(conn: Connection[t.Any], staging: str, live: str, previous: str)
 
 
 def _switch(conn: Connection[t.Any], source: str, live: str, aside: str) -> SwitchResult | None:
-    """None where there is nothing to switch, and never was."""
+    """None where there is nothing to switch and no earlier call did it."""
     plans = [plan for plan in (_plan_behind_rename(conn, name) for name in (source, aside)) if plan is not None]
     done = {plan["source"]: _finish(conn, plan) for plan in plans}
-    incoming, outgoing = tables(conn, source), tables(conn, live)
+    incoming, outgoing = schema.tables(conn, source), schema.tables(conn, live)
     if not incoming:
         return done.get(source)
     _check(conn, source, live, incoming)
-    if not exists(conn, live):
-        _create_like(conn, live, source)
-    drop(conn, aside)
-    _create_like(conn, aside, live)
+    if not schema.exists(conn, live):
+        schema.create_like(conn, live, source)
+    schema.drop(conn, aside)
+    schema.create_like(conn, aside, live)
     plan = {
         "source": source,
         "live": live,
         "aside": aside,
-        "defaults": _defaults(conn, source),
+        "defaults": schema.defaults(conn, source),
         "incoming": incoming,
         "outgoing": outgoing,
-        "incoming_views": view_definitions(conn, source),
-        "outgoing_views": view_definitions(conn, live),
+        "incoming_views": schema.view_definitions(conn, source),
+        "outgoing_views": schema.view_definitions(conn, live),
         "views_lost": {},
         "finished": False,
     }
@@ -160,45 +136,45 @@ def _switch(conn: Connection[t.Any], source: str, live: str, aside: str) -> Swit
 
 
 def _plan_behind_rename(conn: Connection[t.Any], aside: str) -> dict[str, t.Any] | None:
-    """What was planned when this database was to take the old tables, if it really took them."""
+    """The plan noted in this database, if its RENAME was really done."""
     plan: dict[str, t.Any] | None = read_note(conn, aside, _SWITCH)
-    if plan is None or not set(plan["incoming"]) <= set(tables(conn, plan["live"])):
+    if plan is None or not set(plan["incoming"]) <= set(schema.tables(conn, plan["live"])):
         return None
-    return plan if plan["outgoing"] == tables(conn, aside) else None
+    return plan if plan["outgoing"] == schema.tables(conn, aside) else None
 
 
 def _finish(conn: Connection[t.Any], plan: dict[str, t.Any]) -> SwitchResult:
-    """Everything behind the RENAME; each step may be done again. A finished plan is only told."""
+    """Do what follows the RENAME; every step may be repeated. A finished plan is only reported."""
     source, lost = plan["source"], plan["views_lost"]
     if not plan["finished"]:
         lost = _finish_views(conn, plan)
         write_note(conn, plan["aside"], _SWITCH, {**plan, "finished": True, "views_lost": lost})
-    if not tables(conn, source):  # else somebody has imported again since
-        drop(conn, source)
+    if not schema.tables(conn, source):  # else somebody has imported again since
+        schema.drop(conn, source)
     return SwitchResult(
         not plan["finished"], len(plan["incoming"]), len(plan["incoming_views"]), len(plan["outgoing"]), lost
     )
 
 
 def _finish_views(conn: Connection[t.Any], plan: dict[str, t.Any]) -> dict[str, str]:
-    """The live database gets its views, the one aside those of the old state; which of the latter cannot be made."""
+    """Make the views of both databases; return those of the old state that cannot be made, and why."""
     live = plan["live"]
     execute(conn, f"ALTER DATABASE {quote_name(live)} {plan['defaults']}")
-    for name in set(_objects(conn, live, views=True)) - set(plan["incoming_views"]):
+    for name in set(schema.objects(conn, live, views=True)) - set(plan["incoming_views"]):
         execute(conn, f"DROP VIEW {quote_name(live)}.{quote_name(name)}")
-    failed = make_views(conn, live, plan["incoming_views"])
+    failed = schema.make_views(conn, live, plan["incoming_views"])
     if failed:
         name, error = next(iter(failed.items()))
         raise BoxliftError(
             f"The tables are switched in, but view {name} cannot be made in {live}: {error_text(error)}.",
             "Put the cause right and run again; only the views are missing.",
         )
-    lost = make_views(conn, plan["aside"], plan["outgoing_views"])
+    lost = schema.make_views(conn, plan["aside"], plan["outgoing_views"])
     return {name: error_text(error) for name, error in lost.items()}
 
 
 def _check(conn: Connection[t.Any], staging: str, live: str, incoming: t.Collection[str]) -> None:
-    """What would make RENAME fail is said before anything is touched."""
+    """Raise BoxliftError for what would make the RENAME fail, before anything is touched."""
     triggers = rows(
         conn,
         "SELECT TRIGGER_NAME AS n, EVENT_OBJECT_TABLE AS t FROM information_schema.TRIGGERS "
@@ -211,7 +187,7 @@ def _check(conn: Connection[t.Any], staging: str, live: str, incoming: t.Collect
             f"The tables of {live} cannot be switched: {len(triggers)} triggers hang on them ({shown}).",
             "Save their definitions, drop them, run again, and create them afterwards if they are still needed.",
         )
-    clash = sorted(set(_objects(conn, live, views=True)) & set(incoming))
+    clash = sorted(set(schema.objects(conn, live, views=True)) & set(incoming))
     if clash:
         raise BoxliftError(
             f"{live} has views with the names of incoming tables: {', '.join(clash[:10])}.", "Drop these views first."
@@ -232,53 +208,3 @@ def _rename(conn: Connection[t.Any], moves: t.Iterable[tuple[str, str, str]]) ->
             "Stop the portal (PHP-FPM and cron) and run again." if in_use else "Put the cause right and run again.",
             code=error_code(error),
         ) from error
-
-
-def view_definitions(conn: Connection[t.Any], database: str) -> dict[str, str]:
-    """Each view as a statement without database names, which the server leaves out while the view works."""
-    names = _objects(conn, database, views=True)
-    if names:
-        conn.select_db(database)
-    found = {name: rows(conn, f"SHOW CREATE VIEW {quote_name(name)}")[0]["Create View"] for name in names}
-    return {name: text.replace("CREATE ", "CREATE OR REPLACE ", 1) for name, text in found.items()}
-
-
-def make_views(conn: Connection[t.Any], database: str, definitions: t.Mapping[str, str]) -> dict[str, Exception]:
-    """Make the views in rounds, since one may be made of others; those that cannot be made, and why."""
-    waiting = dict(definitions)
-    if waiting:
-        conn.select_db(database)
-    while waiting:
-        failed: dict[str, Exception] = {}
-        for name, text in waiting.items():
-            try:
-                execute(conn, text)
-            except DatabaseError as error:
-                failed[name] = error
-        if len(failed) == len(waiting):
-            return failed
-        waiting = {name: waiting[name] for name in failed}
-    return {}
-
-
-def _objects(conn: Connection[t.Any], database: str, *, views: bool) -> list[str]:
-    """Views, or everything else that RENAME TABLE moves (MariaDB has more kinds of tables than one)."""
-    query = (
-        "SELECT TABLE_NAME AS n, TABLE_TYPE AS kind FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s ORDER BY 1"
-    )
-    return [row["n"] for row in rows(conn, query, (database,)) if (row["kind"] == "VIEW") == views]
-
-
-def _defaults(conn: Connection[t.Any], database: str) -> str:
-    """The database's default character set and collation as a clause; empty where there is no such database."""
-    found = rows(
-        conn,
-        "SELECT DEFAULT_CHARACTER_SET_NAME AS cs, DEFAULT_COLLATION_NAME AS co FROM information_schema.SCHEMATA "
-        "WHERE SCHEMA_NAME = %s",
-        (database,),
-    )
-    return f"CHARACTER SET {found[0]['cs']} COLLATE {found[0]['co']}" if found else ""
-
-
-def _create_like(conn: Connection[t.Any], database: str, like: str) -> None:
-    execute(conn, f"CREATE DATABASE {quote_name(database)} {_defaults(conn, like)}")

@@ -17,6 +17,7 @@ import threading
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.sql import schema
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import (
     Login,
     connect,
@@ -28,8 +29,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection impo
     stream,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.statements import Statement
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.load import staging
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.pool import Loaders
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.pool import SessionPool
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.session import Query, Session, read_server
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.refresh import chunks
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.refresh.snapshot import Source
@@ -98,7 +98,7 @@ def refresh(
 
 def _names(source: Source, database: str) -> list[str]:
     with source.errors():
-        names = staging.tables(source.conn, database)
+        names = schema.tables(source.conn, database)
     if not names:
         raise BoxliftError(f"Database {database} of the other server has no table.", "Name the right database.")
     return names
@@ -106,12 +106,12 @@ def _names(source: Source, database: str) -> list[str]:
 
 def _views(source: Source, database: str) -> dict[str, str]:
     with source.errors():
-        return staging.view_definitions(source.conn, database)
+        return schema.view_definitions(source.conn, database)
 
 
 def _differing(source: Source, copy: _Copy, names: t.Sequence[str]) -> t.Iterator[tuple[chunks.Table, Difference]]:
     """Each table in which the copy differs; it is to be loaded before the next one is asked for."""
-    there = sorted(set(staging.tables(copy.conn, copy.database)) & set(names))
+    there = sorted(set(schema.tables(copy.conn, copy.database)) & set(names))
     with concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="copy") as pool:
         ours = pool.submit(_definitions, copy.conn, there)
         with source.errors():
@@ -191,21 +191,21 @@ class _Copy:
         hang_up(self.conn)
 
     def superfluous(self, names: t.Sequence[str]) -> list[str]:
-        return [name for name in staging.tables(self.conn, self.database) if name not in set(names)]
+        return [name for name in schema.tables(self.conn, self.database) if name not in set(names)]
 
     def drop(self, names: t.Iterable[str]) -> None:
         for name in names:
             execute(self.conn, f"DROP TABLE {quote_name(name)}")
 
     def views(self) -> dict[str, str]:
-        return staging.view_definitions(self.conn, self.database)
+        return schema.view_definitions(self.conn, self.database)
 
     def drop_views(self) -> None:
         for name in self.views():
             execute(self.conn, f"DROP VIEW {quote_name(name)}")
 
     def make_views(self, definitions: t.Mapping[str, str]) -> None:
-        for name, error in staging.make_views(self.conn, self.database, definitions).items():
+        for name, error in schema.make_views(self.conn, self.database, definitions).items():
             raise BoxliftError(f"View {name} cannot be made: {error_text(error)}.", "Mend it on the other server.")
 
 
@@ -215,7 +215,7 @@ class _Loading:
     def __init__(self, login: Login, database: str, jobs: int, on_bytes: t.Callable[[int], None]) -> None:
         connections = [connect(login, database) for _number in range(jobs)]
         server = read_server(connections[0])
-        self._loaders = Loaders([Session(conn, server) for conn in connections])
+        self._pool = SessionPool([Session(conn, server) for conn in connections])
         for conn in connections:
             for name, value in {"time_zone": chunks.SETTINGS["time_zone"], "check_constraint_checks": "0"}.items():
                 execute(conn, f"SET SESSION {name} = {value}")
@@ -228,9 +228,9 @@ class _Loading:
     def __exit__(self, kind: type[BaseException] | None, *_failure: object) -> None:
         try:
             if kind is None:
-                self._loaders.drain()
+                self._pool.drain()
         finally:
-            self._loaders.close()
+            self._pool.close()
 
     def load(self, source: Source, table: chunks.Table, difference: Difference) -> None:
         """Hand the rows over as they come. All that goes is gone before: a unique value may have moved."""
@@ -242,11 +242,11 @@ class _Loading:
             first = list(map(table.delete, conditions))
         ready = threading.Event()
         queries = [self._query(text.encode()) for text in first]
-        self._loaders.put(functools.partial(_run, queries, table.name), opens=ready)
+        self._pool.put(functools.partial(_run, queries, table.name), opens=ready)
         for condition in conditions:
             for statement in _inserts(table, source.stream(table.select(condition))):
                 insert = functools.partial(_insert, self._query(statement), table.name)
-                self._loaders.put(insert, len(statement), after=ready)
+                self._pool.put(insert, len(statement), after=ready)
                 self._bytes += len(statement)
                 self._on_bytes(self._bytes)
 

@@ -10,8 +10,8 @@ import pathlib
 import typing as t
 
 import pytest
+from ansible_collections.boxlift.portal.plugins.module_utils.sql import schema
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import execute, rows
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.load import staging
 from ansible_collections.boxlift.portal.plugins.modules import database_import
 from unit.plugins.module_utils.sql import samples
 
@@ -46,7 +46,7 @@ def test_a_reference_dump_by_its_first_file(
         expected = table.get("rows_sha256")
         assert digest(conn, live, name) == (table["rows"], expected) or (table["structure_only"] and not expected)
     assert rows(mariadb.connect(live), "SELECT @@collation_database AS c")[0]["c"] == "utf8mb4_unicode_ci"
-    assert not staging.exists(conn, f"{live}_staging")
+    assert not schema.exists(conn, f"{live}_staging")
 
 
 def test_check_mode_reads_the_dump_and_needs_no_server(module: t.Any, dump: str) -> None:
@@ -64,9 +64,9 @@ def test_the_previous_state_is_kept_unless_told_otherwise(mariadb: t.Any, module
     assert result["diff"] == predicted["diff"]
     assert result["diff"]["before"] == "old\n" and result["diff"]["after"] == "b_bits\nb_stat_day\nb_tricky\n"
     assert result["previous_tables"] == 1
-    assert staging.tables(mariadb.connect(), f"{live}_previous") == ["old"]
+    assert schema.tables(mariadb.connect(), f"{live}_previous") == ["old"]
     result = module(dump=dump, database=option(mariadb, live), keep_previous=False)
-    assert result["previous_tables"] == 0 and not staging.exists(mariadb.connect(), f"{live}_previous")
+    assert result["previous_tables"] == 0 and not schema.exists(mariadb.connect(), f"{live}_previous")
 
 
 def test_a_hostile_dump_is_refused_with_its_place(mariadb: t.Any, module: t.Any, tmp_path: pathlib.Path) -> None:

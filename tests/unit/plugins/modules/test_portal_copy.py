@@ -236,7 +236,7 @@ def test_a_killed_run_is_completed_by_the_next(site: Site, monkeypatch: pytest.M
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(sync.Loaders, "drain", killed)
+        patch.setattr(sync.SessionPool, "drain", killed)
         site.refresh()
     site.refresh()
     assert site.equal()

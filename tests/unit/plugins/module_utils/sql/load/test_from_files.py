@@ -10,6 +10,7 @@ import typing as t
 
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.sql import schema
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import rows
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.fault import DumpError, StatementRefused
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.files import (
@@ -20,7 +21,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.files impo
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load import from_files as loading
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load import staging
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.from_files import load_dump
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.from_files import import_files
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.importer import Importer
 from unit.plugins.module_utils.sql import samples
 
@@ -42,7 +43,7 @@ def files(tmp_path: pathlib.Path) -> list[str]:
 
 def table_rows(mariadb: t.Any, database: str) -> dict[str, int]:
     conn = mariadb.connect(database)
-    return {name: rows(conn, f"SELECT COUNT(*) AS n FROM `{name}`")[0]["n"] for name in staging.tables(conn, database)}
+    return {name: rows(conn, f"SELECT COUNT(*) AS n FROM `{name}`")[0]["n"] for name in schema.tables(conn, database)}
 
 
 def test_the_first_file_finds_the_others_in_the_order_of_their_numbers(tmp_path: pathlib.Path) -> None:
@@ -95,31 +96,31 @@ def test_a_survey_refuses_what_an_import_would_refuse(tmp_path: pathlib.Path) ->
 
 def test_a_dump_becomes_the_live_database(mariadb: t.Any, files: list[str]) -> None:
     live = mariadb.fresh_name("portal")
-    load = load_dump(mariadb.login, live, files)
+    load = import_files(mariadb.login, live, files)
     assert load.imported["rows"] == 11 and load.imported["views"] == ["v_later", "v_tricky"]
     assert load.switch == (True, 3, 2, 0, {}) and not load.resumed
     assert table_rows(mariadb, live) == samples.ROWS
-    again = load_dump(mariadb.login, live, files, keep_previous=False)
+    again = import_files(mariadb.login, live, files, keep_previous=False)
     assert again.switch.previous_tables == 3
-    assert not staging.exists(mariadb.connect(), f"{live}_previous")
-    assert not staging.exists(mariadb.connect(), f"{live}_staging")
+    assert not schema.exists(mariadb.connect(), f"{live}_previous")
+    assert not schema.exists(mariadb.connect(), f"{live}_staging")
 
 
 def test_a_refused_dump_leaves_the_live_database_alone(mariadb: t.Any, files: list[str]) -> None:
     live = mariadb.fresh_name("portal")
-    load_dump(mariadb.login, live, files)
+    import_files(mariadb.login, live, files)
     text = samples.SECOND.replace(b"DROP VIEW IF EXISTS `v_later`;", b"GRANT ALL ON *.* TO x;")
     pathlib.Path(files[-1]).write_bytes(text)
     with pytest.raises(StatementRefused) as caught:
-        load_dump(mariadb.login, live, files)
+        import_files(mariadb.login, live, files)
     assert caught.value.details["file"] == files[-1]
     assert table_rows(mariadb, live) == samples.ROWS
-    assert not staging.tables(mariadb.connect(), f"{live}_previous")
+    assert not schema.tables(mariadb.connect(), f"{live}_previous")
 
 
 def test_a_cut_dump_never_reaches_the_server(files: list[str]) -> None:
     with pytest.raises(DumpError, match="cut off"):
-        load_dump(t.cast(t.Any, None), "portal", files[:-1])
+        import_files(t.cast(t.Any, None), "portal", files[:-1])
 
 
 def test_a_second_import_of_the_same_database_is_refused(
@@ -130,11 +131,11 @@ def test_a_second_import_of_the_same_database_is_refused(
 
     def finish_while_another_tries(importer: Importer) -> t.Any:
         with pytest.raises(BoxliftError, match=f"Another import into {live} is at work: connection"):
-            load_dump(mariadb.login, live, files)
+            import_files(mariadb.login, live, files)
         return finish(importer)
 
     monkeypatch.setattr(Importer, "finish", finish_while_another_tries)
-    load_dump(mariadb.login, live, files)
+    import_files(mariadb.login, live, files)
     assert table_rows(mariadb, live) == samples.ROWS
 
 
@@ -163,7 +164,7 @@ def test_a_killed_run_goes_on_where_it_was(mariadb: t.Any, files: list[str], mon
         fed = 0
         try:
             told.clear()
-            load = load_dump(mariadb.login, live, files, on_progress=lambda *what: told.append(what[2]))
+            load = import_files(mariadb.login, live, files, on_progress=lambda *what: told.append(what[2]))
             break
         except Killed:
             kills += 1
@@ -174,7 +175,7 @@ def test_a_killed_run_goes_on_where_it_was(mariadb: t.Any, files: list[str], mon
     last = len(told)
     monkeypatch.setattr(Importer, "feed", feed)
     told.clear()
-    load_dump(mariadb.login, mariadb.fresh_name("portal"), files, on_progress=lambda *what: told.append(what[2]))
+    import_files(mariadb.login, mariadb.fresh_name("portal"), files, on_progress=lambda *what: told.append(what[2]))
     assert last < len(told)
 
 
@@ -184,9 +185,9 @@ def test_an_import_that_was_finished_but_not_switched_in_is_only_switched_in(
     live = mariadb.fresh_name("portal")
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(staging, "_rename", die)
-        load_dump(mariadb.login, live, files)
+        import_files(mariadb.login, live, files)
     monkeypatch.setattr(Importer, "feed", None)  # must not be called
-    load = load_dump(mariadb.login, live, files)
+    load = import_files(mariadb.login, live, files)
     assert load.resumed and load.imported["rows"] == 11 and load.switch.switched
     assert table_rows(mariadb, live) == samples.ROWS
 
@@ -198,19 +199,19 @@ def test_a_switch_killed_behind_its_rename_is_finished_and_the_old_state_kept(
     staging.execute(mariadb.connect(live), "CREATE TABLE old (a INT)")
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(staging, "_finish", die)
-        load_dump(mariadb.login, live, files)
-    load = load_dump(mariadb.login, live, files)
+        import_files(mariadb.login, live, files)
+    load = import_files(mariadb.login, live, files)
     assert load.resumed and load.switch == (True, 3, 2, 1, {})
     assert table_rows(mariadb, live) == samples.ROWS
-    assert staging.tables(mariadb.connect(), f"{live}_previous") == ["old"]
+    assert schema.tables(mariadb.connect(), f"{live}_previous") == ["old"]
 
 
 def test_another_dump_begins_anew(mariadb: t.Any, files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     live = mariadb.fresh_name("portal")
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(staging, "_rename", die)
-        load_dump(mariadb.login, live, files)
+        import_files(mariadb.login, live, files)
     pathlib.Path(files[1]).write_bytes(samples.FIRST.replace(b"zero; stays zero", b"changed"))
-    load = load_dump(mariadb.login, live, files)
+    load = import_files(mariadb.login, live, files)
     assert not load.resumed
     assert rows(mariadb.connect(live), "SELECT `a;b` AS a FROM b_tricky WHERE ID = 0") == [{"a": "changed"}]

@@ -46,7 +46,7 @@ def importer_into(mariadb: t.Any, database: str, **options: t.Any) -> Importer:
 
 
 def wait_for(condition: t.Callable[[], bool]) -> None:
-    """Loaders are done a little later than feed()."""
+    """SessionPool are done a little later than feed()."""
     until = time.monotonic() + 10
     while not condition():
         assert time.monotonic() < until, "it does not come"
@@ -543,7 +543,7 @@ def test_an_error_of_a_loader_comes_out_of_the_next_feed(mariadb: t.Any) -> None
 
 
 def test_other_loaders_in_the_way_make_a_statement_run_once_more(mariadb: t.Any) -> None:
-    """Two loaders of one table may lock each other out; the server then undoes one of the statements."""
+    """Two sessions that load one table may lock each other out; the server then undoes one of the statements."""
     database = mariadb.fresh_database("staging")
     refused: list[bytes] = []
 

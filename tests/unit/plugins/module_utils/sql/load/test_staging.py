@@ -8,6 +8,7 @@ import typing as t
 import pymysql
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.sql import schema
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DatabaseError, execute, rows
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load import staging
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.notes import read_note, write_note
@@ -26,7 +27,7 @@ def run(conn: t.Any, database: str, *statements: str) -> None:
 
 def make(conn: t.Any, database: str, mark: int, *, collation: str = "utf8mb4_unicode_ci") -> None:
     """Two tables tied by a foreign key, a view on one, and a view (earlier by name) on that view."""
-    staging.create_empty(conn, database, collation=collation)
+    schema.create_empty(conn, database, collation=collation)
     run(
         conn,
         database,
@@ -42,9 +43,9 @@ def make(conn: t.Any, database: str, mark: int, *, collation: str = "utf8mb4_uni
 
 def mark_of(conn: t.Any, database: str) -> int | None:
     """Which of the made states the database holds, everything in it included."""
-    if not staging.exists(conn, database) or not staging.tables(conn, database):
+    if not schema.exists(conn, database) or not schema.tables(conn, database):
         return None
-    assert {"child", "parent"} <= set(staging.tables(conn, database))
+    assert {"child", "parent"} <= set(schema.tables(conn, database))
     mark = int(rows(conn, f"SELECT id FROM `{database}`.parent")[0]["id"])
     assert rows(conn, f"SELECT id FROM `{database}`.a") == [{"id": mark}]
     assert rows(conn, f"SELECT s FROM `{database}`.v") == [{"s": "ё;"}]
@@ -87,8 +88,8 @@ def test_a_name_that_cannot_be_a_portal_s_database_is_refused(live: str) -> None
 
 def test_a_staging_database_is_made_anew_with_its_collation(conn: t.Any, names: Names) -> None:
     make(conn, names.staging, 1)
-    staging.create_empty(conn, names.staging, "cp1251", "cp1251_general_ci")
-    assert staging.tables(conn, names.staging) == []
+    schema.create_empty(conn, names.staging, "cp1251", "cp1251_general_ci")
+    assert schema.tables(conn, names.staging) == []
     assert collation_of(conn, names.staging) == "cp1251_general_ci"
 
 
@@ -96,7 +97,7 @@ def test_the_first_switch_needs_no_live_database(conn: t.Any, names: Names) -> N
     make(conn, names.staging, 1)
     assert switch_in(conn, names.staging, names.live, names.previous) == (True, 2, 2, 0, {})
     assert states(conn, names) == (1, None, None)
-    assert not staging.exists(conn, names.staging)
+    assert not schema.exists(conn, names.staging)
 
 
 def test_live_becomes_previous_and_can_come_back(conn: t.Any, names: Names) -> None:
@@ -106,7 +107,7 @@ def test_live_becomes_previous_and_can_come_back(conn: t.Any, names: Names) -> N
     result = switch_in(conn, names.staging, names.live, names.previous)
     assert result == (True, 2, 2, 3, {})
     assert states(conn, names) == (2, None, 1)
-    assert "only_old" not in staging.tables(conn, names.live)
+    assert "only_old" not in schema.tables(conn, names.live)
     assert rows(conn, f"SELECT * FROM `{names.previous}`.only_old_view") == []
     assert collation_of(conn, names.live) == "utf8mb4_unicode_ci"
     assert collation_of(conn, names.previous) == "utf8mb4_general_ci"
@@ -128,7 +129,7 @@ def test_a_third_import_drops_the_oldest_state(conn: t.Any, names: Names) -> Non
 
 def test_nothing_to_switch_is_an_error(conn: t.Any, names: Names) -> None:
     make(conn, names.live, 1)
-    staging.create_empty(conn, names.staging)
+    schema.create_empty(conn, names.staging)
     with pytest.raises(BoxliftError, match=f"nothing to switch in: {names.staging} holds no table"):
         switch_in(conn, names.staging, names.live, names.previous)
     with pytest.raises(BoxliftError, match=f"nothing to switch back to: {names.previous} holds no table"):
@@ -207,7 +208,7 @@ def test_a_killed_switch_can_be_taken_back(mariadb: t.Any) -> None:
         if not killed:
             break
         other = mariadb.connect()
-        if staging.tables(other, names.previous):
+        if schema.tables(other, names.previous):
             switch_back(other, names.staging, names.live, names.previous)
             assert states(other, names) == (1, 2, None), number
         else:
@@ -246,7 +247,7 @@ def test_a_plan_that_never_came_to_its_rename_counts_for_nothing(
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(staging, "_rename", die)
         switch_in(conn, names.staging, names.live, names.previous)
-    staging.drop(conn, names.staging)
+    schema.drop(conn, names.staging)
     with pytest.raises(BoxliftError, match="nothing to switch in"):
         switch_in(conn, names.staging, names.live, names.previous)
     assert states(conn, names) == (1, None, None)
@@ -304,7 +305,7 @@ def test_notes_are_kept_in_the_staging_database_and_never_switched_in(conn: t.An
     write_note(conn, names.staging, "x", {"a": ["ё", None, 1]})
     write_note(conn, names.staging, "x", {"a": ["ё", None, 2]})
     assert read_note(conn, names.staging, "x") == {"a": ["ё", None, 2]}
-    assert "boxlift_notes" not in staging.tables(conn, names.staging)
+    assert "boxlift_notes" not in schema.tables(conn, names.staging)
     switch_in(conn, names.staging, names.live, names.previous)
     assert rows(conn, f"SHOW TABLES FROM `{names.live}` LIKE 'boxlift%%'", ()) == []
 
