@@ -249,10 +249,12 @@ def lines(work: Path, pairs: int) -> t.Iterator[Row | Figure]:
         subprocess.run(["mydumper", login, "--database", REFERENCE, "--outputdir", str(mydump)], check=True)
         library = "ansible_collections.boxlift.portal.plugins.module_utils.sql"
         ours = (
-            f"from {library} import connection, dump, importer\n"
+            f"from {library} import connection\n"
+            f"from {library}.dump.files import feed_files\n"
+            f"from {library}.load.importer import Importer\n"
             f"login = connection.Login(unix_socket={str(socket)!r})\n"
-            f"target = importer.Importer(lambda: connection.connect(login, {OURS!r}), jobs={JOBS})\n"
-            f"dump.feed_files(target, [{str(dump)!r}])\n"
+            f"target = Importer(lambda: connection.connect(login, {OURS!r}), jobs={JOBS})\n"
+            f"feed_files(target, [{str(dump)!r}])\n"
             "target.finish()"
         )
         myloader = ["myloader", login, "--directory", str(mydump), "--database", PEER, "--threads", str(JOBS)]
