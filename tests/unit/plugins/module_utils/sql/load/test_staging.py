@@ -215,6 +215,7 @@ def test_a_killed_switch_can_be_taken_back(mariadb: t.Any) -> None:
             assert states(other, names)[:2] == (1, 2), number
         conn.close()
         number += 1
+    assert number > 20
 
 
 def test_an_import_after_a_killed_switch_is_not_lost(mariadb: t.Any) -> None:
@@ -233,6 +234,7 @@ def test_an_import_after_a_killed_switch_is_not_lost(mariadb: t.Any) -> None:
         assert (live, incoming) == (3, None) and previous in (1, 2), number
         conn.close()
         number += 1
+    assert number > 20
 
 
 def test_a_plan_that_never_came_to_its_rename_counts_for_nothing(
