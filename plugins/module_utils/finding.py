@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A finding: what was seen, what was expected, who fixes it, how (DESIGN, promise 7)."""
+"""A finding: what was seen, what was expected, who fixes it, how."""
 
 from __future__ import annotations
 

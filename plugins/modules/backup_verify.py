@@ -211,7 +211,7 @@ findings:
       expected: ""
       remedy: ""
       owner: contractor
-      reference: backup_archive.md, sections 1.4, 1.5 and 4
+      reference: docs/archive-format.md, sections 1, 4 and 6
 progress:
   description: How long the work took and how fast it was. The task adds it where it watched the work.
   returned: when the work was watched

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the scanned parts of a backup make one backup (backup_archive.md, sections 1.2 and 1.4)."""
+"""How the scanned parts of a backup make one backup (docs/archive-format.md, section 1)."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ class Assembly:
         return fit
 
     def _check_sizes(self) -> None:
-        """All parts but the last hold the same number of bytes (section 1.2)."""
+        """All parts but the last hold the same number of bytes of the stream."""
         sizes = [scan.data_size for index, scan in self.scans.items() if index < self.count - 1 and not scan.fault]
         if not sizes:
             return

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Encryption of a backup: ECB without padding over the whole tar stream (backup_archive.md, section 3).
+"""Encryption of a backup: ECB without padding over the whole tar stream (docs/archive-format.md, section 3).
 
 The first 512 bytes of the stream carry a signature and the proof of the password. Blocks are independent, so any range
 of the stream that is a multiple of the block size can be decrypted by itself.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One part of a compressed backup: a chain of gzip members (backup_archive.md, sections 1.3 and 1.4).
+"""One part of a compressed backup: a chain of gzip members (docs/archive-format.md, sections 1 and 4).
 
 Every member's CRC32 and length are proven by the inflater; the writer's own marker (`BX`) in the empty first member
 says how many bytes the part holds, and in the first part which number the last part has.

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A backup's manifest: sums of its parts, chunk by chunk, taken when it was proven.
 
-The vendor's format has no such thing (backup_archive.md, section 1.6). With it, a later look only has to read and sum
-up, knows the content of uncompressed archives too, and tells which bytes are damaged.
+The vendor's format has none (docs/archive-format.md, section 1). With a manifest, a later verification only has to sum
+up the parts, covers the content of uncompressed archives too, and says which bytes are damaged.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names of a backup's parts and the four kinds of archive (backup_archive.md, section 1.1)."""
+"""Names of a backup's parts and the four kinds of archive (docs/archive-format.md, section 1)."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ class Report(Outcome):
 
 
 def finished(tail: bytes) -> bool:
-    """The last volume of a complete dump ends with its `-- Finished` line (section 4)."""
+    """The last volume of a complete dump ends with its `-- Finished` line."""
     return tail.rstrip(b"\r\n").rsplit(b"\n", 1)[-1].startswith(b"-- Finished")
 
 
@@ -149,7 +149,7 @@ def volume_findings(volumes: list[Volume]) -> list[Finding]:
 
 
 def proof_findings(kind: Kind, count_proven: bool, count: int) -> list[Finding]:
-    """What the format lets us prove, and what it does not (section 1.5)."""
+    """What the format lets us prove, and what it does not."""
     findings = []
     if not kind.compressed:
         findings.append(
@@ -256,5 +256,5 @@ def _dump_findings(tally: Tally) -> list[Finding]:
 
 def backup_finding(name: str, status: str, observed: str, expected: str = "", remedy: str = "") -> Finding:
     return Finding(
-        name, "backup", status, observed, expected, remedy, reference="backup_archive.md, sections 1.4, 1.5 and 4"
+        name, "backup", status, observed, expected, remedy, reference="docs/archive-format.md, sections 1, 4 and 6"
     )

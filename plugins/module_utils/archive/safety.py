@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which names an archive may use (backup_archive.md, section 7).
+"""Which names an archive may use (docs/archive-format.md, section 7).
 
 Refused is what leads out of the target, what readers disagree about, and what acts on a terminal that shows it raw.
 Line feed and tab are not: genuine archives hold both. C1 controls and marks of writing direction are not either: they

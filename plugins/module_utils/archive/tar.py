@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The writer's tar dialect, read as a stream (backup_archive.md, section 2).
+"""The writer's tar dialect, read as a stream (docs/archive-format.md, section 2).
 
 Types are `0` file, `5` directory and `L` long name, nothing else. There is no end-of-archive mark. An entry, and the
 pair of a long name and its header, may straddle parts; a 512-byte block never does.
@@ -55,7 +55,7 @@ class Entry(t.NamedTuple):
 
 
 def decode_name(raw: bytes) -> str:
-    """Decide per name, not per archive: strict UTF-8, else cp1251 (section 2, mixed archives).
+    """Decide per name, not per archive: strict UTF-8, else cp1251: some archives hold both.
 
     Each component of a path is a name of its own: a cp1251 file may lie in a folder with a UTF-8 name.
     """

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The list of files that a cloud portal's backup leaves out because they lie in the vendor's storage.
 
-The vendor's restore fetches each of them into `upload/` (backup_archive.md, section 5). The list is a PHP file by name;
-here it is read as lines of text, whatever they say, and never executed.
+The vendor's restore fetches each of them into `upload/` (docs/archive-format.md, section 5). The list has the name of a
+PHP file; here it is read as lines of text, whatever they say, and never executed.
 """
 
 from __future__ import annotations

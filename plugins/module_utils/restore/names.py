@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The name under which an entry is placed (backup_archive.md, section 2), and what is said of two for one place."""
+"""The name under which an entry is placed (docs/archive-format.md, section 2), and how two for one place are named."""
 
 from __future__ import annotations
 

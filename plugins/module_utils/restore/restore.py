@@ -3,7 +3,7 @@
 """A backup → a staged tree and database → switched in.
 
 The order of the steps is the promise: everything is placed beside the live portal, and only when the backup is proven
-whole and all of it is in place, renames make it live. Each step can be killed and run again (DESIGN, promises 2 and 3).
+whole and all of it is in place, renames make it live. Each step can be killed and run again.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a backup brings beside the portal itself, and what becomes of it (backup_archive.md, sections 2 and 5).
+"""What a backup brings beside the portal itself, and what becomes of it (docs/archive-format.md, section 5).
 
 Where the vendor's restore unpacks over a tree, this one fills an empty tree and switches it in. So nothing is renamed
 while it unpacks (`.htaccess`, `dbconn.php`, `.settings.php` keep their names), and there are no older kernel files to

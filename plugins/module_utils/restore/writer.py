@@ -4,7 +4,7 @@
 
 Every component is opened from its parent's descriptor without following links, so that neither a name nor something
 that lies in the tree can lead out of it. Modes and times are those of the archive; set-id and sticky bits are not taken
-over (backup_archive.md, sections 2 and 7).
+over (docs/archive-format.md, sections 2 and 7).
 
 Of two files that the target's file system takes for one, by its own rules about case and accents, the second is
 refused. Folders that it takes for one become one.

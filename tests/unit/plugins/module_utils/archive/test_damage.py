@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every kind of damage of backup_archive.md, sections 1.5 and 7, is found and the right part is named."""
+"""Every kind of damage of docs/archive-format.md, sections 1, 4 and 7, is found and the right part is named."""
 
 from __future__ import annotations
 
