@@ -7,23 +7,20 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.boxlift.portal.plugins.module_utils.secret_names import is_secret_name
+
 MASK = "(secret)"
 CHANGED_MASK = "(secret, changed)"
 #: What the vendor's backup writes over credentials; showing it gives nothing away.
 BACKUP_MASK = "******"
 
-_SECRET = re.compile(
-    r"pass|secret|token|credential|salt|private|signature|uniq_id|webhook|licen[sc]e(?!_name)|key$|keys$|(^|[_.~-])key([_.-]|$)",
-    re.IGNORECASE,
-)
-_NOT_SECRET = re.compile(r"signature_algo$", re.IGNORECASE)
+_COOKIES = re.compile(r"cookies?", re.IGNORECASE)
 _URL_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+@")
 
 
 def is_secret(name: object) -> bool:
-    """Whether a setting of this name holds something that must not be shown."""
-    text = str(name)
-    return _SECRET.search(text) is not None and _NOT_SECRET.search(text) is None
+    """Whether a setting of this name must not be shown. Those about cookies say how they are made, and hold none."""
+    return is_secret_name(_COOKIES.sub("", str(name)))
 
 
 def redact(value: t.Any, hidden: bool = False) -> t.Any:

@@ -9,15 +9,14 @@ import typing as t
 
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import EncryptedString
+from ansible_collections.boxlift.portal.plugins.module_utils.secret_names import is_secret_name
 
 MASK = "********"
 
-# Names whose value is a secret, unless the name goes on to say that it is something about one.
-_SECRET_NAME = re.compile(
-    r"(?<!update_)(passw(or)?d|passphrase|secret|token|webhook|credential|authorization|cookie|api_?key|private_?key|licen[cs]e_?key)"
-    r"(?!.*(_files?|_paths?|_dirs?|_length|_ttl|_age|_policy|_user|_name)$)",
-    re.IGNORECASE,
-)
+# So the filter dict2items calls the names of a dictionary.
+_ORDINARY_NAMES = frozenset({"key", "keys"})
+# A file may be named, also where a variable with the name of a key holds its path.
+_PATH = re.compile(r"/(?:etc|home|opt|root|run|srv|tmp|usr|var)/[\w./-]+")
 _SHORTEST_VALUE = 4  # anything shorter would mask ordinary text
 _SHORTEST_NUMBER = 6  # years and ports are no secrets
 _SHORTEST_LINE = 16  # of a secret with several lines, such as a key
@@ -52,6 +51,14 @@ def decrypted(value: EncryptedString) -> str:
         return ""
 
 
+def _is_secret(name: str) -> bool:
+    return name not in _ORDINARY_NAMES and is_secret_name(name)
+
+
+def _hides(name: t.Any, value: t.Any) -> bool:
+    return isinstance(value, str) and bool(value) and not _PATH.fullmatch(value) and _is_secret(str(name))
+
+
 class Redactor:
     """Learns secrets from options and variables by their names, and masks them in text."""
 
@@ -67,11 +74,11 @@ class Redactor:
                 name = ""
             for key, value in values.items():
                 key = str(key)
-                self.learn(value, key if _SECRET_NAME.search(key) else name)
+                self.learn(value, key if _is_secret(key) else name)
         elif isinstance(values, (list, tuple)):
             for value in values:
                 self.learn(value, name)
-        elif name and isinstance(values, str) and "{{" not in values:
+        elif name and isinstance(values, str) and "{{" not in values and not _PATH.fullmatch(values):
             self._remember(str(values), _SHORTEST_VALUE)
         elif isinstance(values, EncryptedString):
             self._remember(decrypted(values), _SHORTEST_VALUE)
@@ -98,11 +105,7 @@ class Redactor:
         if value is None or isinstance(value, (bool, int, float)):
             return value
         if isinstance(value, t.Mapping):
-            return {str(key): MASK if self._is_secret(key, item) else self.data(item) for key, item in value.items()}
+            return {str(key): MASK if _hides(key, item) else self.data(item) for key, item in value.items()}
         if isinstance(value, (list, tuple, set)):
             return [self.data(item) for item in value]
         return self.text(str(value))
-
-    @staticmethod
-    def _is_secret(key: t.Any, value: t.Any) -> bool:
-        return isinstance(value, str) and bool(value) and _SECRET_NAME.search(str(key)) is not None
