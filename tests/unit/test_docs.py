@@ -1,0 +1,115 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whatever the hand-written pages name is there: files, links, playbooks, modules, roles, variables, make targets."""
+
+from __future__ import annotations
+
+import functools
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/guide.md", "docs/architecture.md", "docs/archive-format.md")
+OPERATORS = ("README.md", "docs/guide.md")
+# A page may leave out the beginning of a path that all of its paths share.
+BASES = tuple(ROOT / base for base in ("", "plugins", "plugins/module_utils", "plugins/plugin_utils", "tests"))
+
+
+def read(page: str) -> str:
+    return (ROOT / page).read_text()
+
+
+def spans(page: str) -> set[str]:
+    """What stands between backticks outside of blocks of code."""
+    prose = re.sub(r"^```.*?^```", "", read(page), flags=re.MULTILINE | re.DOTALL)
+    return set(re.findall(r"`([^`\n]+)`", prose))
+
+
+def sources(*folders: str) -> list[Path]:
+    return [
+        path for folder in folders for path in (ROOT / folder).rglob("*.*") if path.suffix in (".py", ".yml", ".md")
+    ]
+
+
+@functools.cache
+def words_of_code() -> frozenset[str]:
+    texts = (path.read_text() for path in sources("playbooks", "roles", "plugins", "inventories"))
+    return frozenset(word for text in texts for word in re.findall(r"\w+", text))
+
+
+def slug(heading: str) -> str:
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_paths(page: str) -> None:
+    """A path is what begins with a folder of this repository and has a slash in it."""
+    named = {span for span in spans(page) if re.fullmatch(r"[\w.-]+(/[\w.-]+)*/?", span) and "/" in span}
+    ours = {path for path in named if any((base / path.split("/")[0]).is_dir() for base in BASES)}
+    missing = sorted(path for path in ours if not any((base / path).exists() for base in BASES))
+    assert not missing, f"{page} names what is not there"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links(page: str) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", read(page)):
+        path, _hash, anchor = target.partition("#")
+        file = (ROOT / page).parent / path if path else ROOT / page
+        assert file.exists(), f"{page} links to {target}"
+        if anchor:
+            assert anchor in map(slug, re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)), target
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_names_of_the_collection(page: str) -> None:
+    """`boxlift.portal.NAME` is a playbook, a role or a plugin; `make NAME` is a target."""
+    folders = (
+        "playbooks",
+        "roles",
+        *(f"plugins/{kind}" for kind in ("modules", "callback", "filter", "doc_fragments")),
+    )
+    ours = {path.stem for folder in folders for path in (ROOT / folder).iterdir()}
+    assert set(re.findall(r"boxlift\.portal\.(\w+)", read(page))) <= ours
+    targets = set(re.findall(r"^([\w-]+):", read("Makefile"), re.MULTILINE))
+    assert set(re.findall(r"(?:^|`|; )make ([\w-]+)", read(page), re.MULTILINE)) <= targets
+
+
+@pytest.mark.parametrize("page", OPERATORS)
+def test_variables(page: str) -> None:
+    named = {span for span in spans(page) if re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)+", span)}
+    assert not named - words_of_code(), f"{page} names what no code knows"
+
+
+def test_types_of_the_glossary() -> None:
+    """Each `Type` stands in the file that the table names for it."""
+    rows = re.findall(r"^\| `(\w+)` \| `([\w/.]+\.py)` \|", read("docs/architecture.md"), re.MULTILINE)
+    assert rows
+    for name, path in rows:
+        file = next(base / path for base in BASES if (base / path).exists())
+        assert re.search(rf"^class {name}\b", file.read_text(), re.MULTILINE), f"{name} in {path}"
+
+
+def test_reading_order() -> None:
+    """Each file stands below the package of its row; every package of the libraries has a row."""
+    section = read("docs/architecture.md").partition("## In which order to read")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| `([\w/]+)/` \| (.+) \|$", section, re.MULTILINE))
+    folders = {path.name: path for base in BASES[2:4] for path in base.iterdir() if any(path.rglob("*.py"))}
+    assert rows.keys() == {name for name, path in folders.items() if path.is_dir()}
+    for package, said in rows.items():
+        for file in re.findall(r"`([\w/.]+\.py)`", said):
+            assert any((base / file).exists() for base in (folders[package], *BASES)), f"{package}: {file}"
+
+
+def test_references_to_the_archive_format() -> None:
+    """A section that code refers to is on the page."""
+    known = set(re.findall(r"^## (\d)\. ", read("docs/archive-format.md"), re.MULTILINE))
+    assert known == set("1234567")
+    referred = [
+        (path, number)
+        for path in sources("plugins", "tests", "roles")
+        for said in re.findall(r"archive-format\.md,? sections? ([\d, and]+)", path.read_text())
+        for number in re.findall(r"\d+", said)
+    ]
+    assert [(path, number) for path, number in referred if number not in known] == []
