@@ -82,6 +82,17 @@ def test_variables(page: str) -> None:
     assert not named - words_of_code(), f"{page} names what no code knows"
 
 
+@pytest.mark.parametrize("page", OPERATORS)
+def test_sentences_are_short(page: str) -> None:
+    """An operator reads them at night."""
+    text = re.sub(r"^```.*?^```", "", read(page), flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"\]\([^)]*\)", "", text)
+    blocks = re.split(r"\n\s*\n|\n(?=[-*#|]|\d+\. )|\|", text)
+    sentences = [sentence.split() for block in blocks for sentence in re.split(r"(?<=[.!?])\W*\s", block)]
+    longest = max(sentences, key=len)
+    assert len(longest) <= 28, " ".join(longest)
+
+
 def test_types_of_the_glossary() -> None:
     """Each `Type` stands in the file that the table names for it."""
     rows = re.findall(r"^\| `(\w+)` \| `([\w/.]+\.py)` \|", read("docs/architecture.md"), re.MULTILINE)
