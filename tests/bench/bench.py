@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Our work against the field's tools, alternating in one run; ratios of medians."""
+"""This collection against the field's tools, in turn within one run; ratios of medians."""
 
 from __future__ import annotations
 

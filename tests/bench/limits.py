@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What no reader of such a backup can be faster than: the C libraries alone, a process on every processor."""
+"""The lower bound for any reader of such a backup: the C libraries alone, with one process on each processor."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _READ = 128 * 1024
 
 
 def run(parts: list[str], summed: bool) -> None:
-    """Inflate every part, and with `summed` take its sha256 as well; nothing is looked at."""
+    """Inflate every part without looking at the result; with `summed`, take its sha256 too."""
     # The largest first, so that no processor is left waiting for the last part.
     by_size = sorted(parts, key=os.path.getsize, reverse=True)
     with multiprocessing.get_context("fork").Pool(len(os.sched_getaffinity(0))) as pool:

@@ -101,7 +101,7 @@ def seconds(command: list[str], target: Path) -> float:
 
 
 def memory(command: list[str], target: Path) -> float:
-    """The most that the command and its children held at one time, in MB; what they share counts once (PSS)."""
+    """Peak memory of the command and its children in MB; what they share counts once (PSS)."""
     shutil.rmtree(target, ignore_errors=True)
     process = subprocess.Popen(command)
     peak = 0

@@ -28,17 +28,17 @@ DUMP_BYTES = 300 * 1024 * 1024
 SMALL_TABLES = 600
 JOBS = 2
 OURS, PEER, REFERENCE = "ours", "peer", "reference"
-# What the role `database` sets for a host with 2 GB for its server.
+# The settings of the role `database` for a server with 2 GB.
 SETTINGS = ["--innodb-buffer-pool-size=1G", "--innodb-log-file-size=256M", "--innodb-flush-log-at-trx-commit=2"]
 SETTINGS += ["--max-allowed-packet=64M", "--innodb-strict-mode=OFF"]
-# Else the peers stumble over rows whose number is 0, which the vendor's dump does have.
+# Without it the peers fail on rows with id 0, which the vendor's dump has.
 SETTINGS += ["--sql-mode=NO_AUTO_VALUE_ON_ZERO"]
 _COLLATION = "utf8mb4_unicode_ci"
 _WORDS = ["заявка", "клиент", "счёт", "договор", "оплата", "звонок", "встреча", "order", "invoice", "call", "meeting"]
 
 
 class Load(t.NamedTuple):
-    """Seconds that a load took, and seconds of processors that the server and the program that feeds it used."""
+    """Seconds that a load took, and processor seconds of the server and of the program that feeds it."""
 
     seconds: float
     server: float
@@ -109,7 +109,7 @@ def make_dump(path: Path, size: int = DUMP_BYTES) -> None:
     """The same bytes every time. In the order of the tables' names, as the vendor's writer has them."""
     world = World()
     huge = {entry.table.name: entry for entry in _huge()}
-    # Without BIT: what the vendor writes for it the peers take for something else.
+    # Without BIT: the peers misread what the vendor writes for it.
     small = {name: table for name, table in data.schema().items() if name not in huge and "bit(" not in table.body}
     names = [f"b_module_{number:03}" for number in range(SMALL_TABLES - len(small))]
     like = list(small.values())
@@ -194,14 +194,14 @@ def ask(socket: Path, text: str) -> str:
 
 
 def checksums(socket: Path, database: str) -> list[str]:
-    """Of every table's rows; the loads must agree."""
+    """A checksum of every table; the loads must agree."""
     names = ask(socket, f"SHOW TABLES FROM {database}").split()
     found = ask(socket, f"USE {database}; CHECKSUM TABLE {', '.join(f'`{name}`' for name in names)}")
     return [line.partition(".")[2] for line in found.splitlines()]
 
 
 def load(socket: Path, database: str, command: list[str], stdin: Path | None = None) -> Load:
-    """A load into an empty database, from a server that has nothing left to do."""
+    """A load into an empty database of an idle server."""
     ask(socket, f"DROP DATABASE IF EXISTS {database}; CREATE DATABASE {database} COLLATE {_COLLATION}")
     _settle(socket)
     before = (time.perf_counter(), _server_used(socket), _programs_used())
@@ -225,7 +225,7 @@ def _programs_used() -> float:
 
 
 def _settle(socket: Path) -> None:
-    """Purge and page flushing of the run before must not be counted in the next one."""
+    """Wait for purge and page flushing, so that the next run does not pay for the last one."""
     quick = "GLOBAL innodb_io_capacity_max = 20000, GLOBAL innodb_io_capacity = 20000"
     ask(socket, f"SET {quick}, GLOBAL innodb_max_dirty_pages_pct = 0")
     until = time.monotonic() + 60

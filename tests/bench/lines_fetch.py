@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The fetch against aria2c over TLS, and the repair of damaged parts against a run without damage and against curl.
 
-Needs aria2c, curl, nginx and pigz. The lines' rates are set by the server, as in real life; one row has no limit.
+Needs aria2c, curl, nginx and pigz. The server limits the rate, as in real life; one row has no limit.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from lab.authority import Authority
 
 MIB = 2**20
 PARTS, PART_SIZE = 12, 16 * MIB
-FAST_PART_SIZE = 64 * MIB  # without a limit, so that the start of a program is not most of what is measured
+FAST_PART_SIZE = 64 * MIB  # for the row without a limit, so that starting a program is not most of what is measured
 CONNECTIONS = 4
 # Bytes per second of each connection: a line of 67 Mbit/s for the comparison, four times as much for the repair.
 LINE, RATE = 2 * MIB, 8 * MIB
@@ -94,7 +94,7 @@ class Bench:
         return self.timed(["aria2c", *split, *trust])
 
     def classical(self, url: str) -> tuple[float, str]:
-        """One after the other; unpack; where that fails, look which part it is, get it again, unpack from zero."""
+        """Download part by part and unpack. If that fails, find the damaged part, get it again, start over."""
         key = hashlib.md5(PASSWORD.encode(), usedforsecurity=False).hexdigest().encode().hex()
         names = " ".join(part.name for part in self.parts)
         get = f"curl --silent --show-error --fail --cacert {shlex.quote(str(self.authority))} -O {url}$part"
@@ -135,7 +135,7 @@ def against_aria2(bench: Bench, pairs: int, rate: int | None) -> t.Iterator[Row]
     peer = f"aria2c -x{CONNECTIONS} -s{CONNECTIONS} -j{CONNECTIONS}"
     plain = Row(f"fetch only, {line}", peer, [], [])
     proven = Row(f"fetch and prove, {line}", peer, [], plain.peers)
-    # nginx reckons its limit in whole seconds, too coarse for ranges; the lab's server is even, and fast enough for it.
+    # nginx applies its limit in whole seconds, too coarse for ranges. The lab's server is even, and fast enough.
     with cloud(bench, {}, rate) if rate else nginx(bench) as url:
         for _pair in range(pairs):
             plain.ours.append(bench.ours(url, str(bench.known))[0])

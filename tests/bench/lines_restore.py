@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The whole restore from a source of a fixed rate: how long after the last byte everything is in its place.
+"""The whole restore from a source of a fixed rate: how long after the last byte everything is in place.
 
-Files and database, over TLS; the database server is one of its own on the tmpfs. And what Ansible adds to a module.
+Files and database, over TLS, with a database server of its own on the tmpfs. One more row: what Ansible adds.
 """
 
 from __future__ import annotations

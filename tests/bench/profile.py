@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the time of verify and extract goes: seconds of one core, each stage with everything before it."""
+"""Where verify and extract spend their time: seconds of one core, each stage including those before it."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class Row(t.NamedTuple):
 
 
 class Figure(t.NamedTuple):
-    """Something measured without a peer, and what it has to stay below, if anything."""
+    """A figure without a peer, and its upper limit if it has one."""
 
     what: str
     values: list[float]

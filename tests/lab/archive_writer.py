@@ -3,7 +3,7 @@
 """Writes archives in the vendor's backup format, so that readers can be tested without the vendor's software.
 
 One stream runs through three layers: entries -> tar blocks (`tar_blocks`) -> ECB (`Encryption`) -> parts (`Parts`).
-Every layer works on whole 512-byte blocks and keeps nothing of what it passed on, so memory does not grow.
+Every layer passes on whole 512-byte blocks and keeps none, so memory does not grow.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _MARKER_TAIL = b"\x00\x00\x00\xff\xff\x03\x00" + bytes(8)
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A file or folder of the archive. `data` is content or, for what is too big to hold, the path of a file with it.
+    """A file or folder of the archive. `data` is the content, or the path of a file with it, if it is large.
 
     The vendor writes nothing but files and folders; type `symlink` (`data` is the target) exists for tests of readers
     that must refuse it.
@@ -73,7 +73,7 @@ def write_archive(
     """Write `entries` as `<base_name>.<kind>`, `.1`, `.2` … into `dest_dir` and return the parts in order.
 
     `part_limit` counts bytes of the uncompressed stream, rounded up to whole blocks. `hits` is the number of gzip
-    members that a full part's data is spread over: the vendor's writer starts a new one with every web step.
+    members in a full part: the vendor's writer starts a new one with every web request.
     `legacy_gzip` leaves out the opening empty member, as archives of old portals do. `stream_id` is the random text
     of the encryption header; it is derived from `base_name` so that the same input gives the same bytes.
     """
@@ -147,13 +147,13 @@ class Encryption:
         self.update = Cipher(algorithm, modes.ECB()).encryptor().update
 
     def header(self, stream_id: str, version: str) -> bytes:
-        """The block that opens the stream: a clear half, and the same encrypted, which proves the password."""
+        """The first block of the stream: 256 bytes in clear text and the same encrypted, which proves the password."""
         clear = struct.pack("100s90s10s56x", stream_id.encode(), SIGNATURE, version.encode())
         return clear + self.update(clear)
 
 
 class Parts:
-    """Cuts the stream into part files at `limit` uncompressed bytes, compressing each when the name says so."""
+    """Cuts the stream into part files at `limit` uncompressed bytes. Compresses each if the name says so."""
 
     def __init__(self, first: pathlib.Path, limit: int, *, hits: int, marker: bool, level: int) -> None:
         if limit < 1 or hits < 1:

@@ -23,7 +23,7 @@ fi
 
 python tests/lab/push/pack.py "$lab/push-server.tgz"
 ansible-playbook tests/lab/hosts.yml
-# A slow line, 100 kB/s for each of four connections: one sees what the hours of a real fetch look like.
+# A slow line, 100 kB/s for each of four connections, shows what the hours of a real fetch look like.
 ansible-playbook tests/lab/cloud.yml --extra-vars lab_rate=100000
 ANSIBLE_CALLBACKS_ENABLED=boxlift.portal.journal ansible-playbook boxlift.portal.migrate --extra-vars "report_directory=$PWD/$lab/report report_title='Demo move'"
 

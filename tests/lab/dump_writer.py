@@ -36,7 +36,7 @@ class Column:
     default: Value
 
     def sql(self, value: Value) -> str:
-        """The literal as the vendor writes it. A BIT goes out as quoted decimal text: that is the vendor's defect."""
+        """The literal as the vendor writes it, with its defect: a BIT is quoted decimal text."""
         if value is None:
             return "NULL"
         if isinstance(value, bytes):
@@ -138,7 +138,7 @@ class TableSum:
 class DumpWriter:
     """Dump files `<base>.sql`, `.sql.1` … and `<base>_after_connect.sql` in one folder.
 
-    Call `table`, `structure` and `view` in the order the dump shall have, then `finish`.
+    Call `table`, `structure` and `view` in the order of the dump, then `finish`.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class DumpWriter:
         self._write(f"-- Started: {moment}\nSET NAMES '{self.charset}';\n")
 
     def table(self, table: Table, rows: t.Iterable[Row], next_id: int | None = None) -> TableSum:
-        """A table with its rows; gives back what an import of it must reach."""
+        """Write a table with its rows. Returns what an import of it must give."""
         create = table.create(self.charset, self.collation, next_id)
         heading = f"{_RULE}-- Dumping table {table.name}\n{_RULE}"
         self._write(f"{heading}DROP TABLE IF EXISTS `{table.name}`;\nCREATE TABLE {create};\n\n")
@@ -193,7 +193,7 @@ class DumpWriter:
         self._write(f"{heading}DROP VIEW IF EXISTS `{name}`;\n{create};\n\n")
 
     def finish(self) -> list[pathlib.Path]:
-        """Write the last line and the file for new connections; gives back the dump's files in order."""
+        """Write the last line and the file for new connections. Returns the dump's files in order."""
         self._write(f"-- Finished: {self.moment}")
         t.cast(t.TextIO, self._file).close()
         self.after_connect.write_text(

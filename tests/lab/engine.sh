@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Make the container engine answer: where it does not, start it in the background and wait.
+# If the container engine does not answer, start it in the background and wait.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 PATH=$PATH:/usr/sbin:/sbin
@@ -23,7 +23,7 @@ for _ in $(seq 60); do
   if docker info >/dev/null 2>&1; then
     exit 0
   fi
-  # Another engine may be on its way up and hold the pid file: then ours ends, and the other one answers soon.
+  # Another engine may be starting and hold the pid file. Then ours ends, and the other one answers soon.
   kill -0 "$engine" 2>/dev/null || grep -q 'process with PID .* is still running\|pid file found' "$log" || break
   sleep 1
 done

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Install with apt what the lab and the tests need on this Debian machine. Silent where nothing is missing.
+# Install with apt what the lab and the tests need on this Debian machine. Prints nothing if nothing is missing.
 set -euo pipefail
 
 missing=()

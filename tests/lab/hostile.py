@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Archives that mean harm: what the vendor's writer never makes, so that readers can be shown to refuse it.
+"""Hostile archives: what the vendor's writer never makes and a reader must refuse.
 
 The stream lies between honest entries, in honest parts: only the attack itself is wrong.
 """
@@ -47,7 +47,7 @@ def file(name: bytes, content: bytes = b"evil", **fields: t.Any) -> bytes:
 
 
 def long_named(name: bytes, content: bytes = b"evil", typeflag: bytes = b"0") -> bytes:
-    """The name in a block of its own, as the writer does it for more than 100 bytes; the header repeats its start."""
+    """The name in a block of its own, as for paths over 100 bytes; the header repeats its start."""
     start = name.split(b"\0", 1)[0][:100]
     return (
         header(b"././@LongLink", b"L", len(name))
@@ -68,7 +68,7 @@ class Attack:
 
 
 def _types() -> t.Iterator[Attack]:
-    """Everything that tar knows and the vendor's writer never makes."""
+    """Every entry type that tar knows and the vendor's writer never makes."""
     named = {
         b"1": "hard link",
         b"2": "symbolic link",
@@ -117,7 +117,7 @@ ATTACKS: tuple[Attack, ...] = (
     *_types(),
 )
 
-# These are only refused where they are placed: each name alone is harmless.
+# Each name alone is harmless: these are refused only when they are placed.
 COLLISIONS: tuple[Attack, ...] = (
     Attack("the same file twice", file(b"upload/a") + file(b"upload/a", b"another"), "upload/a", "two entries named"),
     Attack("the same behind a dot", file(b"upload/a") + file(b"./upload/a"), "upload/a", "two entries named"),
@@ -126,7 +126,7 @@ COLLISIONS: tuple[Attack, ...] = (
     Attack("file over a folder", header(b"upload/a/", b"5") + file(b"upload/a"), "upload/a", "two entries named"),
 )
 
-# Named like what the restore itself makes beside the tree: just names, and placed as such.
+# The restore makes files of such names beside the tree. Within it they are ordinary names.
 MARKERS = (b".www.staging/a", b".www.previous/a", b"restore-0.json", b"restore-0.logs/part-0", b"base.tar.gz")
 
 # Headers that lie about how much follows, or are no headers at all.
@@ -164,7 +164,7 @@ def write_hostile(
 
 
 def write_bomb(directory: pathlib.Path, inflated: int, stated: int | None = None) -> pathlib.Path:
-    """One file of `inflated` (whole MiB) zeros in a part that says that it holds `stated` bytes; None for the truth."""
+    """One file of `inflated` zeros (whole MiB) in a part that states `stated` bytes; None states the truth."""
     directory.mkdir(parents=True, exist_ok=True)
     first = directory / "base.tar.gz"
     with Parts(first, 2**40, hits=1, marker=True, level=6) as parts:
@@ -182,7 +182,7 @@ def write_bomb(directory: pathlib.Path, inflated: int, stated: int | None = None
 
 
 def write_names(directory: pathlib.Path, names: t.Iterable[bytes]) -> pathlib.Path:
-    """Empty files with these names, which may be long ones: many entries in few bytes."""
+    """Empty files with these names, of any length: many entries in few bytes."""
     directory.mkdir(parents=True, exist_ok=True)
     first = directory / "base.tar.gz"
     with Parts(first, 2**40, hits=1, marker=True, level=9) as parts:

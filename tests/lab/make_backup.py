@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make a backup of the fixture portal, as the vendor's cloud would hand it out, and a manifest that says what is in it.
+"""Make a backup of the fixture portal, as the vendor's cloud would hand it out, and a manifest of its content.
 
 The same options give the same bytes. `manifest.json` has the form of the manifests beside the genuine archives.
 """
@@ -55,7 +55,7 @@ class Packing:
 def make_backup(out: pathlib.Path, w: World, packing: Packing) -> dict[str, t.Any]:
     """Write the parts and `manifest.json` into the new or empty folder `out`; gives back the manifest.
 
-    The folder appears when it is complete; what a killed run left beside it is thrown away.
+    The folder appears when it is complete; what a killed run left is removed.
     """
     staging = out.with_name(f".{out.name}.partial")
     if staging.exists():

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Backups with a manifest to test against: those of the genuine writer where they are at hand, else our own."""
+"""Backups with a manifest to test against: the genuine writer's if they are at hand, else our own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OWN_KINDS = {
     "plain_multi": ["--kind", "tar.gz", "--part-size", "4194304"],
     "enc_multi": ["--kind", "enc.gz", "--part-size", "3145728"],
 }
-# What the genuine archives at hand do not show.
+# Kinds of archive that no genuine one at hand has.
 FURTHER_KINDS = {
     "own_tar": ["--kind", "tar", "--part-size", "4194304"],
     "own_enc": ["--kind", "enc", "--part-size", "4194304"],

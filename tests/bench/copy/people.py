@@ -23,8 +23,8 @@ import pymysql
 UPLOAD = pathlib.Path("/srv/portal/www/upload/load")
 GOES_ON = pathlib.Path("/run/boxlift-load")
 FILE, LIVE_FILE = 120_000, 4_000  # bytes
-# Orders a second: thousands of times what a portal with a hundred leads a day gets, and still so few that what they
-# write between the two copies stays well below the percent that is changed besides.
+# Orders per second: thousands of times those of a portal with a hundred leads a day. Still, what they write between the
+# two copies stays well below the percent that is changed besides.
 PACE = 10
 LARGE, SMALL = 2, 40  # tables: most of a portal's rows are in few of them
 ROW = 1000
@@ -48,7 +48,7 @@ def fill(gigabytes: str) -> None:
             cursor.execute(f"DROP TABLE IF EXISTS {table}")
             cursor.execute(f"CREATE TABLE {table} (ID int PRIMARY KEY AUTO_INCREMENT, AT datetime, TEXT text)")
             wanted = rows * 4 // 5 // LARGE if number < LARGE else rows // 5 // SMALL
-            # Text that packs as a portal's does, not as zeros do.
+            # Text that compresses as a portal's does, not as zeros do.
             cursor.execute(
                 f"INSERT INTO {table} (AT, TEXT) SELECT NOW(), CONCAT(REPEAT(MD5(seq), {ROW // 64}),"
                 f" REPEAT('abcdefgh', {ROW // 16})) FROM seq_1_to_{wanted}"
@@ -88,7 +88,7 @@ def work() -> None:
                 cursor.execute("INSERT INTO load_line (ORDER_ID) VALUES (%s)", (order,))
             cursor.execute("INSERT INTO load_file (NAME, SHA256) VALUES (%s, %s)", (name, digest))
             conn.commit()
-            # A portal has files that are there for a moment only: whoever lists them does not find them any more.
+            # A portal has files that exist for a moment only: they are listed, and gone when they are read.
             write_file(f"passing/{number}.bin", LIVE_FILE)
             (UPLOAD / f"passing/{number - 1}.bin").unlink(missing_ok=True)
             time.sleep(1 / PACE)

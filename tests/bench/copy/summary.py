@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The figures of several runs of copy.yml: summary.py FOLDER GIGABYTES ..., as a page in Markdown.
 
-The folder has of each round the journal, GIGABYTES-ROUND.jsonl, and what the two copies had, .counts.json.
+For each round the folder has the journal, GIGABYTES-ROUND.jsonl, and the counts of both copies, .counts.json.
 """
 
 from __future__ import annotations

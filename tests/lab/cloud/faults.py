@@ -17,19 +17,19 @@ from pathlib import Path
 
 # Kind → the field it needs.
 KINDS: dict[str, str | None] = {
-    "bit_flip": "at",  # the lowest bit of the byte at this offset of the part is turned over
+    "bit_flip": "at",  # the lowest bit of the byte at this offset of the part is flipped
     "truncate": "at",  # the part seems to be this many bytes long
     "reset": "at",  # the connection is reset after this many bytes of the answer's body
     "slow": "rate",  # bytes per second
     "html": None,  # a web page instead of the part, with status 200
     "no_range": None,  # ranges are not understood: the whole part, with status 200
     "expired": None,  # 403, as for a link that is no longer valid
-    "busy": "seconds",  # 503, with the request to come again after this time
+    "busy": "seconds",  # 503, with Retry-After this time
     "error": None,  # 500
     "stall": "at",  # nothing more is sent after this many bytes of the answer's body, until the client goes away
     "short": "at",  # a range is answered with no more than this many bytes of it
     "blank": "at",  # the 4096 bytes from this offset of the part on are zeros
-    "noise": None,  # one byte of the answer is wrong, each time another
+    "noise": None,  # one byte of the answer is wrong, a different one each time
     "unsized": None,  # a range without the length of the whole, and the whole without its length
     "unversioned": None,  # neither ETag nor Last-Modified
     "encoded": None,  # as Content-Encoding gzip

@@ -17,7 +17,7 @@ class Unsatisfiable(Exception):
 def requested(headers: email.message.Message, size: int, etag: str, modified: str) -> tuple[int, int] | None:
     """First and last byte asked for, or None where the whole file is due.
 
-    As servers may, this one answers several ranges at once, and a range it cannot read, with the whole file.
+    A request for several ranges, or for a range that cannot be read, is answered with the whole file, as servers may.
     """
     match = _SINGLE.fullmatch(headers.get("Range", "").strip())
     if match is None or match.groups() == ("", ""):

@@ -96,7 +96,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         log.info("%s %s", self.client_address[0], format % args)
 
     def _part(self) -> None:
-        """Answer with a part of the backup, in the way its faults allow."""
+        """Answer with a part of the backup, as far as its faults allow."""
         place, token = f"{self.client_address[1]}", self.headers.get("X-Token")
         served = Served(self.command, self.path, self.headers.get("Range"), place, token)
         self.server.served.append(served)
@@ -231,7 +231,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         while self._unsent() and time.monotonic() < patience:
             time.sleep(0.005)
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        # The socket is closed, instead of shut down in good order, only when nothing refers to it any more.
+        # Without an orderly shutdown, the socket is closed only when nothing refers to it any more.
         self.rfile.close()
         self.connection.close()
         raise ConnectionBroken
@@ -259,7 +259,7 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
     def handle_error(self, request: t.Any, client_address: t.Any) -> None:
         error = sys.exc_info()[1]
-        # Clients go away, refuse our certificate, or are thrown out: that is what this server is for.
+        # Clients disconnect, refuse the certificate or are cut off: that is what this server is for.
         if isinstance(error, (ConnectionBroken, OSError)):
             log.info("%s: connection ended: %s", client_address[0], error or type(error).__name__)
         else:
@@ -288,7 +288,7 @@ class CloudServer:
         self._server.rate = rate
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
-        # The handshake is the connection's own thread's business: a slow client must not hold up the others.
+        # Each connection's thread does its own handshake, so that a slow client does not delay the others.
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The stand-in for the push server as an archive of the vendor's layout: everything in the folder `push-server`.
+"""The stand-in for the push server as an archive with the vendor's layout: everything in a folder `push-server`.
 
 python tests/lab/push/pack.py FILE
 """

@@ -26,7 +26,7 @@ def _some(w: World, label: str, item: int, total: int) -> int | None:
 
 
 def _record(w: World, kind: str, item: int, total: int) -> Row:
-    """What leads, deals and contacts have in common."""
+    """The columns that leads, deals and contacts share."""
     age = w.created(kind, item, total)
     return {
         "ID": item,

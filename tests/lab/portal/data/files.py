@@ -56,7 +56,7 @@ class StoredFile:
 
 
 def _weight(w: World, item: int) -> int:
-    """Many small files, some big ones, few huge ones."""
+    """Many small files, some big ones, a few huge ones."""
     size_class = w.number("file:class", item, 100)
     low, high = (1, 40) if size_class < 80 else (40, 400) if size_class < 98 else (400, 6000)
     return low + w.number("file:weight", item, high - low)

@@ -20,7 +20,7 @@ DEPARTMENT_FIELD = 41
 ADMINS, ALL_USERS, STAFF_GROUP = 1, 2, 11
 POLICY_MIDDLE = 'a:2:{s:15:"SESSION_TIMEOUT";i:20;s:15:"SESSION_IP_MASK";s:11:"255.255.0.0";}'
 
-# Users that are no people, after the employees; (login, EXTERNAL_AUTH_ID, name).
+# Technical users, after the employees: (login, EXTERNAL_AUTH_ID, name).
 ROBOTS = (
     ("bot_support", "bot", "Поддержка"),
     ("bot_realty", "bot", "Бот новостроек"),
@@ -45,7 +45,7 @@ def is_active(user: int) -> bool:
 
 
 def is_invited(user: int) -> bool:
-    """Invited, but never came: the confirmation code is still there."""
+    """Invited, but never logged in: the confirmation code is still there."""
     return user % 37 == 0
 
 

@@ -15,7 +15,7 @@ MARKET_APP, LOCAL_APP, EXPIRED_APP = 1, 2, 3
 
 
 def b_rest_app(w: World) -> t.Iterator[Row]:
-    """A paid application of the market, a local one, and one whose time is over."""
+    """A paid application of the market, a local one, and an expired one."""
     apps = (
         (MARKET_APP, "vendor.telephony", "P", "Y", "crm,telephony,im,imbot", "Телефония", w.ago(-200 * 86400)[:10]),
         (LOCAL_APP, f"local.{w.token('app', LOCAL_APP, 14)}", "L", "Y", "crm,user", "Сайт застройщика", None),

@@ -62,7 +62,7 @@ AGENTS = (
 
 
 def options(w: World) -> dict[str, dict[str, str]]:
-    """`b_option` by module: what the cloud wrote, wrong for a box wherever a role or check must act."""
+    """`b_option` by module, as the cloud wrote it: wrong for a box wherever a role or check must act."""
     url = f"https://{w.cloud_domain}"
     return {
         "main": {

@@ -42,7 +42,7 @@ class World:
             raise ValueError("a portal has at least one user and one chat")
 
     def number(self, label: str, item: int, below: int) -> int:
-        """An even number of [0, below) for this item."""
+        """A number in [0, below) for this item, evenly distributed."""
         # CRC of similar texts differs in few bits; the multiplication spreads them.
         mixed = zlib.crc32(f"{self.seed}:{label}:{item}".encode()) * 0x9E3779B97F4A7C15
         return (mixed >> 24) % 0x100000000 * below >> 32
@@ -55,7 +55,7 @@ class World:
         return hashlib.sha512(f"{self.seed}:{label}:{item}".encode()).hexdigest()[:length]
 
     def ago(self, seconds: int) -> str:
-        """The time so long before the backup, as SQL writes it."""
+        """The time that long before the backup, as SQL writes it."""
         return str(self.moment - datetime.timedelta(seconds=seconds))
 
     def created(self, label: str, item: int, total: int) -> int:
