@@ -157,7 +157,7 @@ import socket
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.portal import caches, neutralize
-from ansible_collections.boxlift.portal.plugins.module_utils.portal.copymark import MARK, Mark
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.copymark import MARK, CopyMark
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import PortalFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.login import choose_login, portal_connection
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS
@@ -165,7 +165,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection impo
 
 def run(module: AnsibleModule) -> None:
     params = module.params
-    mark = Mark.read(params["mark"])
+    mark = CopyMark.read(params["mark"])
     mark.confirm(params["confirm_domain"])
     detach = params["cloud_files"] == "detached"
     wanted = neutralize.Wanted(mark.domain, params["mail_to"], params["push_key"], detach)

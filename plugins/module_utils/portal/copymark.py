@@ -21,7 +21,7 @@ MARK = "/etc/boxlift/preproduction.json"
 
 
 @dataclasses.dataclass(frozen=True)
-class Mark:
+class CopyMark:
     """What the host says about itself."""
 
     path: str
@@ -31,7 +31,7 @@ class Mark:
     database_server: str = ""
 
     @classmethod
-    def read(cls, path: str) -> Mark:
+    def read(cls, path: str) -> CopyMark:
         if not pathlib.Path(path).is_file():
             raise BoxliftError(
                 f"There is no {path} on this host: nothing says that the portal here is a copy.",

@@ -19,7 +19,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.create_vie
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.fault import StatementRefused
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.lexer import LexError, tokenize
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.statements import Statement
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.token_cursor import Cursor, Refused
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.token_cursor import Cursor, NotAllowed
 
 _FIRST_WORD = re.compile(rb"[A-Za-z]+")
 
@@ -80,7 +80,7 @@ def classify(statement: Statement, *, after_connect: bool = False, databases: t.
             if insert is not None:
                 return insert
         return _command(statement.text, after_connect, databases)
-    except (Refused, LexError, literals.NotLiterals) as error:
+    except (NotAllowed, LexError, literals.NotLiterals) as error:
         raise StatementRefused(
             str(error), file=statement.file, offset=statement.offset, line=statement.line, text=statement.text
         ) from error
@@ -101,7 +101,7 @@ def _command(text: bytes, after_connect: bool, databases: t.Collection[str]) -> 
     verb = first.group().decode("ascii").upper() if first else ""
     allowed = ("SET", "ALTER") if after_connect else ("SET", "DROP", "CREATE")
     if verb not in allowed:
-        raise Refused("INSERT is allowed for rows of literals only" if verb == "INSERT" else "it is not on the list")
+        raise NotAllowed("INSERT is allowed for rows of literals only" if verb == "INSERT" else "it is not on the list")
     cursor = Cursor(tokenize(text))
     cursor.next()
     if verb == "SET":
@@ -121,10 +121,10 @@ def _set_names(cursor: Cursor) -> SetCharset:
     cursor.expect("NAMES")
     token = cursor.next()
     if token.kind not in ("word", "string"):
-        raise Refused("SET NAMES without a character set")
+        raise NotAllowed("SET NAMES without a character set")
     charset = token.raw.strip(b"'").decode("ascii", "replace").lower()
     if charset not in SAFE_CHARSETS:
-        raise Refused(f"the character set {charset} is none that a dump can be read in safely")
+        raise NotAllowed(f"the character set {charset} is none that a dump can be read in safely")
     cursor.expect_end()
     return SetCharset(charset)
 
@@ -132,11 +132,11 @@ def _set_names(cursor: Cursor) -> SetCharset:
 def _alter_database(cursor: Cursor) -> SetCollation:
     cursor.expect("DATABASE")
     if cursor.next().raw != b"`<DATABASE>`":
-        raise Refused("it names a database")
+        raise NotAllowed("it names a database")
     cursor.expect("COLLATE")
     collation = cursor.next()
     if collation.kind != "word":
-        raise Refused("COLLATE without a collation")
+        raise NotAllowed("COLLATE without a collation")
     cursor.expect_end()
     return SetCollation(collation.value)
 

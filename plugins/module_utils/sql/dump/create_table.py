@@ -17,7 +17,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.grammar im
     TYPES,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.lexer import Token
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.token_cursor import Cursor, Refused
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.token_cursor import Cursor, NotAllowed
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class _Reader:
             clause = self.cursor.tokens[begin + 1 : self.cursor.index - 1]
             shape = tuple({"name": "`", "number": "0"}.get(part.kind, part.upper) for part in clause)
             if shape not in DISPENSABLE:
-                raise Refused("an executable comment holds something unknown")
+                raise NotAllowed("an executable comment holds something unknown")
             self.dropped.extend(range(begin, self.cursor.index))
             self.dropped_clauses.append(" ".join(part.value for part in clause))
             token = self.cursor.peek()
@@ -87,7 +87,7 @@ class _Reader:
             elif token.upper in KEY_DEFINITIONS:
                 self._rest(token, is_key=True)
             else:
-                raise Refused(f"a definition begins with {token.value[:64]}")
+                raise NotAllowed(f"a definition begins with {token.value[:64]}")
             if self.cursor.accept_punct(b")"):
                 return
             self.cursor.expect_punct(b",")
@@ -95,7 +95,7 @@ class _Reader:
     def _column(self, name: str) -> None:
         column_type = self.next()
         if column_type.upper not in TYPES:
-            raise Refused(f"column {name[:64]} has the unknown type {column_type.value[:64]}")
+            raise NotAllowed(f"column {name[:64]} has the unknown type {column_type.value[:64]}")
         words = self._rest(column_type, is_key=False)
         self.columns.append(Column(name, column_type.upper, generated="AS" in words))
 
@@ -107,7 +107,7 @@ class _Reader:
         while True:
             token = self.peek()
             if token is None:
-                raise Refused("it ends too early")
+                raise NotAllowed("it ends too early")
             if depth == 0 and (token.is_punct(b",") or token.is_punct(b")")):
                 return words
             self.cursor.next()
@@ -124,11 +124,11 @@ class _Reader:
                 called = following is not None and following.is_punct(b"(")
                 # KEY `name` (`column`(10)) and REFERENCES `name` (…); anywhere else it calls a function.
                 if called and not (is_key and depth < 2 and "CHECK" not in words):
-                    raise Refused(f"{token.value[:64]} is called like a function")
+                    raise NotAllowed(f"{token.value[:64]} is called like a function")
             elif token.kind not in ("string", "number", "punct"):
-                raise Refused(f"{token.value[:64]} is not expected there")
+                raise NotAllowed(f"{token.value[:64]} is not expected there")
             elif token.is_punct(b".") or token.is_punct(b"@"):
-                raise Refused("it names another database or a variable")
+                raise NotAllowed("it names another database or a variable")
             before, previous = previous, token.upper
 
     def _word(self, token: Token, before: str, previous: str) -> None:
@@ -140,7 +140,7 @@ class _Reader:
         elif is_introducer(token, following) or token.upper in COLUMN_WORDS or token.upper in TYPES:
             pass
         elif token.upper not in FUNCTIONS or following is None or not following.is_punct(b"("):
-            raise Refused(f"{token.value[:64]} is not on the list of words and functions")
+            raise NotAllowed(f"{token.value[:64]} is not on the list of words and functions")
 
     def options(self) -> None:
         """What follows the closing parenthesis."""
@@ -149,7 +149,7 @@ class _Reader:
             if word == "DEFAULT":
                 word = self.next().upper
                 if word not in ("CHARSET", "CHARACTER", "COLLATE"):
-                    raise Refused("DEFAULT is followed by an unknown option")
+                    raise NotAllowed("DEFAULT is followed by an unknown option")
             if word == "CHARACTER":
                 self.cursor.expect("SET")
                 word = "CHARSET"
@@ -159,9 +159,9 @@ class _Reader:
                 (self.charsets if word == "CHARSET" else self.collations).append(self.cursor.index - 1)
             elif word == "ENGINE":
                 if value.upper not in ENGINES:
-                    raise Refused(f"the storage engine {value.value[:64]} is not on the list")
+                    raise NotAllowed(f"the storage engine {value.value[:64]} is not on the list")
             elif value.kind not in TABLE_OPTIONS.get(word, ()):
-                raise Refused(f"{word or 'something'} after the definitions is not on the list of table options")
+                raise NotAllowed(f"{word or 'something'} after the definitions is not on the list of table options")
 
 
 def is_introducer(token: Token, following: Token | None) -> bool:

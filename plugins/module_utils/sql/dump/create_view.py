@@ -14,7 +14,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.grammar im
     VIEW_WORDS,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.lexer import Token
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.token_cursor import Cursor, Refused
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.token_cursor import Cursor, NotAllowed
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.schema import SYSTEM_DATABASES
 
 
@@ -36,7 +36,7 @@ def parse_view(text: bytes, cursor: Cursor, databases: t.Collection[str]) -> tup
         cursor.expect_punct(b"=")
         algorithm = cursor.next().upper
         if algorithm not in VIEW_ALGORITHMS:
-            raise Refused("the view's algorithm is unknown")
+            raise NotAllowed("the view's algorithm is unknown")
     definer = _definer(cursor) if cursor.accept("DEFINER") else ""
     if cursor.accept("SQL"):
         cursor.expect("SECURITY")
@@ -52,7 +52,7 @@ def parse_view(text: bytes, cursor: Cursor, databases: t.Collection[str]) -> tup
     cursor.expect("AS")
     following = cursor.peek()
     if following is None or not (following.upper == "SELECT" or following.is_punct(b"(")):
-        raise Refused("a view is made of SELECT")
+        raise NotAllowed("a view is made of SELECT")
     forbidden = SYSTEM_DATABASES | {database.lower() for database in databases}
     return name, ViewDefinition(text, algorithm, definer, tokens, tuple(_check(tokens, forbidden)))
 
@@ -63,7 +63,7 @@ def _definer(cursor: Cursor) -> str:
     while True:
         token = cursor.next()
         if token.kind not in ("name", "word", "string"):
-            raise Refused("the view's definer is not an account")
+            raise NotAllowed("the view's definer is not an account")
         account += token.value
         if not cursor.accept_punct(b"@"):
             return account
@@ -78,14 +78,14 @@ def _check(tokens: t.Sequence[Token], forbidden: t.Collection[str]) -> t.Iterato
             if index and tokens[index - 1].upper == "COLLATE":
                 yield index
             elif not (is_introducer(token, following) or _allowed(token, following)):
-                raise Refused(f"{token.value[:64]} is not on the list of words and functions of a view")
+                raise NotAllowed(f"{token.value[:64]} is not on the list of words and functions of a view")
         elif token.kind == "name":
             if following is not None and following.is_punct(b"("):
-                raise Refused(f"{token.value[:64]} is called like a function")
+                raise NotAllowed(f"{token.value[:64]} is called like a function")
         elif token.is_punct(b"."):
             _check_qualified(tokens, index, forbidden)
         elif token.kind not in ("string", "number", "punct") or token.is_punct(b"@"):
-            raise Refused("a view holds names, literals and functions only")
+            raise NotAllowed("a view holds names, literals and functions only")
 
 
 def _allowed(token: Token, following: Token | None) -> bool:
@@ -98,8 +98,8 @@ def _check_qualified(tokens: t.Sequence[Token], dot: int, forbidden: t.Collectio
     around = [tokens[place] if 0 <= place < len(tokens) else None for place in (dot - 1, dot + 1, dot + 2)]
     qualifier, member, after = around
     if qualifier is None or member is None or qualifier.kind != "name" or member.kind != "name":
-        raise Refused("a point stands between quoted names only")
+        raise NotAllowed("a point stands between quoted names only")
     if after is not None and after.is_punct(b"."):
-        raise Refused("it names another database")
+        raise NotAllowed("it names another database")
     if qualifier.value.lower() in forbidden:
-        raise Refused(f"it names the database {qualifier.value[:64]}")
+        raise NotAllowed(f"it names the database {qualifier.value[:64]}")

@@ -14,7 +14,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.schema import R
 _OBJECT_NAME = re.compile(r"[0-9A-Za-z_$-]{1,64}\Z")
 
 
-class Refused(Exception):
+class NotAllowed(Exception):
     """Why a statement is refused; `allowlist.classify` says which one it is."""
 
 
@@ -31,7 +31,7 @@ class Cursor:
     def next(self) -> Token:
         token = self.peek()
         if token is None:
-            raise Refused("it ends too early")
+            raise NotAllowed("it ends too early")
         self.index += 1
         return token
 
@@ -52,23 +52,23 @@ class Cursor:
 
     def expect(self, word: str) -> None:
         if not self.accept(word):
-            raise Refused(f"{word} is expected")
+            raise NotAllowed(f"{word} is expected")
 
     def expect_punct(self, char: bytes) -> None:
         if not self.accept_punct(char):
-            raise Refused(f"{char.decode('ascii')} is expected")
+            raise NotAllowed(f"{char.decode('ascii')} is expected")
 
     def expect_end(self) -> None:
         if self.peek() is not None:
-            raise Refused("more follows than belongs to it")
+            raise NotAllowed("more follows than belongs to it")
 
     def object_name(self) -> str:
         """An unqualified name of a table or view."""
         token = self.next()
         if token.kind not in ("name", "word") or not _OBJECT_NAME.match(token.value):
-            raise Refused("the name of a table or view is expected")
+            raise NotAllowed("the name of a table or view is expected")
         if self.accept_punct(b"."):
-            raise Refused("it names another database")
+            raise NotAllowed("it names another database")
         if token.value.lower().startswith(RESERVED_PREFIX):
-            raise Refused(f"names that begin with {RESERVED_PREFIX} belong to the importer")
+            raise NotAllowed(f"names that begin with {RESERVED_PREFIX} belong to the importer")
         return token.value

@@ -41,7 +41,7 @@ _LOGIN_SECONDS = 60
 _SAVEPOINT = "boxlift"
 
 
-class Source:
+class Snapshot:
     """What a snapshot gives: `conn`, and errors that say through which command they come."""
 
     def __init__(self, conn: Connection[t.Any], command: t.Sequence[str], complaints: t.IO[bytes]) -> None:
@@ -83,7 +83,7 @@ class Source:
 
 
 @contextlib.contextmanager
-def snapshot(command: t.Sequence[str], user: str, database: str) -> t.Iterator[Source]:
+def snapshot(command: t.Sequence[str], user: str, database: str) -> t.Iterator[Snapshot]:
     """A connection through the command's standard input and output, in a transaction that shows one moment.
 
     Raises BoxliftError where the command or the server does not let us in, with what the command complained of.
@@ -97,7 +97,7 @@ def snapshot(command: t.Sequence[str], user: str, database: str) -> t.Iterator[S
             raise _failure(command, complaints, error.message) from error
         finally:
             timer.cancel()
-        source = Source(conn, command, complaints)
+        source = Snapshot(conn, command, complaints)
         try:
             with source.errors():
                 for name, value in _SETTINGS.items():

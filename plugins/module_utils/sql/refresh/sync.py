@@ -32,7 +32,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.statements
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.pool import SessionPool
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.session import Query, Session, read_server
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.refresh import chunks
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.refresh.snapshot import Source
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.refresh.snapshot import Snapshot
 
 if t.TYPE_CHECKING:
     from pymysql.connections import Connection
@@ -62,7 +62,7 @@ class Difference(t.NamedTuple):
     create: str | None
 
 
-def plan(source: Source, name: str, login: Login, database: str) -> Done:
+def plan(source: Snapshot, name: str, login: Login, database: str) -> Done:
     """What refresh() would do."""
     with _Copy(login, database) as copy:
         names = _names(source, name)
@@ -72,7 +72,7 @@ def plan(source: Source, name: str, login: Login, database: str) -> Done:
 
 
 def refresh(
-    source: Source, name: str, login: Login, database: str, *, jobs: int, on_bytes: t.Callable[[int], None]
+    source: Snapshot, name: str, login: Login, database: str, *, jobs: int, on_bytes: t.Callable[[int], None]
 ) -> Done:
     """Make the database equal to `name` of the source, over `jobs` connections.
 
@@ -96,7 +96,7 @@ def refresh(
         return Done(loaded, sorted(set(names) - set(loaded)), dropped, views_changed)
 
 
-def _names(source: Source, database: str) -> list[str]:
+def _names(source: Snapshot, database: str) -> list[str]:
     with source.errors():
         names = schema.tables(source.conn, database)
     if not names:
@@ -104,12 +104,12 @@ def _names(source: Source, database: str) -> list[str]:
     return names
 
 
-def _views(source: Source, database: str) -> dict[str, str]:
+def _views(source: Snapshot, database: str) -> dict[str, str]:
     with source.errors():
         return schema.view_definitions(source.conn, database)
 
 
-def _differing(source: Source, copy: _Copy, names: t.Sequence[str]) -> t.Iterator[tuple[chunks.Table, Difference]]:
+def _differing(source: Snapshot, copy: _Copy, names: t.Sequence[str]) -> t.Iterator[tuple[chunks.Table, Difference]]:
     """Each table in which the copy differs; it is to be loaded before the next one is asked for."""
     there = sorted(set(schema.tables(copy.conn, copy.database)) & set(names))
     with concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="copy") as pool:
@@ -143,7 +143,7 @@ def _is_same(one: str | None, other: str) -> bool:
 
 
 def _compare(
-    source: Source, copy: _Copy, batch: t.Sequence[chunks.Table], pool: concurrent.futures.Executor
+    source: Snapshot, copy: _Copy, batch: t.Sequence[chunks.Table], pool: concurrent.futures.Executor
 ) -> list[tuple[chunks.Table, t.Sequence[int], int]]:
     """Of each table the chunks that differ, and how many there are."""
     seen, differing = [0] * len(batch), [array.array("q") for _table in batch]
@@ -154,7 +154,7 @@ def _compare(
 
 
 def _narrowed(
-    source: Source, copy: _Copy, table: chunks.Table, numbers: t.Sequence[int], pool: concurrent.futures.Executor
+    source: Snapshot, copy: _Copy, table: chunks.Table, numbers: t.Sequence[int], pool: concurrent.futures.Executor
 ) -> tuple[chunks.Table, Difference]:
     """Of chunks that differ the rows that do, where rows have a number; else the chunks."""
     if table.key is None:
@@ -167,7 +167,7 @@ def _narrowed(
 
 
 def _differences(
-    source: Source, copy: _Copy, query: str, pool: concurrent.futures.Executor
+    source: Snapshot, copy: _Copy, query: str, pool: concurrent.futures.Executor
 ) -> t.Iterator[tuple[int, int, list[int]]]:
     """In what the answers to a query for sums differ. Both servers work them out at the same time."""
     ours = pool.submit(stream, copy.conn, query)
@@ -232,7 +232,7 @@ class _Loading:
         finally:
             self._pool.close()
 
-    def load(self, source: Source, table: chunks.Table, difference: Difference) -> None:
+    def load(self, source: Snapshot, table: chunks.Table, difference: Difference) -> None:
         """Hand the rows over as they come. All that goes is gone before: a unique value may have moved."""
         if difference.create:
             conditions = ["TRUE"]

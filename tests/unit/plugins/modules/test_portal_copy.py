@@ -435,16 +435,16 @@ def at_table(site: Site, monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., Non
     monkeypatch.setattr(chunks, "_TABLES_AT_ONCE", 1)
 
     def at(number: int, *statements: str) -> None:
-        real = snapshot.Source.reading
+        real = snapshot.Snapshot.reading
         begun = itertools.count()
 
-        def reading(there: snapshot.Source) -> t.Any:
+        def reading(there: snapshot.Snapshot) -> t.Any:
             if next(begun) == number:
                 for statement in statements:
                     execute(site.production, statement)
             return real(there)
 
-        monkeypatch.setattr(snapshot.Source, "reading", reading)
+        monkeypatch.setattr(snapshot.Snapshot, "reading", reading)
 
     return at
 

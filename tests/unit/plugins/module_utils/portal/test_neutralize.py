@@ -11,7 +11,7 @@ import typing as t
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.portal import neutralize, silence
-from ansible_collections.boxlift.portal.plugins.module_utils.portal.copymark import Mark
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.copymark import CopyMark
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.values import to_python
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DatabaseError
 from unit.plugins.module_utils.health import toy_fixtures
@@ -177,11 +177,11 @@ class TestMark:
     """Only what is certainly the copy may be changed."""
 
     @pytest.fixture
-    def mark(self, tmp_path: pathlib.Path) -> t.Callable[..., Mark]:
-        def write(**content: t.Any) -> Mark:
+    def mark(self, tmp_path: pathlib.Path) -> t.Callable[..., CopyMark]:
+        def write(**content: t.Any) -> CopyMark:
             path = tmp_path / "mark.json"
             path.write_text(json.dumps({"domain": "copy.test", "production_domain": DOMAIN, **content}))
-            return Mark.read(str(path))
+            return CopyMark.read(str(path))
 
         return write
 
@@ -200,12 +200,12 @@ class TestMark:
         path = tmp_path / "mark.json"
         path.write_text(content)
         with pytest.raises(BoxliftError) as caught:
-            Mark.read(str(path))
+            CopyMark.read(str(path))
         assert str(path) in caught.value.message and caught.value.remedy
 
     def test_refuses_a_host_without_a_mark(self, tmp_path: pathlib.Path) -> None:
         with pytest.raises(BoxliftError, match="nothing says that the portal here is a copy"):
-            Mark.read(str(tmp_path / "none"))
+            CopyMark.read(str(tmp_path / "none"))
 
     def test_refuses_a_database_of_elsewhere(self, portal: t.Any, conn: t.Any, mark: t.Any) -> None:
         here = portal.sql("SELECT @@hostname n")[0]["n"]
