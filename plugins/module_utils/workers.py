@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Worker processes: as many parts at work at a time as there are processors, whatever Python's interpreter lock says.
+"""Worker processes, so that several parts are processed at a time in spite of Python's interpreter lock.
 
-The workers are forked from the process that makes the crew, so make it before any thread. They end with it, also when
-it is killed, and hold its locks (state.Lock) until they have ended.
+Workers are forked from the process that makes the crew: make it before any thread is started. They end when that
+process ends, also when it is killed, and hold its locks (state.Lock) until then.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 
 
 def processors() -> int:
-    """Those that this process may use."""
+    """How many processors this process may use."""
     return len(os.sched_getaffinity(0))
 
 
 _LENGTH = struct.Struct("<I")
-# What a worker does: it is given a task and a function that sends a note about it, and returns the task's result.
+# A worker's function: it gets a task and a function that sends a note to the parent, and returns the task's result.
 Work = t.Callable[[t.Any, t.Callable[[t.Any], None]], t.Any]
 
 
 class Told(t.NamedTuple):
-    """What a worker says of its task: a `note` while it is at work, the `result`, or the `error` that ended it."""
+    """A message from a worker; `kind` is `note` (the task goes on), `result`, or `error` (an exception ended it)."""
 
     kind: str
     task: t.Any
@@ -39,7 +39,7 @@ class Told(t.NamedTuple):
 
 
 class Crew:
-    """`give` tasks while `idle`, `listen` for what the workers say of them; leave the context to send them home."""
+    """`give` tasks while workers are `idle`, and `listen` to their messages. Leaving the context ends the workers."""
 
     def __init__(self, size: int, work: Work) -> None:
         self._members: dict[int, _Member] = {}
@@ -54,7 +54,7 @@ class Crew:
         self.close()
 
     def close(self) -> None:
-        """End the workers, also those that are still at work."""
+        """End the workers; tasks that are not done are given up."""
         for member in self._members.values():
             member.wire.close()
         for member in self._members.values():
@@ -63,7 +63,7 @@ class Crew:
 
     @property
     def idle(self) -> int:
-        """How many workers have nothing to do."""
+        """Number of workers without a task."""
         return sum(1 for member in self._members.values() if not member.busy)
 
     @property
@@ -76,14 +76,17 @@ class Crew:
         member.wire.send(task)
 
     def listen(self, seconds: float | None = None) -> list[Told]:
-        """What workers have said, waiting for it at most so long. An error is given back, not raised."""
+        """Messages from the workers, after at most `seconds` (None: no limit). Errors are returned, not raised.
+
+        Raises BoxliftError where a worker was killed.
+        """
         ready = self._poll.poll(None if seconds is None else seconds * 1000)
         return [self._hear(self._members[descriptor]) for descriptor, _event in ready]
 
     def map(
         self, tasks: t.Iterable[t.Any], on_note: t.Callable[[t.Any], None] = lambda note: None
     ) -> dict[t.Any, t.Any]:
-        """The result of every task; the first error is raised when it comes."""
+        """Run all tasks and return the result of each. Raises the first error at once."""
         results: dict[t.Any, t.Any] = {}
         waiting = list(tasks)
         while waiting or self.busy:
@@ -117,7 +120,7 @@ class Crew:
         ours, theirs = socket.socketpair()
         process = os.fork()
         if not process:
-            # Whatever happens here, the code that forked must not go on in this process too.
+            # Whatever happens, the child must not return into the parent's code.
             try:
                 for member in self._members.values():
                     member.wire.close()
@@ -133,11 +136,11 @@ class Crew:
 
 
 class Orphaned(Exception):
-    """The process that gave the task is gone."""
+    """The parent process is gone."""
 
 
 def _serve(wire: _Wire, work: Work, parent: int) -> None:
-    """A worker's life."""
+    """The loop of a worker: receive a task, run it, send its result."""
 
     def note(value: t.Any) -> None:
         if os.getppid() != parent:
@@ -164,7 +167,7 @@ def _serve(wire: _Wire, work: Work, parent: int) -> None:
 
 
 class _Wire:
-    """Objects over a socket. Both ends are this program."""
+    """Sends and receives objects over a socket. Pickle is safe here: both ends are this program."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the scanned parts of a backup make one backup (docs/archive-format.md, section 1)."""
+"""Whether the scanned parts together make one whole backup (docs/archive-format.md, section 1)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import
 
 
 class Assembly:
-    """Puts the scanned parts together: what each proves alone, numbers and sizes, then the stream through them."""
+    """Judges the scans of all parts: each by itself, then their numbers and sizes, then the stream through them."""
 
     def __init__(
         self, parts: PartFiles, cipher: Cipher | None, scans: dict[int, PartScan], header_fault: PartFault | None
@@ -64,12 +64,12 @@ class Assembly:
         return Report(self.parts, self.cipher, volumes, self.tally, findings, starts)
 
     def _foreign_first(self, first: PartScan) -> bool:
-        """True where it holds another number of bytes than the others agree on: what it states counts for nothing."""
+        """True if its size differs from the size all other parts share; the part count it states is then ignored."""
         sizes = {scan.data_size for index, scan in self.scans.items() if 0 < index < max(self.scans) and not scan.fault}
         return not first.fault and not first.size_fault() and len(sizes) == 1 and first.data_size not in sizes
 
     def _contradicted(self, stated: int) -> bool:
-        """True where a short part ends an unbroken row and the stated last number is another: it is damaged."""
+        """True if the stated last number is damaged: an unbroken row of parts ends, with a short one, at another."""
         last = max(self.scans)
         sizes = [self.scans[index].data_size for index in self.scans if index != last]
         if stated == last or list(self.scans) != list(range(last + 1)) or not sizes:
@@ -78,7 +78,7 @@ class Assembly:
         return self.scans[last].data_size < usual and not self.scans[last].fault and sizes.count(usual) == len(sizes)
 
     def _check_alone(self) -> None:
-        """What each part proves by itself, and whether it belongs to the backup by its number."""
+        """Mark parts that are damaged by themselves, or whose number is none of this backup."""
         styles = [style for scan in self.scans.values() for style in scan.styles]
         usual = max(set(styles), key=styles.count) if styles else b""
         marked = [scan for scan in self.scans.values() if scan.marker]
@@ -96,7 +96,7 @@ class Assembly:
                 volume.damage("corrupt", "the header of a gzip member differs from all others in this backup", None)
 
     def _check_starts(self) -> None:
-        """Only the first part carries the number of the last one, and the encryption header."""
+        """Mark first parts in other places: only the first states the last number or has an encryption header."""
         first = self.scans.get(0)
         for index, scan in self.scans.items():
             if index and scan.has_cipher_header and not self.parts.kind.encrypted:
@@ -111,9 +111,9 @@ class Assembly:
                 self.volumes[0].damage("out_of_order", f"the first part lies under the name {scan.name}", 0)
 
     def _check_twins(self) -> None:
-        """Of two parts with the same bytes, the one that fits its neighbours less is a copy of the other.
+        """Of parts with the same bytes, keep the one that fits its neighbours best, and mark the others as copies.
 
-        Only parts that lie wholly within the content of one entry, such as zeros, may be alike.
+        Parts without any header may be alike: they lie wholly within the content of one entry, such as zeros.
         """
         groups: dict[str, list[int]] = {}
         for index, scan in self.scans.items():
@@ -127,11 +127,11 @@ class Assembly:
                     self.volumes[index].damage("out_of_order", f"it holds the same bytes as {name}", 0)
 
     def _fit(self, index: int) -> int:
-        """How well a part's beginning and end agree with the parts beside it."""
+        """A score of how well a part's beginning and end agree with the parts beside it."""
         before, scan, after = (self.scans.get(place) for place in (index - 1, index, index + 1))
         if scan is None or scan.walk is None:
             return 0
-        if index == 0:  # walked from its beginning, which only the first part stands
+        if index == 0:  # it was walked from its beginning, which only works for the first part
             first_by_mark = self.count == 1 or scan.marker is None or scan.marker.last_index is not None
             return 3 if first_by_mark and scan.walk.fault is None else -1
         fit = 0
@@ -144,7 +144,7 @@ class Assembly:
         return fit
 
     def _check_sizes(self) -> None:
-        """All parts but the last hold the same number of bytes of the stream."""
+        """Mark parts of another size: all but the last hold the same number of bytes of the stream."""
         sizes = [scan.data_size for index, scan in self.scans.items() if index < self.count - 1 and not scan.fault]
         if not sizes:
             return
@@ -165,7 +165,7 @@ class Assembly:
         self._name_swapped_last(usual)
 
     def _name_swapped_last(self, usual: int) -> None:
-        """A short part in the middle and a full one at the end lie under each other's names."""
+        """Mark both where the last part lies under the name of one in the middle: it is short, and the last is full."""
         last = self.count - 1
         short = [
             index

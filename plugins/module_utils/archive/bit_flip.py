@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where one bit of a gzip member was turned over, computed from its checksum alone.
+"""Finds the one wrong bit of a gzip member from its checksum alone.
 
-A wrong bit in data that deflate could not compress (encrypted parts, pictures) breaks nothing: only the CRC at the
-member's end, perhaps a hundred megabytes later, is wrong. But CRC is linear: the difference to the right one depends on
-nothing but the bit's distance from the end, and up to 2^32 bits every distance gives another difference.
+A wrong bit in data that deflate could not compress (encrypted parts, pictures) does not break the inflation. Only the
+CRC at the member's end is wrong, perhaps a hundred megabytes later. But a CRC is linear: its difference to the right
+one depends only on the bit's distance from the end, and up to 2^32 bits every distance gives another difference.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _HEADER = 10
 
 
 def flipped(path: str, start: int) -> tuple[int, int] | None:
-    """First and last byte of the block of the file that holds the wrong bit of the member at `start`.
+    """Offsets of the first and last byte of the file's block with the wrong bit; the member begins at `start`.
 
-    None where the damage is none of this kind. A larger damage looks like one bit now and then: the caller must see.
+    None where the damage is of another kind. Rarely, a larger damage looks like one bit: the caller must verify.
     """
     inflate = zlib.decompressobj(wbits=-15)
     crc = size = 0
@@ -61,7 +61,7 @@ def flipped(path: str, start: int) -> tuple[int, int] | None:
 
 
 def _steps(difference: int, most: int) -> int | None:
-    """How many bits lie from the wrong one to the end: a discrete logarithm, by baby steps and giant steps."""
+    """Distance in bits from the wrong one to the end: a discrete logarithm, by baby-step giant-step."""
     stride = math.isqrt(most) + 1
     near, value = {}, 1
     for count in range(1, stride + 1):

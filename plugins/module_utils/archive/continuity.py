@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tar stream followed from part to part, and the name of the part that breaks it."""
+"""Follows the tar stream from part to part, and names the part that breaks it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import 
 
 
 class Continuity:
-    """Follows the stream through `count` parts; what breaks it is noted in `volumes`, what was seen in `tally`."""
+    """Follows the stream through `count` parts: marks damage in `volumes`, and counts the contents in `tally`."""
 
     def __init__(
         self,
@@ -39,11 +39,11 @@ class Continuity:
         self.count = count
         self.count_proven = count_proven
         self.tally = Tally()
-        # Where each part takes over from the part before it.
+        # The state at the beginning of each part.
         self.starts: dict[int, State] = {}
 
     def follow(self) -> bool:
-        """Follow the tar stream from part to part. True where every part could be followed."""
+        """Follow the stream; True if every part could be followed to the end."""
         state: State | None = State()
         tail, whole = b"", True
         for index in range(self.count):
@@ -53,7 +53,7 @@ class Continuity:
             if scan is None or scan.walk is None or self.volumes[index].status != "intact":
                 state, whole = None, False
             elif state is None:
-                # The part before is damaged: what the search found is all there is to go on from.
+                # The part before is damaged, so only the start that the search found is known.
                 walk = scan.walk
                 state = None if self._fault(index, walk) or walk.first is None else walk.state
                 tail = walk.tally.open_tail
@@ -71,7 +71,7 @@ class Continuity:
     def _walked(
         self, index: int, walk: Walk, guessed: Walk, state: State, whole: bool
     ) -> tuple[State | None, bytes, bool]:
-        """Take a part that was walked from a known start, or say why it breaks the stream."""
+        """Count a part that was walked from its known start, or mark why it breaks the stream."""
         fault = self._fault(index, walk)
         if fault:
             self._name_break(index, fault, guessed, state)
@@ -91,7 +91,7 @@ class Continuity:
         return walk.first == state.need or (walk.first is None and state.need >= scan.data_size)
 
     def _advance(self, scan: PartScan, walk: Walk, state: State, tail: bytes) -> tuple[State, bytes]:
-        """Take a part whose searched start is exactly where `state` leaves off."""
+        """Count a part whose start, found by the search, is exactly where `state` ends."""
         padding = state.need - state.data
         if walk.first is None:
             in_part = min(state.data, scan.data_size)
@@ -111,7 +111,7 @@ class Continuity:
             self.tally.add_dump(DumpFile(state.entry.path, state.entry.size, tail))
 
     def _closed(self, state: State) -> bool:
-        """True where the stream ends between two entries; otherwise the end of the backup is named as missing."""
+        """True if the stream ends between two entries; otherwise mark the end of the backup as missing."""
         if state.need == 0 and state.plain:
             return True
         last = self.volumes[self.count - 1]
@@ -130,7 +130,7 @@ class Continuity:
         return False
 
     def _name_break(self, index: int, fault: TarFault, guessed: Walk, state: State) -> None:
-        """Say why part `index` does not continue the part before it."""
+        """Mark why part `index` does not continue the part before it."""
         volume, at = self.volumes[index], fault.offset
         where = at if not self.parts.kind.compressed else None
         twin = self._twin(index)
@@ -141,7 +141,7 @@ class Continuity:
             return
         copy = self._copy_before(index)
         if copy is not None and not fault.in_place:
-            # What should lie there was long due; the break shows only now.
+            # The break shows only here, but the copy stands where another part belongs.
             self.volumes[copy].damage("out_of_order", f"it holds the same bytes as {self._twin(copy)}", 0)
             return
         if fault.in_place or at > state.need + self._skip(index):
@@ -167,7 +167,7 @@ class Continuity:
         return HEADER_SIZE if index == 0 and self.parts.kind.encrypted else 0
 
     def _name_order(self) -> bool:
-        """Name the parts that lie under each other's names, where exactly one order fits."""
+        """Mark the parts that lie under each other's names; True if exactly one order fits."""
         links = {}
         for index in range(self.count):
             scan = self.scans.get(index)

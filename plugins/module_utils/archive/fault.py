@@ -8,9 +8,9 @@ import typing as t
 
 
 class PartFault(Exception):
-    """`status` is a key of `report.REMEDIES`, `offset` the byte of the part's file at which the damage shows.
+    """`status` is a key of `report.REMEDIES`; `offset` is the byte of the part's file where the damage shows.
 
-    It lies there or before, and not before `since`: up to there everything is proven.
+    The damage lies between `since` and `offset`: everything before `since` is proven.
     """
 
     def __init__(self, status: str, reason: str, offset: int, since: int = 0) -> None:

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One part of a compressed backup: a chain of gzip members (docs/archive-format.md, sections 1 and 4).
 
-Every member's CRC32 and length are proven by the inflater; the writer's own marker (`BX`) in the empty first member
-says how many bytes the part holds, and in the first part which number the last part has.
+The inflater proves the CRC32 and length of every member. The writer's marker (`BX`) in the empty first member states
+how many bytes the part holds, and in the first part also the number of the last part.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _UNCLOSED = b"0000"
 
 @dataclasses.dataclass(frozen=True)
 class Marker:
-    """What the empty first member tells: bytes of stream in this part, and the last part's number (first part only)."""
+    """What the empty first member states: bytes of stream in the part, and in the first part the last part's number."""
 
     data_size: int
     last_index: int | None
@@ -62,7 +62,7 @@ def read_marker(head: bytes) -> Marker | None:
 
 
 class Inflater:
-    """Inflates one part chunk by chunk; `styles` collects how its members' headers look (flags, level, system)."""
+    """Inflates one part chunk by chunk; `styles` collects the bytes of its members' headers for level and system."""
 
     def __init__(self) -> None:
         self.marker: Marker | None = None

@@ -36,7 +36,7 @@ _MOST_RANGES = 5
 
 
 class Manifest(t.NamedTuple):
-    """`proven` is what the proof said of the backup: everything in its report but the volumes."""
+    """`parts` have name, sizes and sums; `proven` is the report of the verification, without its volumes."""
 
     path: str
     base: str
@@ -46,7 +46,10 @@ class Manifest(t.NamedTuple):
 
 
 def write_manifest(report: Report, path: str, jobs: int | None = None, progress: Progress | None = None) -> None:
-    """Write the manifest of a backup that was proven just now. Reads the parts once more."""
+    """Write the manifest of a backup that was just proven. Reads the parts once more.
+
+    Raises BoxliftError where the backup is not intact, or has changed since.
+    """
     if not report.intact:
         raise BoxliftError(f"A backup that is not intact gets no manifest. {report.summary()}", REMEDIES["corrupt"])
     sums = _sum_all(report.parts, True, jobs, progress)
@@ -77,7 +80,7 @@ def write_manifest(report: Report, path: str, jobs: int | None = None, progress:
 
 
 def read_manifest(path: str) -> Manifest | None:
-    """The manifest in `path`, None where there is none. Raises BoxliftError where it is damaged or could never be."""
+    """The manifest in `path`, None where there is none. Raises BoxliftError if it is damaged or has no directory."""
     if not os.path.isdir(os.path.dirname(path) or "."):
         raise BoxliftError(f"The directory of the manifest {path} does not exist.", "Make it, or give another path.")
     content = read_json(path)
@@ -100,7 +103,7 @@ def read_manifest(path: str) -> Manifest | None:
 def compare(
     parts: PartFiles, manifest: Manifest, jobs: int | None = None, progress: Progress | None = None
 ) -> Comparison:
-    """Read the parts and compare them with the manifest; neither the password nor the contents are needed."""
+    """Compare the parts with the manifest by their sums alone: without the password, and without inflating anything."""
     if manifest.base != parts.base:
         raise BoxliftError(
             f"The manifest {manifest.path} is that of {manifest.base}, not of {parts.base}.",
@@ -131,7 +134,7 @@ def compare(
 
 @dataclasses.dataclass
 class Comparison(Outcome):
-    """How parts differ from their manifest. What only a proof can see is what the proof saw then."""
+    """How parts differ from their manifest. What only a full verification sees is repeated from the manifest."""
 
     parts: PartFiles
     volumes: list[Volume]
@@ -164,7 +167,7 @@ def _name_damage(volume: Volume, found: PartSums, part: dict[str, t.Any], owner:
 
 
 def _differences(found: PartSums, size: int, chunks: t.Sequence[str]) -> list[tuple[int, int]]:
-    """The bytes, first and last, of the chunks that differ; neighbours are joined."""
+    """First and last byte of the chunks that differ; adjacent ranges are joined."""
     ranges: list[tuple[int, int]] = []
     for number in range(max(len(chunks), len(found.chunks))):
         if chunks[number : number + 1] == list(found.chunks[number : number + 1]):
@@ -200,9 +203,9 @@ def _sum_all(parts: PartFiles, whole: bool, jobs: int | None, progress: Progress
 
 
 def _seal(content: t.Any) -> str:
-    """A damaged manifest must not blame a part."""
+    """The manifest's own sum, so that a damaged manifest is not taken for a damaged part."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _unheard(_amount: int) -> None:
-    """Progress that nobody wants to know of."""
+    """For callers that want no progress."""

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""In which order parts that lie under wrong names belong.
+"""Finds the right order of parts that lie under each other's names.
 
-Every part ends with some bytes still due and begins with some bytes that finish an earlier entry; the right order is
-the one in which these numbers agree all along.
+Every part ends with a number of bytes still due, and begins with the bytes that an earlier part left due. The right
+order is the one in which these numbers agree from part to part.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ class Link(t.NamedTuple):
 
 
 def right_order(links: dict[int, Link]) -> list[int] | None:
-    """The parts' present numbers in the one order in which they chain to the end; None where none or several do."""
+    """The parts' present numbers in the only order that chains to the end; None for no such order, or several."""
     found: list[list[int]] = []
     by_first: dict[int, list[int]] = {}
     contents = [index for index, link in links.items() if link.first is None]
     for index, link in links.items():
         if link.first is not None and not link.is_start:
             by_first.setdefault(link.first, []).append(index)
-    order: dict[int, None] = {}  # a set that knows how its members came
+    order: dict[int, None] = {}  # an ordered set
 
     def continuations(need: int) -> t.Iterator[tuple[int, int]]:
         for index in by_first.get(need, ()):
@@ -39,7 +39,7 @@ def right_order(links: dict[int, Link]) -> list[int] | None:
             if need >= links[index].size:
                 yield index, need - links[index].size
 
-    # A stack of its own: there may be more parts than Python allows calls within calls.
+    # An explicit stack: there may be more parts than Python allows nested calls.
     ways = [iter([(index, link.need) for index, link in links.items() if link.is_start])]
     steps = 0
     while ways and steps <= MOST_STEPS and len(found) < 2:

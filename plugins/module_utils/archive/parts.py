@@ -31,7 +31,7 @@ class Kind:
 
 @dataclasses.dataclass(frozen=True)
 class PartFiles:
-    """The files of one backup as they lie in a directory: `present` maps the part's number to its path."""
+    """The files of one backup in a directory; `present` maps a part's number to its path, in order."""
 
     directory: str
     base: str
@@ -66,7 +66,7 @@ def kind_or_none(base: str) -> Kind | None:
 
 
 def kind_of(base: str) -> Kind:
-    """The reader decides by the end of the first part's name alone."""
+    """The kind by the end of the first part's name, as the vendor's reader decides. Raises BoxliftError."""
     kind = kind_or_none(base)
     if kind is None:
         raise BoxliftError(

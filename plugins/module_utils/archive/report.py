@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What verification says about a backup: its volumes, its contents, its findings."""
+"""The result of a verification: volumes, contents, findings."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ REMEDIES = {
 
 @dataclasses.dataclass
 class Volume:
-    """One part. `size` is the file's, `data_size` what it holds uncompressed; `offset` is where the damage shows.
+    """The verdict on one part, as modules return it. Sizes are in bytes: of the file, and of its data uncompressed.
 
-    `ranges` are the damaged bytes, first and last, where the part was compared with a manifest.
+    `offset` is the byte of the file where the damage shows; `ranges` are the first and last bytes of what differs from
+    a manifest, where there is one.
     """
 
     name: str
@@ -46,13 +47,13 @@ class Volume:
         return cls(scan.name, scan.index, scan.size, scan.data_size, scan.sha256)
 
     def damage(self, status: str, reason: str, offset: int | None = None) -> None:
-        """The first thing found stays: later faults are often its consequences."""
+        """Mark the part, unless it is marked already: later faults are often consequences of the first."""
         if self.status == "intact":
             self.status, self.reason, self.offset = status, reason, offset
 
 
 class Outcome(abc.ABC):
-    """What is known of a backup's parts, whether they were proven or compared."""
+    """Volumes and findings, whether the parts were verified (`Report`) or compared with a manifest (`Comparison`)."""
 
     parts: PartFiles
     volumes: list[Volume]
@@ -72,7 +73,7 @@ class Outcome(abc.ABC):
         return [volume for volume in self.volumes if volume.status != "intact"]
 
     def restate(self, checksums: Finding) -> None:
-        """Say again what is wrong with the volumes, after sums were compared; `checksums` tells how that went."""
+        """Renew the findings about volumes after sums were compared; `checksums` is the finding of that comparison."""
         others = [finding for finding in self.findings if finding.id not in ("backup.volumes", checksums.id)]
         self.findings = [*volume_findings(self.volumes), checksums, *others]
 
@@ -92,9 +93,9 @@ class Outcome(abc.ABC):
 
 @dataclasses.dataclass
 class Report(Outcome):
-    """`parts`, `cipher` and `starts` are for those who go on to read the proven backup; `as_dict` is for people.
+    """What a verification found out; a restore goes on from `parts`, `cipher` and `starts`.
 
-    `starts` says for each part which entry is open where it begins; of an intact backup it knows all of them.
+    `starts` is the state of the tar stream at the beginning of each part, complete for an intact backup.
     """
 
     parts: PartFiles
@@ -124,7 +125,7 @@ class Report(Outcome):
 
 
 def finished(tail: bytes) -> bool:
-    """The last volume of a complete dump ends with its `-- Finished` line."""
+    """True if these last bytes of the dump's last volume hold the line that ends a complete dump."""
     return tail.rstrip(b"\r\n").rsplit(b"\n", 1)[-1].startswith(b"-- Finished")
 
 
@@ -149,7 +150,7 @@ def volume_findings(volumes: list[Volume]) -> list[Finding]:
 
 
 def proof_findings(kind: Kind, count_proven: bool, count: int) -> list[Finding]:
-    """What the format lets us prove, and what it does not."""
+    """What this kind of archive cannot prove: contents without checksums, an unstated number of parts."""
     findings = []
     if not kind.compressed:
         findings.append(

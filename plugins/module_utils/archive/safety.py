@@ -2,12 +2,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which names an archive may use (docs/archive-format.md, section 7).
 
-Refused is what leads out of the target, what readers disagree about, and what acts on a terminal that shows it raw.
-Line feed and tab are not: genuine archives hold both. C1 controls and marks of writing direction are not either: they
-occur in names that were converted once too often, or copied out of a file manager, and one upload that is named oddly
-must not stop a move. They are harmless here, because every message shows names through `tar.printable`. Names of
-devices (`con`, `nul`) mean nothing on Linux. Names that differ only in case are two names, unless the target's file
-system disagrees, which `restore.writer` notices.
+Refused are names that lead out of the target, that readers understand differently, or that act on a terminal.
+Line feed and tab pass: genuine archives hold both. C1 controls and marks of writing direction pass too: they occur in
+names that were converted twice or copied out of a file manager, and one oddly named upload must not stop a move.
+Messages show names through `tar.printable`, so they do no harm. Device names (`con`, `nul`) mean nothing on Linux.
+Names that differ only in case are two names, unless the target's file system disagrees; `restore.writer` notices that.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ def refusal(path: bytes) -> str | None:
 
 
 def _harmless(path: bytes) -> bool:
-    """Whether it is as nearly all are: nothing that `refusal` looks for can be in it."""
+    """A quick test that nearly all names pass: these hold nothing that `refusal` looks for."""
     return (
         0 < len(path) <= LONGEST_COMPONENT
         and path[0] not in b"/."

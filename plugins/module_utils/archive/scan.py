@@ -1,11 +1,10 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One part proven by itself, so that all parts can be proven at the same time.
+"""Proves one part by itself, so that all parts can be proven at the same time.
 
-A part's first header is not where the part begins: an entry may straddle. A part is therefore walked from the first
-place at which headers chain up to its end, and `verify` compares that place with what the part before it leaves open.
-File content that looks like headers can mislead this guess; the comparison notices, and the part is walked again from
-the right place.
+A part need not begin with a header, because an entry may straddle parts. The scan therefore searches for the first
+place from which headers chain to the part's end. `continuity` compares this place with what the part before leaves
+open. File content that looks like headers can mislead the search; then the part is walked again from the right place.
 """
 
 from __future__ import annotations
@@ -33,16 +32,16 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import 
 DUMP_NAME = re.compile(rb"^bitrix/backup/(?P<base>[^/]+)\.sql(?:\.(?P<index>[0-9]+))?$")
 _DUMP_FOLDER = b"bitrix/backup/"
 AFTER_CONNECT = b"_after_connect.sql"
-# What is wrong may be wrong a million times over, as in an archive that means harm.
+# Findings that are named one by one: a hostile archive may hold millions.
 MOST_NAMED = 20
 MOST_DUMPS = 10_000  # the largest dump known has hundreds of volumes
 TAIL = 160
-_KEPT = TAIL + BLOCK  # enough to find a content's last bytes behind its padding
+_KEPT = TAIL + BLOCK  # enough to hold a content's last bytes before its padding
 
 
 @dataclasses.dataclass
 class DumpFile:
-    """A volume of the database dump as it lies in the archive, with its last bytes."""
+    """A volume of the database dump in the archive; `tail` is its last bytes, at most `TAIL`."""
 
     path: bytes
     size: int
@@ -55,7 +54,7 @@ def dump_index(path: bytes) -> int:
 
 
 def in_dump(path: bytes) -> bool:
-    """Whether it belongs to the dump: its volumes, and the statements that the portal runs at each connect."""
+    """True for the dump's volumes, and for the file of statements that the portal runs at each connection."""
     return path.startswith(_DUMP_FOLDER) and DUMP_NAME.match(path) is not None
 
 
@@ -65,7 +64,7 @@ def is_dump(path: bytes) -> bool:
 
 @dataclasses.dataclass
 class Tally:
-    """What the walk counted; `dump_entries` are those of the dump that begin here, whatever their size."""
+    """What a walk counted, in entries and bytes; `dump_entries` are those of the dump that begin in this part."""
 
     files: int = 0
     directories: int = 0
@@ -101,7 +100,7 @@ class Tally:
             self.add_dump(DumpFile(entry.path, entry.size, self.open_tail))
 
     def add(self, other: Tally) -> None:
-        """Count what another part holds. What is kept does not grow with an archive that means harm."""
+        """Add another part's counts. The lists are bounded, whatever a hostile archive holds."""
         self.files += other.files
         self.directories += other.directories
         self.content += other.content
@@ -130,13 +129,13 @@ class Tally:
 
 
 class Companion(Sink, t.Protocol):
-    """Uses a part's entries while they are proven; what it did must be undone where the walk turns out wrong."""
+    """Uses a part's entries while they are proven, and takes all of it back where the walk turns out wrong."""
 
     def lead(self, content: memoryview) -> None:
-        """What lies before the part's first header, given where that header's place is known."""
+        """Content before the part's first header; given only where the place of that header is known."""
 
     def withdraw(self) -> None:
-        """The walk was misled, or the part is damaged: nothing of what was given counts, and nothing more comes."""
+        """The walk was misled or the part is damaged: what was given is void, and nothing more is given."""
 
 
 class _Both:
@@ -165,10 +164,10 @@ class _Both:
 
 @dataclasses.dataclass
 class Walk:
-    """A walk over one part's stream.
+    """What a walk over one part's stream found.
 
     `first` is the offset of its first header (None: the part holds only content), `fault` the last place where the
-    chain broke. A walk whose start was searched for counts for nothing if it has a fault: it may have been misled.
+    chain broke. If the start was searched for and there is a fault, the walk is void: it may have been misled.
     """
 
     first: int | None
@@ -177,7 +176,7 @@ class Walk:
     fault: TarFault | None = None
     lead: bytes = b""  # the last bytes before `first`
     end: bytes = b""  # the part's last bytes
-    blank_at: int | None = None  # where blank blocks begin that run to the part's end
+    blank_at: int | None = None  # offset from which all blocks to the part's end are blank
 
 
 @dataclasses.dataclass
@@ -194,7 +193,7 @@ class PartScan:
     has_cipher_header: bool = False
 
     def size_fault(self) -> PartFault | None:
-        """What the part's own size field says about it; the field is 32 bits wide and wraps above 4 GiB."""
+        """The fault if the part's size differs from its size field, which is 32 bits wide and wraps at 4 GiB."""
         if self.fault or self.marker is None or self.data_size % 2**32 == self.marker.data_size:
             return None
         if not self.marker.closed:
@@ -205,9 +204,9 @@ class PartScan:
 
 
 def cipher_of(parts: PartFiles, password: str | None) -> tuple[Cipher | None, PartFault | None]:
-    """The cipher that the first part proves, or what is wrong with that part. None of both: damage that a scan names.
+    """The cipher that the first part proves, or the fault in its header; both None where only a scan finds the damage.
 
-    Raises WrongPassword where the part is not damaged, which can look like a wrong password.
+    Raises WrongPassword where the part is intact; damage alone can look like a wrong password.
     """
     try:
         return backup_cipher(parts, password), None
@@ -246,11 +245,11 @@ def scan_file(
     progress: Progress | None = None,
     companion: Companion | None = None,
 ) -> PartScan:
-    """Read one part to its end and prove all of it that can be proven alone.
+    """Read one part to its end and prove what can be proven without the others. Faults are in the result, not raised.
 
-    `start` is the state, and the tail of an open dump, that the part before left; `first` is where the first header
-    lies, where only that is known. Without them the start is searched for, as it is in the first part with `search`.
-    Nothing is walked in an encrypted part without a cipher.
+    `start` is the state that the part before left, with the tail of an open dump; `first` is the offset of the first
+    header, where only that is known. Without them the start is searched for; with `search`, in the first part too.
+    An encrypted part is not walked without a cipher.
     """
     scan = PartScan(index, name)
     stream = PartStream(path, kind, cipher, progress)
@@ -277,7 +276,7 @@ def scan_file(
 
 
 class _PartWalker:
-    """Walks from a known place up to the first fault, or searches for a chain of headers, after a break for another."""
+    """Walks from a known start to the first fault, or searches for a chain of headers, after a break for the next."""
 
     def __init__(
         self,
@@ -328,7 +327,7 @@ class _PartWalker:
         self._kept = (self._kept + bytes(view[-_KEPT:]))[-_KEPT:]
 
     def _approach(self, view: memoryview) -> int:
-        """Everything before the place where the first header is expected."""
+        """Pass over what lies before the expected first header; returns the position after it."""
         at = min(t.cast(int, self._expected) - self._offset, len(view))
         if self._companion is not None and at:
             self._companion.lead(view[:at])
@@ -362,5 +361,5 @@ class _PartWalker:
 
 
 def content_tail(previous: bytes, kept: bytes, padding: int) -> bytes:
-    """The last bytes of a content that began earlier: `kept` ends with `padding` bytes that are not content."""
+    """The last bytes of a content that began earlier; `kept` ends with `padding` bytes that are not content."""
     return (previous + kept[: len(kept) - padding])[-TAIL:]

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a part's scan found, as JSON, so that a part that was proven need not be read again after a kill.
+"""A part's scan as JSON, so that after a kill a proven part need not be read again.
 
-Dataclasses are written as a list of their fields under their name, so a state file of another version is not read.
+A dataclass is written as its name and the list of its fields, so a state file of another version cannot be read.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def to_json(value: t.Any) -> t.Any:
 
 
 def from_json(saved: t.Any, *more: t.Any) -> t.Any:
-    """What `to_json` was given, with the dataclasses of a scan and `more`; tuples come back as lists."""
+    """The inverse of `to_json`; `more` are dataclasses beside those of a scan. Tuples come back as lists."""
     if isinstance(saved, list):
         return [from_json(member, *more) for member in saved]
     if not isinstance(saved, dict):

@@ -16,13 +16,13 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts impor
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import BLOCK
 
 Progress = t.Callable[[int], None]
-_WRAP = 2**32  # the field in which a part states its size
-# DEFLATE can shrink 1032 bytes to one; a part larger than its field can say is not believed to do so throughout.
+_WRAP = 2**32  # where the size field of a part wraps
+# DEFLATE can shrink 1032 bytes to one, but no genuine part above 4 GiB does so on average.
 _MOST_INFLATED = 64
 
 
 class PartStream:
-    """Reads one part once; what was learned on the way is in the attributes once the chunks are used up."""
+    """Reads one part once. Sizes, sum and marker are complete when all chunks were taken."""
 
     def __init__(self, path: str, kind: Kind, cipher: Cipher | None, progress: Progress | None = None) -> None:
         self._path = path
@@ -56,7 +56,7 @@ class PartStream:
                 self.data_size += len(piece)
                 if self.data_size > self._stated:
                     self._go_beyond_stated()
-                # Only what lies across the border is copied.
+                # Copy only what lies across the border of two pieces.
                 begin = -len(rest) % BLOCK if rest else 0
                 if rest:
                     rest += piece[:begin]
@@ -74,9 +74,9 @@ class PartStream:
             raise PartFault("truncated", f"has {self.size} bytes, not a multiple of 512", self.size - len(rest))
 
     def _go_beyond_stated(self) -> None:
-        """Stop as soon as the part holds more than it states: a bomb is not inflated to its end.
+        """Stop as soon as the part holds more than it states, so that a bomb is not inflated to its end.
 
-        The field wraps, so the same number may mean 4 GiB more, where the rest of the file is large enough for them.
+        The size field wraps: the part may hold 4 GiB more, if the rest of the file is large enough for that.
         """
         marker = self._inflater.marker
         if marker is None:
@@ -95,7 +95,7 @@ class PartStream:
             raise PartFault("unclosed", "its writer did not finish this part", 18)
 
     def drain(self) -> None:
-        """After a fault: read on to the end of the file, so that size and sha256 are those of the whole part."""
+        """After a fault, read to the end of the file, so that size and sha256 cover the whole part."""
         with open(self._path, "rb") as self._file:
             self._file.seek(self.size)
             for _block in self._raw():

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checksums of parts: of each chunk, so that damage can be placed, and those that somebody else took of whole files."""
+"""Checksums of parts: our own by chunk, which tell where damage lies, and those of whole files from the source."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LINE = re.compile(r"^([0-9a-fA-F]{64}) [ *](.+)$")
 
 @dataclasses.dataclass(frozen=True)
 class PartSums:
-    """The sha256 of a part's chunks of `CHUNK` bytes, the last one shorter, and of the whole part where asked for."""
+    """sha256 of each chunk of `CHUNK` bytes (the last is shorter), and of the whole part where it was asked for."""
 
     size: int
     chunks: tuple[str, ...]
@@ -29,7 +29,7 @@ class PartSums:
 
 
 def sum_part(path: str, note: t.Callable[[int], None], whole: bool) -> PartSums:
-    """Read a part once; `note` hears of every chunk."""
+    """Read a part once; `note` is given the size of every chunk. `whole` asks for the sum of the whole part."""
     size, chunks, total = 0, [], hashlib.sha256()
     buffer = memoryview(bytearray(CHUNK))
     with open(path, "rb", buffering=0) as part:
@@ -43,7 +43,7 @@ def sum_part(path: str, note: t.Callable[[int], None], whole: bool) -> PartSums:
 
 
 def _fill(part: io.FileIO, buffer: memoryview) -> int:
-    """Chunks are cut at the same places whatever a read returns."""
+    """Fill the buffer, whatever a single read returns; the number of bytes, less than its size only at the end."""
     length = 0
     while length < len(buffer):
         step = part.readinto(buffer[length:])
@@ -54,7 +54,10 @@ def _fill(part: io.FileIO, buffer: memoryview) -> int:
 
 
 def expected_sums(lines: t.Iterable[str], base: str) -> dict[str, str]:
-    """Part name → sha256 of the backup `base`, from lines that `sha256sum` prints. Directories do not count."""
+    """Part name → sha256 for the backup `base`, from lines that `sha256sum` prints; directories in names are ignored.
+
+    Raises BoxliftError where a line is malformed, sums contradict each other, or none is for this backup.
+    """
     sums: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -79,7 +82,7 @@ def expected_sums(lines: t.Iterable[str], base: str) -> dict[str, str]:
 
 
 def check_expected(outcome: Outcome, expected: t.Mapping[str, str]) -> None:
-    """Compare what was read with the sums that were taken at the source, and say so in the outcome."""
+    """Compare the volumes with the sums taken at the source; marks volumes and adds a finding to the outcome."""
     known = {volume.name for volume in outcome.volumes}
     for name in sorted(set(expected) - known, key=lambda name: split_name(name)[1]):
         volume = Volume(name, split_name(name)[1])

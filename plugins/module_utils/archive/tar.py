@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The writer's tar dialect, read as a stream (docs/archive-format.md, section 2).
 
-Types are `0` file, `5` directory and `L` long name, nothing else. There is no end-of-archive mark. An entry, and the
-pair of a long name and its header, may straddle parts; a 512-byte block never does.
+Types are `0` file, `5` directory and `L` long name, nothing else. There is no end-of-archive mark. A part may end
+within an entry, also between a long name and its header, but never within a 512-byte block.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _LONGEST_END = 20 * BLOCK
 
 
 class TarFault(Exception):
-    """The stream is not what the writer makes. `offset` is counted from where the walker was started."""
+    """The stream is not what the writer makes. `offset` counts from the beginning of the walker's stream."""
 
     def __init__(self, reason: str, offset: int, in_place: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.offset = offset
-        # True where the block is recognisably a header of this dialect with some bytes changed, or was zeroed.
+        # True if the block is a damaged header: still recognisable, or zeroed.
         self.in_place = in_place
 
     def __reduce__(self) -> tuple[t.Any, ...]:
@@ -39,7 +39,7 @@ class TarFault(Exception):
 
 
 class Entry(t.NamedTuple):
-    """`offset` is where its first header begins in the stream (the long-name header where there is one)."""
+    """A file or directory; `offset` is that of its first header, the long name's where there is one."""
 
     path: bytes
     is_directory: bool
@@ -119,15 +119,15 @@ def _number(field: bytes) -> int | None:
 
 
 def resembles_header(block: bytes) -> bool:
-    """Nearly everything after the type is NUL in a header of this dialect, and its name is not."""
+    """True for a damaged header: it has a name and a type, and nearly everything after them is NUL."""
     return block[157:].count(0) >= 300 and block[:100].strip(b"\0") != b"" and block[156:157] in b"05L"
 
 
 @dataclasses.dataclass(frozen=True)
 class State:
-    """Where a walk stands between two blocks, so that it can go on in the next part.
+    """The state of a walk between two blocks, from which it continues in the next part.
 
-    `need` counts the bytes of data and padding that still belong to the current entry; `data` those that are content.
+    `need` counts the bytes of content and padding still due for the current entry; `data` the content alone.
     """
 
     need: int = 0
@@ -143,7 +143,7 @@ class State:
 
 
 class Sink(t.Protocol):
-    """What is done with the entries. `data` is given views that are only valid during the call."""
+    """Receives the entries. The views given to `data` are only valid during the call."""
 
     def begin(self, entry: Entry) -> None: ...
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Prove a backup whole, or name what is wrong: part by part, and then how the parts fit together."""
+"""Proves a backup whole, or names what is wrong: each part by itself, then how the parts fit together."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ansible_collections.boxlift.portal.plugins.module_utils.workers import Crew
 
 
 def verify(path: str, password: str | None = None, jobs: int | None = None, progress: Progress | None = None) -> Report:
-    """Read every byte of the backup that `path` (its first part, or its directory) belongs to.
+    """Read every byte of the backup at `path` (its first part, or the directory that holds it) and report on it.
 
-    `progress` is called with the number of bytes read. Raises BoxliftError where there is no backup at `path`, and
+    `progress` is called with the number of bytes just read. Raises BoxliftError where there is no backup at `path`, and
     WrongPassword.
     """
     parts = find_parts(path)
@@ -34,7 +34,7 @@ def verify(path: str, password: str | None = None, jobs: int | None = None, prog
     def prove(index: int, note: t.Callable[[int], None]) -> PartScan:
         return scan_part(parts, cipher, index, progress=note)
 
-    # The largest first, so that no worker is left with a large one at the end.
+    # The largest first, so that no worker begins a large one when the others are done.
     order = sorted(parts.present, key=lambda index: -os.path.getsize(parts.present[index]))
     with Crew(min(jobs or processors(), len(order)), prove) as crew:
         found = crew.map(order, progress or _unheard)
@@ -43,4 +43,4 @@ def verify(path: str, password: str | None = None, jobs: int | None = None, prog
 
 
 def _unheard(_amount: int) -> None:
-    """Progress that nobody wants to know of."""
+    """For callers that want no progress."""
