@@ -24,7 +24,7 @@ def filled(files: PortalFiles) -> list[pathlib.Path]:
 
 
 def clear(files: PortalFiles) -> list[str]:
-    """Empties the cache folders of a portal that may be running; answers which."""
+    """Empties the cache folders of a portal that may be running; returns which had anything in them."""
     cleared = filled(files)
     for folder in cleared:
         for entry in _entries(folder):
@@ -33,7 +33,7 @@ def clear(files: PortalFiles) -> list[str]:
 
 
 def settle(files: PortalFiles, warn: t.Callable[[str], None], only_predict: bool) -> list[str]:
-    """After a change in SQL: empties the file caches and warns of those elsewhere; answers which were emptied."""
+    """After a change in SQL: empties the file caches and warns of others; returns the folders emptied, or to be."""
     warning = stale_elsewhere(files)
     if warning:
         warn(warning)
@@ -67,7 +67,7 @@ def _entries(folder: pathlib.Path) -> list[str]:
 
 
 def _remove(folder: pathlib.Path, name: str) -> None:
-    # Moved away first: a portal that writes meanwhile makes a new entry instead of filling the one that goes.
+    # Renamed first, so that a portal that writes meanwhile makes a new entry instead of filling the one being deleted.
     path, away = folder / name, folder / f".cleared-{os.getpid()}-{name}"
     try:
         path.rename(away)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How two portals are set up, and where they differ. Secrets never leave their host: only a seal of each does."""
+"""Compares the settings of two portals. Secrets never leave their host, only a keyed hash (seal) of each."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if t.TYPE_CHECKING:
 
 #: Area -> name -> value as text.
 Snapshot = dict[str, dict[str, str]]
-# What PHP says about itself, as JSON; settings of the command line, which the role web sets as those of the pages.
+# Prints PHP's settings as JSON: those of the command line, which the role web sets like those of the pages.
 PHP_PROGRAM = (
     'echo json_encode(["version" => PHP_VERSION, "extensions" => get_loaded_extensions(), '
     '"ini" => ini_get_all(null, false)], JSON_INVALID_UTF8_SUBSTITUTE);'
 )
-# These differ between any two servers and from one minute to the next.
+# MariaDB variables that differ between any two servers, or from one minute to the next.
 _VOLATILE = re.compile(
     r"hostname|pid_file|server_id|server_uid|gtid_.*|timestamp|rand_seed.|last_.*|identity|error_count|warning_count"
     r"|pseudo_thread_id|in_transaction|insert_id|external_user|proxy_user|log_bin_basename|general_log_file"
@@ -40,7 +40,7 @@ _CELL = 120
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
-    """One setting that is not the same; None where one side has it not."""
+    """One setting that differs; None where that side does not have it."""
 
     area: str
     name: str
@@ -49,7 +49,7 @@ class Difference:
 
 
 class Seal:
-    """Makes secrets comparable without showing them. The salt is one run's own, so no seal can be looked up."""
+    """Makes secrets comparable without showing them. The salt belongs to one run, so a seal cannot be looked up."""
 
     def __init__(self, salt: str) -> None:
         if len(salt) < 16:
@@ -57,7 +57,7 @@ class Seal:
         self._salt = salt.encode()
 
     def text(self, name: str, value: t.Any) -> str:
-        """The value to show: as it is, or its seal."""
+        """The value as text, or a mask with its seal where it is secret."""
         plain = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
         hidden = is_secret(name) or (_STRUCTURE.match(plain) is not None and is_secret(plain))
         if (not hidden or value in (None, "", True, False)) and redact(plain) == plain:
@@ -68,7 +68,7 @@ class Seal:
 
 
 def snapshot(files: PortalFiles, conn: Connection[t.Any], php: str, salt: str) -> Snapshot:
-    """Everything that is set: `php` is what PHP_PROGRAM prints."""
+    """All settings of a portal; `php` is the output of PHP_PROGRAM. Raises BoxliftError."""
     seal = Seal(salt)
     found: dict[str, dict[str, t.Any]] = {
         "option": _options(conn),
@@ -87,7 +87,7 @@ def snapshot(files: PortalFiles, conn: Connection[t.Any], php: str, salt: str) -
 
 
 def compare(left: Snapshot, right: Snapshot, ignore: t.Sequence[str] = ()) -> list[Difference]:
-    """Where the two differ, in the order of areas and names; `ignore` are expressions for `area name`."""
+    """The differences by area and name; `ignore` are regular expressions searched in `area name`."""
     patterns = [_expression(text) for text in ignore]
     result = []
     for area in dict.fromkeys([*left, *right]):
@@ -99,7 +99,7 @@ def compare(left: Snapshot, right: Snapshot, ignore: t.Sequence[str] = ()) -> li
 
 
 def counts(left: Snapshot, right: Snapshot, differences: t.Sequence[Difference]) -> dict[str, dict[str, int]]:
-    """How many settings each area has on both sides together, and how many of them differ."""
+    """For each area, the number of settings on either side, and of those that differ."""
     return {
         area: {
             "settings": len({*left.get(area, {}), *right.get(area, {})}),

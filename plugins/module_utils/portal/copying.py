@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A portal in service copied: the rows of one moment, and every file that they name."""
+"""Copies a portal in service: the rows of one moment, and every file that they name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.refresh.snapsho
 
 
 class Portal(t.NamedTuple):
-    """Where the rows and files come from: commands, the account, and the database's name, as the module's options."""
+    """The portal to copy: commands that reach its database and files, the account, and the database's name."""
 
     database_command: t.Sequence[str]
     files_command: t.Sequence[str]
@@ -25,7 +25,7 @@ class Portal(t.NamedTuple):
 
 
 def plan(portal: Portal, login: Login, database: str) -> tuple[sync.Done, Fetched]:
-    """What copy() would do."""
+    """What `copy` would do, for check mode."""
     with snapshot(portal.database_command, portal.login_user, portal.name) as source:
         done = sync.plan(source, portal.name, login, database)
     with fetching(portal.files_command, lambda _size, _files: None, check=True) as files:
@@ -33,16 +33,16 @@ def plan(portal: Portal, login: Login, database: str) -> tuple[sync.Done, Fetche
 
 
 def copy(portal: Portal, login: Login, database: str, progress: Progress) -> tuple[sync.Done, Fetched]:
-    """Make the database equal, and let the command fetch the files meanwhile.
+    """Make the database equal, and fetch the files at the same time.
 
-    Killed at any moment, it is completed by the next call. Raises BoxliftError where either fails; the other is ended.
+    Call it again after a kill. Raises BoxliftError where either fails, and ends the other.
     """
     rows = size = 0
 
     def on_rows(count: int) -> None:
         nonlocal rows
         rows = count
-        if files.done():  # it may have failed, and nobody shall wait for the rows then
+        if files.done():  # if it has failed, raise now instead of after the rows
             files.result()
         progress.tell(done=rows + size)
 
@@ -54,7 +54,7 @@ def copy(portal: Portal, login: Login, database: str, progress: Progress) -> tup
     progress.tell(phase="copy")
     with contextlib.ExitStack() as stack:
         with snapshot(portal.database_command, portal.login_user, portal.name) as source:
-            # Not before the moment of which the rows are: a file is there before the row that names it.
+            # Start after the snapshot: a file is written before the row that names it, so all named files are there.
             files = stack.enter_context(fetching(portal.files_command, on_files))
             done = sync.refresh(source, portal.name, login, database, jobs=default_jobs(), on_bytes=on_rows)
         return done, files.result()

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The mark that makes a host a pre-production host, and the proof that what is about to be changed is its copy."""
+"""The file that marks a pre-production host, and the checks that what is about to be changed is its copy."""
 
 from __future__ import annotations
 
@@ -22,12 +22,11 @@ MARK = "/etc/boxlift/preproduction.json"
 
 @dataclasses.dataclass(frozen=True)
 class CopyMark:
-    """What the host says about itself."""
+    """What the mark states. `database_server` is the host name of the copy's database, if that is another host."""
 
     path: str
     domain: str
     production_domain: str
-    #: Name of the host that the copy's database runs on, where it is another.
     database_server: str = ""
 
     @classmethod
@@ -50,7 +49,7 @@ class CopyMark:
         return cls(path, domain.lower(), production.lower(), server)
 
     def confirm(self, confirm_domain: str) -> None:
-        """The operator and the host must mean the same copy, and it must not be production."""
+        """Raise BoxliftError unless the operator names the domain of this copy, and it is not production's."""
         if self.domain == self.production_domain:
             raise BoxliftError(
                 f"{self.path}: the copy's domain and production's are both {self.domain}.",
@@ -65,7 +64,7 @@ class CopyMark:
             )
 
     def confirm_database(self, conn: Connection[t.Any], own_host: str) -> None:
-        """The database must lie on this host, or on the one that the mark names, and be of this portal."""
+        """Raise BoxliftError unless the database is on this host, or the one in the mark, and is this portal's."""
         server = str(rows(conn, "SELECT @@hostname AS name")[0]["name"])
         expected = self.database_server or own_host
         if server != expected:

@@ -87,7 +87,7 @@ def read(path: pathlib.Path) -> bytes:
 
 
 def replace(path: pathlib.Path, content: bytes) -> None:
-    """Puts new content in place of a file at once, with the owner and mode of the old one."""
+    """Replaces a file atomically, and keeps its owner and mode. Raises BoxliftError; the old file then stays."""
     target = pathlib.Path(os.path.realpath(path))
     try:
         _replace(target, content)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a portal is: version, modules, how much of everything, how new, and a fingerprint of all that."""
+"""What a portal is: version, modules, counts and newest dates by entity, and a fingerprint of all that."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection impo
 if t.TYPE_CHECKING:
     from pymysql.connections import Connection
 
-# What is counted, and the column that says when the newest one came, where there is one.
+# Entity: table, condition for rows that count, and the column with the date of the newest, if there is one.
 ENTITIES: dict[str, tuple[str, str, str]] = {
     "users": ("b_user", "ACTIVE = 'Y'", "LAST_ACTIVITY_DATE"),
     "groups": ("b_sonet_group", "", "DATE_CREATE"),
@@ -38,7 +38,7 @@ ENTITIES: dict[str, tuple[str, str, str]] = {
 
 
 def gather(files: PortalFiles | None, conn: Connection[t.Any] | None) -> dict[str, t.Any]:
-    """Everything that the given sources can tell; what they cannot is null."""
+    """What can be read from the files and the database; what cannot is null."""
     portal: dict[str, t.Any] = {"version": None, "modules": {}, "encoding": {}, "counts": {}, "newest": {}}
     if files is not None:
         portal["modules"] = disk_modules(files)

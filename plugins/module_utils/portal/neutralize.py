@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A copy that reaches nobody: what must change in its files and tables before it may run."""
+"""Makes a copy harmless: what has to change in its files, options and tables so that it reaches nobody."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Columns = t.Mapping[str, t.AbstractSet[str]]
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """What the copy is to be."""
+    """How the copy is to be set up."""
 
     domain: str
     mail_to: str
@@ -42,7 +42,7 @@ class Wanted:
 
 @dataclasses.dataclass(frozen=True)
 class Action:
-    """One thing that could speak, how loud it is, and how it becomes silent."""
+    """One way in which the copy could reach somebody: its state before and after, and the changes that silence it."""
 
     id: str
     area: str
@@ -56,7 +56,7 @@ class Action:
     option_changes: tuple[options.OptionChange, ...] = ()
 
     def shown(self) -> dict[str, t.Any]:
-        """For people: without the means, and with secrets masked."""
+        """As the module returns it: without statements, and with secrets masked."""
         before, after = redact_pair(self.before, self.after)
         named = {"id": self.id, "area": self.area, "what": self.what, "missing": self.missing}
         return {**named, "before": before, "after": after, "changed": self.changed}
@@ -64,7 +64,7 @@ class Action:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """The files to write, and every action, those of the files among them."""
+    """The files to write, and all actions, including those done by writing the files."""
 
     files: list[settings.Change]
     actions: list[Action]
@@ -85,7 +85,7 @@ def plan(conn: Connection[t.Any], files: PortalFiles, wanted: Wanted) -> Plan:
 
 
 def apply(conn: Connection[t.Any], planned: Plan) -> None:
-    """Files first, since they silence mail and agents at once; then each area in a transaction of its own."""
+    """Writes the files first, which silences mail and agents at once; then each area in its own transaction."""
     for change in planned.files:
         change.write()
     for area in dict.fromkeys(action.area for action in planned.actions):
@@ -136,7 +136,7 @@ class _Wish(t.NamedTuple):
 
 
 def _option_wishes(conn: Connection[t.Any], files: PortalFiles, wanted: Wanted) -> t.Iterator[_Wish]:
-    """Options by what they do; None removes a row."""
+    """The wanted options; the value None removes a row."""
     own = Identity(files, wanted.domain)
     development = "the copy says itself that it is no second production"
     yield _Wish("development_flag", "development", development, "main", {"update_devsrv": "Y"})
@@ -161,7 +161,7 @@ def _option_wishes(conn: Connection[t.Any], files: PortalFiles, wanted: Wanted) 
 
 
 class Identity:
-    """The copy's own numbers: always the same on one copy, other than production's, and not to be guessed."""
+    """Derives the copy's own identifiers: stable on one copy, different from production's, not guessable."""
 
     def __init__(self, files: PortalFiles, domain: str) -> None:
         crypto = files.sections().get("crypto")
@@ -182,7 +182,7 @@ def _in_options(conn: Connection[t.Any], wish: _Wish, columns: Columns) -> Actio
     changes = options.plan(conn, wish.module, wish.values)
     before: dict[str, t.Any] = {name: stored[name] for name in wish.values if name in stored}
     after: dict[str, t.Any] = {name: value for name, value in wish.values.items() if value is not None}
-    # A row of one site outranks the row for all.
+    # A row of one site overrides the row for all sites.
     statements = []
     sql = "SELECT SITE_ID, NAME, VALUE FROM b_option_site WHERE MODULE_ID = %s ORDER BY SITE_ID, NAME"
     for row in rows(conn, sql, [wish.module]) if "b_option_site" in columns else []:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which settings are secrets, and how they look in a diff."""
+"""Masks secret settings in diffs and results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.secret_names import
 
 MASK = "(secret)"
 CHANGED_MASK = "(secret, changed)"
-#: What the vendor's backup writes over credentials; showing it gives nothing away.
+#: What the vendor's backup writes in place of credentials, so not a secret itself.
 BACKUP_MASK = "******"
 
 _COOKIES = re.compile(r"cookies?", re.IGNORECASE)

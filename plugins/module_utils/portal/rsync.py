@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files of a portal in service, brought by rsync: only what differs comes."""
+"""Fetches the files of a portal in service with rsync, which transfers only what differs."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.program import complained, start
 
-# A line for each change, another for how far it is, and the sums at the end; no names, which may hold anything.
+# A line for each change, lines with the progress, and the totals; no names, which may hold any byte.
 _OPTIONS = ("--info=progress2,stats2", "--no-human-readable", "--out-format=%i", "--outbuf=L")
 _CHANGE = re.compile(rb"[<>ch.][fdLDS][^ ]{9}|\*deleting *")
 _FAR = re.compile(rb" *(\d+) +\d+%")
 _SIZE = re.compile(rb"Total transferred file size: (\d+) bytes")
-# Whoever works in the portal removes files as well; rsync has then brought all others.
+# rsync's exit status when files vanished, as they do in a portal in use; all others were transferred.
 _VANISHED = 24
 _WENT = (b"file has vanished: ", b"directory has vanished: ")
-_READ_EVERY = 0.05  # seconds; a pipe holds the lines of hundreds of files
+_READ_EVERY = 0.05  # seconds; meanwhile the pipe holds the lines of hundreds of files
 
 
 class Fetched(t.NamedTuple):
-    """How many files, directories and links were made, changed or deleted, and of them the files that came, with their
-    size, and what was deleted; and how many files and directories were removed on the other side while it was read."""
+    """`changed` counts files, directories and links that were made, changed or deleted; of them, `fetched` are files
+    transferred (`bytes` in all) and `deleted` the deleted. `vanished` disappeared at the source while it was read.
+    """
 
     changed: int
     fetched: int
@@ -42,11 +43,11 @@ class Fetched(t.NamedTuple):
 def fetching(
     command: t.Sequence[str], on_progress: t.Callable[[int, int], object], *, check: bool = False
 ) -> t.Iterator[concurrent.futures.Future[Fetched]]:
-    """Start a command that runs rsync with the arguments that it is given here, and go on meanwhile.
+    """Run the command, which runs rsync with the arguments added here, in the background.
 
-    `on_progress` is told how many bytes and files came so far. With `check` nothing is written. Leaving the context
-    ends it; what came is kept, and the next one goes on. Raises BoxliftError where it cannot be started, and as its
-    result where it fails.
+    `on_progress` is called with the bytes and files transferred so far. With `check` nothing is written. Leaving the
+    context ends rsync; what was transferred is kept, and the next run continues. Raises BoxliftError where the command
+    cannot be started; the future raises it where it fails.
     """
     arguments = [*command, *_OPTIONS, *(["--dry-run"] if check else [])]
     with tempfile.TemporaryFile() as complaints:
@@ -86,10 +87,10 @@ def _follow(
 
 
 def _lines(process: subprocess.Popen[bytes]) -> t.Iterator[bytes]:
-    """What it writes; a line ends with a return where the next one is to take its place."""
+    """The lines of its output; progress lines end with a carriage return."""
     source, rest = t.cast("t.IO[bytes]", process.stdout).fileno(), b""
     while piece := os.read(source, 65536):
         *lines, rest = re.split(rb"[\r\n]", rest + piece)
         yield from lines
-        # It writes at every small file. Read each at once, a thousand a second cost a third of a processor.
+        # rsync writes a line for every small file. Reading each at once cost a third of a processor, at 1000 a second.
         time.sleep(_READ_EVERY)

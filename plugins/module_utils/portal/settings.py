@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Declared settings, constants and variables brought into the portal's configuration files."""
+"""Brings declared settings, constants and variables into the portal's configuration files."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which rows make a copy of a portal speak to the world, table by table. Adding a rule here is all it takes."""
+"""The rules that silence a copy's tables: one for each kind of row that could reach somebody."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import typing as t
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """Rows of a table that can speak; `values` silence them, and without values they are removed."""
+    """Rows that could reach somebody; they are updated with `values`, or deleted where there are none."""
 
     id: str
     area: str
     what: str
     table: str
     values: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
-    #: Which rows; it may name the columns of `reads` and nothing else. A literal per cent sign is doubled.
+    #: Which rows, as SQL over the columns in `reads` alone. Double a literal per cent sign.
     where: str = ""
     reads: tuple[str, ...] = ()
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The portal's own name: every place where its domain lives, and what is left of the cloud's domain."""
+"""The portal's own domain: every place in the database that holds it, and what still names the cloud's."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Leftover:
 
 
 def plan(conn: Connection[t.Any], address: Address) -> list[Action]:
-    """What has to change so that the portal knows its own name everywhere."""
+    """What has to change so that every place has the portal's own domain."""
     return [*_options(conn, address), *_sites(conn, address), *_restriction(conn, address), *_cdn(conn)]
 
 
@@ -133,7 +133,7 @@ def _sites(conn: Connection[t.Any], address: Address) -> t.Iterator[Action]:
 
 
 def _restriction(conn: Connection[t.Any], address: Address) -> t.Iterator[Action]:
-    """The list of hosts that the module security lets in; a host that is not on it gets error 403."""
+    """The list of hosts that the module security allows; requests for others get error 403."""
     stored = read(conn, "security").get("restriction_hosts_hosts")
     if not stored:
         return
@@ -148,7 +148,7 @@ def _restriction(conn: Connection[t.Any], address: Address) -> t.Iterator[Action
 
 
 def _cdn(conn: Connection[t.Any]) -> t.Iterator[Action]:
-    """The cloud's content network serves the old domain's files."""
+    """Switch off the cloud's content network, which would serve the old domain's files."""
     if not has_table(conn, "b_bitrixcloud_option"):
         return
     condition = "NAME = 'cdn_config_active' AND PARAM_VALUE NOT IN ('', '0', 'N')"
@@ -164,7 +164,7 @@ def has_table(conn: Connection[t.Any], table: str) -> bool:
 
 
 def cloud_names(text: object) -> list[str]:
-    """Names of cloud portals in a text; the vendor's own services do not count."""
+    """Host names of cloud portals in a text, without the vendor's own services."""
     found = [match for match in _CLOUD.finditer(str(text or "")) if match.group(1).lower() not in _VENDOR_HOSTS]
     return sorted({match.group(0).lower() for match in found})
 
@@ -194,7 +194,7 @@ def leftovers(conn: Connection[t.Any], ours: t.Container[str] = ()) -> list[Left
 
 
 def cloud_constants(files: PortalFiles) -> list[Leftover]:
-    """Configuration files that name BX24_HOST_NAME, the cloud's constant that outranks every other place."""
+    """Configuration files that name BX24_HOST_NAME, the cloud's constant, which overrides every other place."""
     places = (DBCONN, "php_interface/init.php", "php_interface/after_connect_d7.php")
     found = [path for path in map(files.find, places) if path is not None and b"BX24_HOST_NAME" in read_file(path)]
     return [Leftover(str(path), "BX24_HOST_NAME") for path in found]

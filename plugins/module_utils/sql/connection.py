@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Logging in to MariaDB or MySQL: the option `database`, the login, the connection, identifiers and small queries."""
+"""MariaDB or MySQL: the option `database`, login, connection, identifiers, and small queries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 
 PYMYSQL_IMPORT_ERROR: ImportError | None
-# What a failed statement raises; code and words of the server by error_code() and error_text().
+# What a failed statement raises; error_code() and error_text() read it.
 DatabaseError: type[Exception]
 try:
     import pymysql
@@ -47,7 +47,7 @@ CONNECT_TIMEOUT = 10
 # One statement of a dump is about 1 MB, but the disk may be slow and a table locked.
 STATEMENT_TIMEOUT = 3600
 
-# What a server's refusal to let us in means for the operator.
+# By the server's error number for a refused login.
 _LOGIN_REMEDIES = {
     1044: "Grant the account its rights on this database.",
     1045: "Check login_user and login_password; for root on the server itself use unix_socket.",
@@ -71,7 +71,7 @@ class Login:
 
     @classmethod
     def from_params(cls, params: t.Mapping[str, t.Any]) -> Login:
-        """From the suboptions of the module option `database`; the database's name stays with the caller."""
+        """From the suboptions of the module option `database`, without the database's name."""
         return cls(
             host=params["host"],
             port=params["port"],
@@ -89,7 +89,7 @@ def connect(
 ) -> Connection[t.Any]:
     """A connection that commits every statement, takes one statement at a time and never reads local files.
 
-    It goes over `wire` where that is given, at whose other end the server is.
+    With `wire` it uses this socket, at whose other end the server is. Raises BoxliftError where there is no connection.
     """
     if PYMYSQL_IMPORT_ERROR is not None:
         raise BoxliftError(
@@ -132,9 +132,9 @@ def rows(conn: Connection[t.Any], sql: str, args: t.Sequence[t.Any] = ()) -> lis
 
 
 def stream(conn: Connection[t.Any], sql: str) -> t.Iterator[tuple[t.Any, ...]]:
-    """The rows of a query while the server sends them; it has begun to when this returns.
+    """The rows of a query, as the server sends them; it has begun to answer when this returns.
 
-    Use it up, or `hang_up`, before anything else is asked of the connection.
+    Use the iterator up, or `hang_up`, before the connection is used for anything else.
     """
     cursor = pymysql.cursors.SSCursor(conn)
     cursor.execute(sql)
@@ -142,23 +142,23 @@ def stream(conn: Connection[t.Any], sql: str) -> t.Iterator[tuple[t.Any, ...]]:
 
 
 def hang_up(conn: Connection[t.Any]) -> None:
-    """Close it, also in the middle of a `stream` that nobody will use up."""
+    """Close the connection, also in the middle of a `stream`."""
     unread = getattr(conn, "_result", None)
     if unread is not None:
-        # Else PyMySQL would read on when it throws the result away, from a connection that is closed by then.
+        # Else PyMySQL would read the rest when the result is deleted, from a connection that is closed by then.
         unread.unbuffered_active = False
     if conn.open:
         conn.close()
 
 
 def execute(conn: Connection[t.Any], sql: str, args: t.Sequence[t.Any] = ()) -> int:
-    """Run a statement that returns no rows; the number of rows it changed."""
+    """Run a statement that returns no rows; returns the number of rows it changed."""
     with conn.cursor() as cursor:
         return cursor.execute(sql, args or None)
 
 
 def quote_name(name: str) -> str:
-    """An identifier in backticks, so that whatever it holds is a name and nothing else."""
+    """An identifier in backticks, safe to put into SQL. Raises BoxliftError where it cannot be a name."""
     if not name or "\0" in name or len(name) > 64:
         raise BoxliftError(f"{name[:100]!r} cannot be the name of a table, view or database.", "Correct the name.")
     return "`" + name.replace("`", "``") + "`"

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a statement of a dump means, or why it is refused. Nothing else than these commands ever reaches a server.
+"""What a statement of a dump means, or why it is refused. Only these commands ever reach a server.
 
-A backup comes from outside: its dump is read as an attacker's letter. Statements are understood from their tokens
-and run as those tokens; comments and executable comments never get through.
+A backup comes from outside, so its dump is treated as hostile. A statement is judged by its tokens and run as these
+tokens; comments, and what is in executable comments, are never run.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FIRST_WORD = re.compile(rb"[A-Za-z]+")
 
 @dataclass(frozen=True)
 class SetCharset:
-    """SET NAMES: how the bytes of the following statements are to be read."""
+    """SET NAMES: the character set of the following statements."""
 
     charset: str
 
@@ -73,7 +73,7 @@ Command = t.Union[SetCharset, SetCollation, DropTable, DropView, CreateTable, Cr
 
 
 def classify(statement: Statement, *, after_connect: bool = False, databases: t.Collection[str] = ()) -> Command:
-    """The command, or `StatementRefused`. `databases` are those on the server: a view must not name one of them."""
+    """The command. `databases` are those on the server, which a view must not name. Raises `StatementRefused`."""
     try:
         if not after_connect:
             insert = _insert(statement)

@@ -1,14 +1,14 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Character sets that a dump may speak, and collations that this server lacks."""
+"""Character sets that a dump may use, and replacements for collations that this server lacks."""
 
 from __future__ import annotations
 
 import re
 import typing as t
 
-# The bytes of ' " ` and backslash are always these characters, never part of another one. Not in the list, because
-# there a backslash can be the second byte of a character: big5, cp932, gb18030, gbk, sjis; and swe7, where 0x5c is Ö.
+# In these, the bytes of ' " ` and backslash are never part of another character. Not in the list are those where
+# a backslash can be the second byte of a character: big5, cp932, gb18030, gbk, sjis; and swe7, where 0x5c is Ö.
 SAFE_CHARSETS = frozenset({"ascii", "greek", "hebrew", "koi8r", "koi8u", "utf8", "utf8mb3", "utf8mb4"}) | {
     *("cp1250", "cp1251", "cp1256", "cp1257", "cp850", "cp852", "cp866", "latin1", "latin2", "latin5", "latin7")
 }
@@ -21,15 +21,15 @@ _NEW_COLLATION = re.compile(
 
 
 def known_charset(name: str, known: t.Collection[str]) -> str:
-    """The name under which this server knows a character set; utf8 and utf8mb3 are one."""
+    """The name by which this server knows a character set: utf8 and utf8mb3 are the same."""
     return _other_name(name.lower(), known)
 
 
 def known_collation(name: str, known: t.Collection[str]) -> str | None:
     """The collation itself where the server has it, else the nearest one, else None.
 
-    Nearest means that what differs stays different where the old collation told case or accents apart (…_bin), so
-    that no unique key breaks; a collation that ignores both becomes …_unicode_ci.
+    Where the old collation distinguishes case or accents, the nearest is …_bin, so that no unique key breaks; where it
+    ignores both, the nearest is …_unicode_ci.
     """
     name = _other_name(name.lower(), known)
     if name in known:

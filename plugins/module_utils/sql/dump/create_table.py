@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""CREATE TABLE as SHOW CREATE TABLE prints it: understood word by word, refused where a word is unknown."""
+"""Parses CREATE TABLE as SHOW CREATE TABLE prints it, and refuses it where a word is unknown."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.token_curs
 
 @dataclass(frozen=True)
 class Column:
-    """What the rows' repair must know of a column."""
+    """What `repairs.RowRepair` needs to know of a column."""
 
     name: str
     type: str
@@ -31,7 +31,7 @@ class Column:
 
 @dataclass(frozen=True)
 class TableDefinition:
-    """A table's definition, ready to be rendered again; indexes count its tokens."""
+    """A table's definition, ready to be rendered. `charsets`, `collations` and `dropped` are indexes of tokens."""
 
     text: bytes
     tokens: tuple[Token, ...]
@@ -63,7 +63,7 @@ class _Reader:
         return self.cursor.peek()
 
     def _drop_executable_comments(self) -> None:
-        """MySQL hides in them what other servers do not know; what we do not know either is refused."""
+        """Pass over executable comments, in which MySQL puts what other servers do not know; refuse unknown content."""
         token = self.cursor.peek()
         while token is not None and token.kind == "exec":
             begin = self.cursor.index
@@ -100,7 +100,7 @@ class _Reader:
         self.columns.append(Column(name, column_type.upper, generated="AS" in words))
 
     def _rest(self, first: Token, is_key: bool) -> list[str]:
-        """The tokens up to the comma or parenthesis that ends a definition; the bare words outside of parentheses."""
+        """Read up to the comma or parenthesis that ends a definition; returns its bare words outside of parentheses."""
         depth = 0
         before, previous = "", first.upper
         words = [first.upper]
@@ -143,7 +143,7 @@ class _Reader:
             raise NotAllowed(f"{token.value[:64]} is not on the list of words and functions")
 
     def options(self) -> None:
-        """What follows the closing parenthesis."""
+        """The table options after the closing parenthesis."""
         while self.peek() is not None:
             word = self.next().upper
             if word == "DEFAULT":
@@ -165,7 +165,7 @@ class _Reader:
 
 
 def is_introducer(token: Token, following: Token | None) -> bool:
-    """`_utf8mb4` right before a string."""
+    """True for a character set introducer: `_utf8mb4` right before a string."""
     charset = token.upper.lower()
     return (
         charset.startswith("_")

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""CREATE VIEW as SHOW CREATE VIEW prints it. It runs with the rights of whoever reads it, not of its definer."""
+"""Parses CREATE VIEW as SHOW CREATE VIEW prints it. A view is made with SQL SECURITY INVOKER, not its definer's."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.schema import S
 
 @dataclass(frozen=True)
 class ViewDefinition:
-    """A view's definition from its column list or AS on, ready to be rendered; `collations` count its tokens."""
+    """A view's definition, ready to be rendered: its tokens from the column list or AS on, `collations` by index."""
 
     text: bytes
     algorithm: str
@@ -71,7 +71,7 @@ def _definer(cursor: Cursor) -> str:
 
 
 def _check(tokens: t.Sequence[Token], forbidden: t.Collection[str]) -> t.Iterator[int]:
-    """Refuse every word that is on no list and every other database; the places of the collations."""
+    """Refuse unknown words and other databases; yields the indexes of collations."""
     for index, token in enumerate(tokens):
         following = tokens[index + 1] if index + 1 < len(tokens) else None
         if token.kind == "word":
@@ -94,7 +94,7 @@ def _allowed(token: Token, following: Token | None) -> bool:
 
 
 def _check_qualified(tokens: t.Sequence[Token], dot: int, forbidden: t.Collection[str]) -> None:
-    """`table`.`column` only. Where the server has no such database, `a`.`b` can be nothing else."""
+    """Allow `table`.`column` only: `a`.`b` is nothing else as long as the server has no database `a`."""
     around = [tokens[place] if 0 <= place < len(tokens) else None for place in (dot - 1, dot + 1, dot + 2)]
     qualifier, member, after = around
     if qualifier is None or member is None or qualifier.kind != "name" or member.kind != "name":

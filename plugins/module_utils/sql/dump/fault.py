@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can be wrong with a dump or its import. Every message names the file, the byte offset and the line."""
+"""The errors of a dump and of its import. Those about a statement name the file, byte offset and line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def excerpt(text: bytes) -> str:
 
 
 class DumpError(BoxliftError):
-    """The dump itself is not whole: cut off, without its last line, or with a statement beyond every size."""
+    """The dump is not whole: cut off, without its closing line, or with a statement above the size limit."""
 
 
 class StatementRefused(BoxliftError):
@@ -68,7 +68,7 @@ class StatementFailed(BoxliftError):
 
 
 class RowsMissing(BoxliftError):
-    """The server holds another number of rows than the dump has."""
+    """After the import, tables on the server do not have as many rows as in the dump."""
 
     def __init__(self, differences: t.Sequence[dict[str, t.Any]]) -> None:
         shown = ", ".join(f"{d['table']} has {d['found']} of {d['expected']}" for d in differences[:10])

@@ -21,7 +21,7 @@ _TAIL = 200
 
 
 def dump_files(given: t.Sequence[str]) -> list[str]:
-    """The files to read, in order: those given, or with one given all that belong to it."""
+    """The files to read, in order: those given, or all that belong to the one given. Raises DumpError."""
     if not given:
         raise DumpError("No dump is given.", "Set dump to the first file of the dump.")
     files = list(given)
@@ -54,7 +54,7 @@ def _siblings(first: str) -> list[str]:
 
 
 def check_closing_line(files: t.Sequence[str]) -> None:
-    """The cheapest sign of a cut dump, looked for before anything is touched."""
+    """Raise DumpError where the last file lacks the closing line: a cheap check before anything is touched."""
     last = [file for file in files if not file.endswith(AFTER_CONNECT)][-1:]
     tail = b""
     if last:
@@ -84,7 +84,7 @@ def feed_files(
     start: tuple[str, int] | None = None,
     after_chunk: t.Callable[[], None] = lambda: None,
 ) -> None:
-    """Push the files into an importer, from `start` (file and byte offset) on."""
+    """Push the files into the target, from `start` (file and byte offset) on."""
     remaining = list(files)
     offset = 0
     if start is not None:
@@ -100,7 +100,7 @@ def feed_files(
 
 
 class Survey:
-    """What a dump holds and whether it is allowed, without a server."""
+    """Judges a whole dump and lists its tables and views, without a server."""
 
     def __init__(self) -> None:
         self._reader = DumpReader()

@@ -22,7 +22,7 @@ GEOMETRY_TYPES = _words(
     "geometry point linestring polygon multipoint multilinestring multipolygon geometrycollection geomcollection"
 )
 
-# The first word of a definition that is no column.
+# The first word of a definition that is not a column.
 KEY_DEFINITIONS = _words("primary unique key index fulltext spatial constraint foreign check")
 
 COLUMN_WORDS = _words("""
@@ -34,7 +34,7 @@ COLUMN_WORDS = _words("""
     ref_system_id
 """)
 
-# A table's options and the kinds of token that their value may be. ENGINE, character set and collation are apart.
+# Table options and the kinds of token their value may be; create_table.py treats ENGINE, CHARSET and COLLATE itself.
 TABLE_OPTIONS: dict[str, tuple[str, ...]] = {
     "AUTO_INCREMENT": ("number",),
     "AVG_ROW_LENGTH": ("number",),
@@ -54,7 +54,7 @@ TABLE_OPTIONS: dict[str, tuple[str, ...]] = {
     "TRANSACTIONAL": ("number",),
 }
 
-# Contents of executable comments that MySQL writes and MariaDB does without; they are dropped and reported.
+# Contents of executable comments that MySQL writes and MariaDB does not need: dropped and reported.
 # A quoted name is written as `name`, a number as 0.
 DISPENSABLE = frozenset(
     {
@@ -82,7 +82,7 @@ VIEW_WORDS = _words("""
     both leading trailing for current_timestamp current_date current_time localtimestamp utc_timestamp utc_date utc_time
 """)
 
-# Functions of their arguments alone: none reads files, waits, locks or changes anything.
+# Functions that only compute: none reads files, waits, locks or changes anything.
 FUNCTIONS = _words("""
     abs acos adddate addtime ascii asin atan atan2 avg bin bin_to_uuid bit_and bit_count bit_length bit_or bit_xor cast
     ceil ceiling char char_length character_length charset coalesce coercibility collation concat concat_ws conv convert

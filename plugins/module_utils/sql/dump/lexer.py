@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tokens of one statement, as the server sees them when sql_mode has no ANSI_QUOTES and no NO_BACKSLASH_ESCAPES.
+"""Splits a statement into tokens, as a server does without ANSI_QUOTES and NO_BACKSLASH_ESCAPES in its sql_mode.
 
-The client character set must be one where the bytes of a quote and of a backslash are never part of another
-character (see charsets.py); then looking at bytes is exact.
+Looking at bytes is exact because the client character set is one of charsets.py, where the bytes of a quote and of a
+backslash are never part of another character.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _TOKEN = re.compile(
 
 
 class LexError(Exception):
-    """Text that is no token; the caller says which statement it is."""
+    """Text that is not a token; the caller names the statement."""
 
 
 class Token(t.NamedTuple):
@@ -86,7 +86,7 @@ def tokenize(text: bytes) -> list[Token]:
 
 
 def _check_name(raw: bytes) -> None:
-    """Some servers step over as many bytes as a name's byte announces: half a character would swallow the backtick."""
+    """Refuse names that are not UTF-8: after half a character, some servers would skip the closing backtick."""
     try:
         raw.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """INSERT statements: rows of literals, and nothing else.
 
-Two ways lead to the same verdict. `shape()` is quick: it cuts every string out and looks at what kinds of rows remain,
-in a few passes over the bytes that run in C. `rows()` is slow and needs no memory: it walks value by value, and says
-where each one is. What the quick way cannot vouch for goes the slow way.
+Two functions reach the same verdict. `shape()` is fast: it cuts the strings out and looks at the distinct rows that
+remain, in a few passes that run in C. `rows()` is slow and needs little memory: it walks value by value, and yields
+where each one is. It decides what `shape()` cannot prove.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _LOOSE_HEADER = re.compile(
 )
 # A row without its parentheses and strings: one quote stands for a string, two for one with a doubled quote in it.
 _ROW = re.compile(rb"(?:'+|" + _PLAIN + rb")(?:," + _BLANK + rb"(?:'+|" + _PLAIN + rb"))" + _COLUMNS)
-# No string and no number holds this byte; where an escape stood outside of a string, it spoils the row.
+# Stands for an escape. Outside of a string it makes a row invalid, since no number holds this byte.
 _ESCAPED = b"\x01"
 _DIGITS = bytes.maketrans(b"123456789", b"000000000")
-# The quick way keeps an object for each: more than any statement of 1 MB has goes the way that needs no memory.
+# shape() makes an object for each; a statement with more, far above what 1 MB holds, is left to rows().
 _MOST_QUOTES = _MOST_ROWS = 1 << 18
 
 _VALUE = re.compile(_PLAIN)
@@ -37,7 +37,7 @@ _BETWEEN = re.compile(_BLANK)
 
 
 class NotLiterals(Exception):
-    """Something else than a literal; the caller says which statement it is."""
+    """A value that is not a literal; the caller names the statement."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Shape:
 
 
 def shape(text: bytes) -> Shape | None:
-    """The quick look; None says nothing more than that the slow one must decide."""
+    """The fast check; None means that `rows()` has to decide."""
     header = _HEADER.match(text)
     if header is None or text.count(b"'") > _MOST_QUOTES:
         return None
@@ -73,7 +73,7 @@ def shape(text: bytes) -> Shape | None:
 
 
 def header(text: bytes) -> tuple[str, int] | None:
-    """Table and start of the rows of `INSERT INTO t VALUES`; None for every other statement."""
+    """Table, and offset of the rows, of `INSERT INTO t VALUES`; None for any other statement."""
     match = _LOOSE_HEADER.match(text)
     if match is None:
         return None

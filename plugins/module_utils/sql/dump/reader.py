@@ -72,7 +72,7 @@ class DumpReader:
         self._splitter = None
 
     def finish(self) -> None:
-        """Whether the dump is whole: the vendor's writer ends it with a line of its own."""
+        """Raise DumpError unless the dump ended with the closing line of the vendor's writer."""
         if self._splitter is not None:
             raise ValueError(f"{self._splitter.file} has not ended")
         if self._dump_file is None or not self._closing.startswith(CLOSING_LINE):
@@ -95,7 +95,7 @@ class DumpReader:
             yield statement, command
 
     def _out_of_order(self, command: Command) -> str:
-        """Every table once, and its rows right behind it: a killed import goes on at a table's beginning."""
+        """Why a command is out of place, or "". An import resumes at a table, so each comes once, with its rows."""
         if isinstance(command, Insert):
             return "" if command.table == self._table else f"{command.table} is not the table that was created last"
         if isinstance(command, (DropTable, CreateTable, DropView, CreateView)):

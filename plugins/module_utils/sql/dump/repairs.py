@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the vendor's dump gets wrong, and what another server lacks: put right where it matters, counted, reported."""
+"""Repairs what the vendor's dump gets wrong and what this server lacks; every repair is counted and reported."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _collations(
     repairs: Repairs = Counter()
     for index in places:
         old = tokens[index].value.lower()
-        # A collation without a near one stays as it is: the server then says which it lacks.
+        # Without a near collation it stays, so that the server's error names it.
         new = known_collation(old, known.collations) or old
         replaced[index] = new.encode("ascii")
         if new.split("_")[1:] != old.split("_")[1:]:  # utf8 and utf8mb3 are two names of one thing

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the bytes of a dump file to its statements, in whatever pieces the bytes arrive.
+"""Splits the bytes of a dump file into statements, in whatever pieces the bytes arrive.
 
-Memory is bounded by one statement. The vendor's INSERT statements take a quick way (`literals.shape`); all others are
-walked from one quote, comment or semicolon to the next. Both know exactly what is text and what is not.
+Memory is bounded by one statement. The vendor's INSERT statements are split by a fast path (`literals.shape`); all
+others are walked from one quote, comment or semicolon to the next. Both are exact about what is inside of a string.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _QUOTE_ENDS = {b"'": re.compile(rb"['\\]"), b'"': re.compile(rb'["\\]'), b"`": r
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement without its semicolon; `shape` where the quick way has already proven it an INSERT of literals."""
+    """A statement without its semicolon; `shape` is set where the fast path has proven it an INSERT of literals."""
 
     file: str
     offset: int

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Walking over the tokens of one statement."""
+"""A cursor over the tokens of one statement."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.lexer import Token
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.schema import RESERVED_PREFIX
 
-# Names of tables and views: what portals use, and nothing that a file system or another tool could misread.
+# Names of tables and views, as portals use them; no characters that a file system or another tool could misread.
 _OBJECT_NAME = re.compile(r"[0-9A-Za-z_$-]{1,64}\Z")
 
 
 class NotAllowed(Exception):
-    """Why a statement is refused; `allowlist.classify` says which one it is."""
+    """Why a statement is refused; `allowlist.classify` adds which statement it is."""
 
 
 class Cursor:

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tables in chunks of a few rows: a sum of each, by which two servers find the rows in which they differ.
+"""The SQL for checksums over chunks of a few rows, by which two servers find the rows in which they differ.
 
-Both servers are asked with the same SQL, so nothing depends on their releases. A row counts for the product of two
-different CRCs, 64 bits, that go over all its values. Rows are read as the literals of an INSERT.
+Both servers run the same SQL, so nothing depends on their releases. The number of a row is the product of two
+different CRCs over all its values, 64 bits; the sum of a chunk adds them. Rows are read as the literals of an INSERT.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
 
 # How both servers write values, for a session.
 SETTINGS = {"group_concat_max_len": "1048576", "sql_mode": "''", "time_zone": "'+00:00'", "sql_quote_show_create": "1"}
-# Rows of a chunk. Smaller ones are more sums to compare, larger ones more rows to ask for again where one changed.
+# Rows of a chunk: with fewer there are more sums to compare, with more there are more rows to fetch for a change.
 ROWS = 8
 _INTEGERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
 _NUMBERS = _INTEGERS | {"decimal", "double", "year", "float", "bit"}
@@ -35,18 +35,17 @@ _CHUNKS_AT_ONCE, _RANGES_AT_ONCE = 4000, 500  # in one WHERE
 _SUMS_AT_ONCE = 512  # in one row of the answer
 _TABLES_AT_ONCE, _ROWS_AT_ONCE = 100, 20_000  # in one query for sums
 
-# Of many chunks that follow each other: the table's place in the query, the number of the pack, and a line for each
-# chunk that begins with its number.
+# One row of the answer, for many consecutive chunks: the table's index in the query, the number of the pack, and a line
+# for each chunk that begins with its number.
 Pack = tuple[int, int, str]
 _Item = t.TypeVar("_Item")
 
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """SQL: `row` for a row as literals, `number` for what it counts in a sum, `chunk` for the number of its chunk.
+    """A table, with SQL for a row as literals (`row`), for its number in sums, and for the number of its chunk.
 
-    `key` is the integer column by which chunks are ranges of `rows` numbers, where the table has such a primary key. It
-    has about `size` rows.
+    With an integer primary key (`key`), chunks are ranges of `rows` keys. `size` is the estimated number of rows.
     """
 
     name: str
@@ -66,7 +65,7 @@ class Table:
 
     @property
     def insert(self) -> str:
-        """How the statement begins that takes rows, up to the parenthesis of the first."""
+        """The beginning of an INSERT, up to the parenthesis of the first row."""
         return f"INSERT INTO {quote_name(self.name)} ({', '.join(map(quote_name, self.columns))}) VALUES ("
 
     def select(self, condition: str) -> str:
@@ -77,7 +76,7 @@ class Table:
         return f"DELETE FROM {quote_name(self.name)} WHERE {condition}"
 
     def conditions(self, chunks: t.Sequence[int]) -> t.Iterator[str]:
-        """WHERE is in these chunks, which are in their order, in several pieces."""
+        """Conditions for the rows of these chunks, which must be sorted; several, to bound the length of each."""
         if self.key is None:
             for some in _pieces(chunks, _RANGES_AT_ONCE):
                 yield f"{self.chunk} IN ({', '.join(map(str, some))})"
@@ -88,7 +87,7 @@ class Table:
 
 
 def batches(found: t.Iterable[Table]) -> t.Iterator[list[Table]]:
-    """Small tables together: a portal has a thousand of them, and most of what such a one costs is asking for it."""
+    """Group small tables: a portal has a thousand of them, and each costs little but its query."""
     batch: list[Table] = []
     for table in found:
         if len(batch) == _TABLES_AT_ONCE or (batch and sum(each.size for each in [*batch, table]) > _ROWS_AT_ONCE):
@@ -100,18 +99,18 @@ def batches(found: t.Iterable[Table]) -> t.Iterator[list[Table]]:
 
 
 def sums(batch: t.Iterable[Table]) -> str:
-    """The query for packs with the sum of every chunk, in their order."""
+    """The query for the sums of all chunks of these tables, as packs in order."""
     return " UNION ALL ".join(f"({sums_where(table, 'TRUE', place)})" for place, table in enumerate(batch))
 
 
 def sums_where(table: Table, condition: str, place: int = 0) -> str:
-    """The same for those chunks of one table whose rows are WHERE."""
-    # A sum, not an XOR: there two equal rows would count for nothing.
+    """The same for the rows of one table that meet the condition."""
+    # A sum, not an XOR, in which two equal rows would cancel out.
     each = (
         f"SELECT {table.chunk} AS c, COUNT(*) AS n, SUM({table.number}) AS s FROM {quote_name(table.name)}"
         f" WHERE {condition} GROUP BY c"
     )
-    # In a UNION an order without a limit would count for nothing.
+    # In a UNION an ORDER BY without a LIMIT would be ignored.
     return (
         f"SELECT {place}, c DIV {_SUMS_AT_ONCE} AS pack,"
         f" GROUP_CONCAT(CONCAT_WS(' ', c, n, s) ORDER BY c SEPARATOR '\\n')"
@@ -125,8 +124,10 @@ def _pieces(all_of_them: t.Sequence[_Item], size: int) -> t.Iterator[t.Sequence[
 
 
 def _ranges(chunks: t.Iterable[int], rows: int) -> t.Iterator[tuple[int, int]]:
-    """The first and last key of chunks, those together that follow each other. DIV rounds towards zero, so that the
-    chunk 0 has negative keys as well."""
+    """First and last key of chunks, with adjacent chunks joined.
+
+    DIV rounds towards zero, so chunk 0 has negative keys too.
+    """
     first: int | None = None
     last = 0
     for chunk in chunks:
@@ -152,14 +153,14 @@ def tables(conn: Connection[t.Any], names: t.Sequence[str]) -> t.Iterator[Table]
         if len(key) == 1 and types.get(key[0]) in _INTEGERS:
             yield Table(name, sizes[name], tuple(types), row, number, f"{quote_name(key[0])} DIV {ROWS}", key[0])
         else:
-            # Spread by what tells rows apart; a generated column is not written, so it will not do.
+            # Spread rows by their key, or by all columns where a column of the key is generated, hence not compared.
             apart = {column: types[column] for column in key} if key and set(key) <= set(types) else types
             chunk = f"{_crc('CRC32', apart)} % {max(1, sizes[name] // ROWS)}"
             yield Table(name, sizes[name], tuple(types), row, number, chunk, None)
 
 
 def _columns(conn: Connection[t.Any]) -> dict[str, list[dict[str, t.Any]]]:
-    """What is written of each table: a generated column cannot be."""
+    """The columns of each table without generated ones, which cannot be written."""
     query = (
         "SELECT TABLE_NAME AS t, COLUMN_NAME AS name, DATA_TYPE AS type FROM information_schema.COLUMNS "
         "WHERE TABLE_SCHEMA = DATABASE() AND EXTRA NOT LIKE '%VIRTUAL%' AND EXTRA NOT LIKE '%STORED%' "
@@ -178,7 +179,7 @@ def _keys(conn: Connection[t.Any]) -> dict[str, list[str]]:
 
 
 def _sizes(conn: Connection[t.Any]) -> dict[str, int]:
-    """About how many rows each table has."""
+    """The estimated number of rows of each table."""
     query = "SELECT TABLE_NAME AS t, TABLE_ROWS AS n FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()"
     return {row["t"]: int(row["n"] or 0) for row in rows(conn, query)}
 
@@ -188,7 +189,7 @@ def _by_table(found: t.Iterable[dict[str, t.Any]]) -> dict[str, list[dict[str, t
 
 
 def _crc(function: str, types: t.Mapping[str, str]) -> str:
-    """SQL for the CRC of these columns: first all short values and the lengths of all texts, then the texts."""
+    """SQL for the CRC of these columns: of all short values and the lengths of all texts, then of the texts."""
     head, texts = [], []
     for name, kind in types.items():
         if kind in _NUMBERS:
@@ -211,7 +212,7 @@ def _number(name: str, kind: str) -> str:
 
 
 def _literal(name: str, kind: str) -> str:
-    """SQL that writes a column's value so that it is read back as the same value."""
+    """SQL for a column's value as a literal that is read back as the same value."""
     column = quote_name(name)
     if kind in _NUMBERS:
         return f"IFNULL({_number(name, kind)}, 'NULL')"
@@ -221,7 +222,7 @@ def _literal(name: str, kind: str) -> str:
 
 
 def differences(one: t.Iterable[Pack], other: t.Iterable[Pack]) -> t.Iterator[tuple[int, int, list[int]]]:
-    """Of every pack the table's place, how many chunks it has and which of them differ."""
+    """For every pack: the table's index, the number of chunks, and the numbers of those that differ."""
     which = operator.itemgetter(0, 1)
     for (place, _number), found in itertools.groupby(heapq.merge(one, other, key=which), key=which):
         texts = [text.split("\n") for _place, _number, text in found]

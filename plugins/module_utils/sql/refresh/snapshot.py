@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The database of another host, reached through a command such as ssh, and read as it was at one moment."""
+"""Reads the database of another host as of one moment, through a command such as ssh."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ if t.TYPE_CHECKING:
 
 _SETTINGS = {
     **chunks.SETTINGS,
-    # It may have to wait until what it sends is loaded.
+    # The other server may have to wait until its rows are loaded here.
     "net_write_timeout": str(STATEMENT_TIMEOUT),
     "wait_timeout": str(STATEMENT_TIMEOUT),
 }
-# No such column, no such table, another definition than in the snapshot.
+# Unknown column, no such table, definition changed since the snapshot.
 _ALTERED = frozenset({1054, 1146, 1412})
 _LOGIN_SECONDS = 60
 _SAVEPOINT = "boxlift"
 
 
 class Snapshot:
-    """What a snapshot gives: `conn`, and errors that say through which command they come."""
+    """The connection to the other server, with errors that name the command that reaches it."""
 
     def __init__(self, conn: Connection[t.Any], command: t.Sequence[str], complaints: t.IO[bytes]) -> None:
         self.conn = conn
@@ -51,7 +51,7 @@ class Snapshot:
 
     @contextlib.contextmanager
     def reading(self) -> t.Iterator[None]:
-        """While some tables are read; afterwards nobody who alters them has to wait for the end of the snapshot."""
+        """Around reading some tables; frees their locks, so that ALTER need not wait for the snapshot's end."""
         with self.errors():
             execute(self.conn, f"SAVEPOINT {_SAVEPOINT}")
         yield
@@ -59,7 +59,7 @@ class Snapshot:
             execute(self.conn, f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
 
     def stream(self, sql: str) -> t.Iterator[tuple[t.Any, ...]]:
-        """The rows of a query while they come; it has begun to answer when this returns."""
+        """The rows of a query as they come; the server has begun to answer when this returns."""
         with self.errors():
             found = stream(self.conn, sql)
         return self._with_errors(found)
@@ -70,7 +70,7 @@ class Snapshot:
 
     @contextlib.contextmanager
     def errors(self) -> t.Iterator[None]:
-        """Around everything that uses `conn`."""
+        """Around every use of `conn`: turns the server's errors into BoxliftError."""
         try:
             yield
         except DatabaseError as error:
@@ -84,9 +84,9 @@ class Snapshot:
 
 @contextlib.contextmanager
 def snapshot(command: t.Sequence[str], user: str, database: str) -> t.Iterator[Snapshot]:
-    """A connection through the command's standard input and output, in a transaction that shows one moment.
+    """A connection through the command's standard input and output, in a transaction that sees one moment.
 
-    Raises BoxliftError where the command or the server does not let us in, with what the command complained of.
+    Raises BoxliftError, with the command's complaints, where the command fails or the server refuses the login.
     """
     with tempfile.TemporaryFile() as complaints, _started(command, complaints) as wire:
         timer = threading.Timer(_LOGIN_SECONDS, functools.partial(wire.shutdown, socket.SHUT_RDWR))
@@ -111,7 +111,7 @@ def snapshot(command: t.Sequence[str], user: str, database: str) -> t.Iterator[S
 
 @contextlib.contextmanager
 def _started(command: t.Sequence[str], complaints: t.IO[bytes]) -> t.Iterator[socket.socket]:
-    """Our end of the command's standard input and output; it is ended with the context."""
+    """Start the command; yields our end of its standard input and output. Leaving the context ends it."""
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A database made equal to another server's: only rows that differ are sent and loaded.
 
-The other side is read as it was at one moment. Both servers say the sum of every chunk of rows of the tables, and of
-every row in those that differ; such rows are deleted here and come from there. A table that is not there, is defined
-differently or differs in too much comes whole. Nothing is remembered from one run to the next.
+The other server is read as of one moment. Both servers compute a sum for every chunk of rows, and for every row of the
+chunks that differ. Rows that differ are deleted here and fetched from there. A table that is absent here, is defined
+differently or differs too much is fetched whole. No state is kept between runs.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.refresh.snapsho
 if t.TYPE_CHECKING:
     from pymysql.connections import Connection
 
-# An INSERT of about so many bytes.
+# Bytes of one INSERT, about.
 _STATEMENT = 1024 * 1024
-# Of more chunks than this share the table comes whole: looking for them and deleting them costs time as well.
+# Above this share of differing chunks a table is fetched whole: finding and deleting single rows costs time too.
 _MOST_CHUNKS = 1 / 3
-# It grows with each row that is written, and is right again with the rows.
+# Not compared: it grows with each row written, and is right again when the rows are.
 _COUNTER = re.compile(r"(\n\) ENGINE=\w+) AUTO_INCREMENT=\d+")
 _SENT = "what the other server sent"  # how errors call it
 
@@ -56,14 +56,14 @@ class Done(t.NamedTuple):
 
 
 class Difference(t.NamedTuple):
-    """What of a table is to be loaded: these of its chunks, or with `create` all of it."""
+    """What to load of a table: these chunks, or all of it, made anew with the statement `create`."""
 
     chunks: t.Sequence[int]
     create: str | None
 
 
 def plan(source: Snapshot, name: str, login: Login, database: str) -> Done:
-    """What refresh() would do."""
+    """What `refresh` would do, for check mode."""
     with _Copy(login, database) as copy:
         names = _names(source, name)
         loaded = [table.name for table, _difference in _differing(source, copy, names)]
@@ -76,7 +76,7 @@ def refresh(
 ) -> Done:
     """Make the database equal to `name` of the source, over `jobs` connections.
 
-    `on_bytes` is given how many bytes of rows came so far. Killed at any moment, it is completed by the next call.
+    `on_bytes` is called with the bytes of rows fetched so far. Call it again after a kill. Raises BoxliftError.
     """
     with _Copy(login, database) as copy:
         names, views = _names(source, name), _views(source, name)
@@ -110,7 +110,7 @@ def _views(source: Snapshot, database: str) -> dict[str, str]:
 
 
 def _differing(source: Snapshot, copy: _Copy, names: t.Sequence[str]) -> t.Iterator[tuple[chunks.Table, Difference]]:
-    """Each table in which the copy differs; it is to be loaded before the next one is asked for."""
+    """Each table that differs, and in what; load it before the next one is taken from the iterator."""
     there = sorted(set(schema.tables(copy.conn, copy.database)) & set(names))
     with concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="copy") as pool:
         ours = pool.submit(_definitions, copy.conn, there)
@@ -145,7 +145,7 @@ def _is_same(one: str | None, other: str) -> bool:
 def _compare(
     source: Snapshot, copy: _Copy, batch: t.Sequence[chunks.Table], pool: concurrent.futures.Executor
 ) -> list[tuple[chunks.Table, t.Sequence[int], int]]:
-    """Of each table the chunks that differ, and how many there are."""
+    """For each table: the chunks that differ, and the number of all its chunks."""
     seen, differing = [0] * len(batch), [array.array("q") for _table in batch]
     for place, count, numbers in _differences(source, copy, chunks.sums(batch), pool):
         seen[place] += count
@@ -156,7 +156,7 @@ def _compare(
 def _narrowed(
     source: Snapshot, copy: _Copy, table: chunks.Table, numbers: t.Sequence[int], pool: concurrent.futures.Executor
 ) -> tuple[chunks.Table, Difference]:
-    """Of chunks that differ the rows that do, where rows have a number; else the chunks."""
+    """Narrow differing chunks down to rows, where the table has an integer key."""
     if table.key is None:
         return table, Difference(numbers, None)
     single, keys = table.single(), []
@@ -169,14 +169,14 @@ def _narrowed(
 def _differences(
     source: Snapshot, copy: _Copy, query: str, pool: concurrent.futures.Executor
 ) -> t.Iterator[tuple[int, int, list[int]]]:
-    """In what the answers to a query for sums differ. Both servers work them out at the same time."""
+    """Compare the answers of both servers, which compute them at the same time, to a query for sums."""
     ours = pool.submit(stream, copy.conn, query)
     theirs = source.stream(query)
     return chunks.differences(ours.result(), theirs)
 
 
 class _Copy:
-    """The database that is to become equal; nobody else uses it meanwhile."""
+    """The database that is made equal; nobody else may use it meanwhile."""
 
     def __init__(self, login: Login, database: str) -> None:
         self.database = database
@@ -210,7 +210,7 @@ class _Copy:
 
 
 class _Loading:
-    """Several connections that load; leaving the context waits for them."""
+    """Connections that load rows; leaving the context waits for them."""
 
     def __init__(self, login: Login, database: str, jobs: int, on_bytes: t.Callable[[int], None]) -> None:
         connections = [connect(login, database) for _number in range(jobs)]
@@ -233,7 +233,7 @@ class _Loading:
             self._pool.close()
 
     def load(self, source: Snapshot, table: chunks.Table, difference: Difference) -> None:
-        """Hand the rows over as they come. All that goes is gone before: a unique value may have moved."""
+        """Queue the rows as they come. All deletions come first, since a unique value may have moved to another row."""
         if difference.create:
             conditions = ["TRUE"]
             first = [f"DROP TABLE IF EXISTS {quote_name(table.name)}", difference.create]
