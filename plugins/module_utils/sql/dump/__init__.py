@@ -1,0 +1,9 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads the vendor's dump and judges it, without a server. Only what is understood and allowed is passed on.
+
+Read in this order: `files` (the files of a dump), `reader` (the dump as a whole, `DumpReader`), `statements` (bytes
+to `Statement`), `literals` (INSERT statements), `allowlist` (a `Command` for every allowed statement), and for CREATE
+statements `lexer`, `token_cursor`, `grammar`, `create_table` and `create_view`. `repairs` and `charsets` adapt what
+this server would not accept; `fault` has the errors.
+"""
