@@ -92,6 +92,7 @@ def findings_of(runs: t.Sequence[Run]) -> list[Data] | None:
             looked = True
             host = step.host.partition(" -> ")[0]  # a delegated task tells of the host that it was run for
             for finding in result["findings"]:
+                # A journal holds what each task found, so both vantage points come together here, as in role health.
                 whole = {**dict.fromkeys(FINDING_FIELDS, ""), **finding, "host": host}
                 key = modules[0], host, whole["id"]
                 if result.get("vantage") == "outside" and key in latest:
@@ -199,14 +200,16 @@ def verdict_of(findings: list[Data]) -> Data:
     answered = len(findings) - number["skip"]
     if not answered:
         return {"level": "unknown", "text": "The health check ran, but not one check gave an answer."}
+    checks = f"{answered} check{'' if answered == 1 else 's'}"
     if number["fail"]:
-        return {"level": "bad", "text": f"{number['fail']} of {answered} checks failed."}
+        return {"level": "bad", "text": f"{number['fail']} of {checks} failed."}
     if number["unknown"]:
-        return {"level": "unknown", "text": f"{number['unknown']} of {answered} checks could not look."}
+        return {"level": "unknown", "text": f"{number['unknown']} of {checks} could not look."}
     if number["warn"]:
         return {"level": "warn", "text": f"No check failed; {number['warn']} of {answered} warned."}
     skipped = f" {number['skip']} skipped, with the reasons below." if number["skip"] else ""
-    return {"level": "ok", "text": f"All {answered} checks passed.{skipped}"}
+    passed = "The only check passed." if answered == 1 else f"All {checks} passed."
+    return {"level": "ok", "text": f"{passed}{skipped}"}
 
 
 def run_of(run: Run, is_last: bool) -> Data:

@@ -45,7 +45,7 @@ def built(out: Writer, title: str = "") -> dict[str, t.Any]:
     ("statuses", "level", "text"),
     [
         (["pass", "pass"], "ok", "All 2 checks passed."),
-        (["pass", "skip"], "ok", "All 1 checks passed. 1 skipped, with the reasons below."),
+        (["pass", "skip"], "ok", "The only check passed. 1 skipped, with the reasons below."),
         (["pass", "warn"], "warn", "No check failed; 1 of 2 warned."),
         (["pass", "warn", "unknown"], "unknown", "1 of 3 checks could not look."),
         (["fail", "warn", "unknown", "pass"], "bad", "1 of 4 checks failed."),
@@ -139,7 +139,7 @@ def test_a_host_that_was_not_accepted_stays_a_finding_beside_those_of_the_portal
     findings = [finding("disk.reads./srv/portal", "fail", "800 a second", remedy="A faster disk.")]
     out.task("Measure", 1, "failed", action="boxlift.portal.host_acceptance", results=[{"findings": findings}])
     out.end()
-    assert built(out)["result"] == {"level": "bad", "text": "1 of 1 checks failed."}
+    assert built(out)["result"] == {"level": "bad", "text": "1 of 1 check failed."}
     health(out, "pass")
     assert [f["id"] for f in built(out)["findings"]] == ["disk.reads./srv/portal", "area.0"]
 
