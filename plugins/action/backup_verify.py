@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Action boxlift.portal.backup_verify: the module of this name, watched while it works."""
+"""Action boxlift.portal.backup_verify: runs the module of this name detached, and shows its progress."""
 
 from __future__ import annotations
 
-from ansible_collections.boxlift.portal.plugins.plugin_utils.progress.action import WatchedAction
+from ansible_collections.boxlift.portal.plugins.plugin_utils.progress.action import LongAction
 
 
-class ActionModule(WatchedAction):
+class ActionModule(LongAction):
     """Everything is in the base class."""

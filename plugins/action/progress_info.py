@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Action boxlift.portal.progress_info: what the long runs on a host are doing now, or did last."""
+"""Action boxlift.portal.progress_info: the long runs on a host, those at work and those that have ended."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typing as t
 from ansible.plugins.action import ActionBase
 from ansible_collections.boxlift.portal.plugins.plugin_utils.progress import probe
 from ansible_collections.boxlift.portal.plugins.plugin_utils.progress import text as progress_text
-from ansible_collections.boxlift.portal.plugins.plugin_utils.progress.forecast import Pace
+from ansible_collections.boxlift.portal.plugins.plugin_utils.progress.forecast import Forecast
 
 
 class ActionModule(ActionBase):
@@ -38,13 +38,13 @@ class ActionModule(ActionBase):
 
 
 def described(run: probe.Run, now: float) -> dict[str, t.Any]:
-    state, pace = run.state, Pace()
-    pace.see(state)
+    state, forecast = run.state, Forecast()
+    forecast.see(state)
     return {
         "path": run.path,
         "outcome": run.outcome,
         "age": round(max(now - state["updated"], 0)),
-        "rate": pace.rate() if run.outcome == "running" else None,
+        "rate": forecast.rate() if run.outcome == "running" else None,
         **{key: state[key] for key in KEPT},
     }
 

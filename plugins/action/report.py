@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Action boxlift.portal.report: the report of a move, made on the controller, where the journal is."""
+"""Action boxlift.portal.report: writes the report of a move on the controller, where the journal is."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from ansible import constants
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import callback_loader
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import reader
-from ansible_collections.boxlift.portal.plugins.plugin_utils.report import build, page
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import read as read_journals
+from ansible_collections.boxlift.portal.plugins.plugin_utils.report.build import build as build_report
+from ansible_collections.boxlift.portal.plugins.plugin_utils.report.page import render
 
 FOLDER = "boxlift-journal"
 
@@ -44,16 +45,16 @@ class ActionModule(ActionBase):
 
 
 def configured() -> str:
-    """Where the callback writes: the file that is configured, else the folder of its default."""
-    plugin = callback_loader.get("boxlift.portal.journal", class_only=True)  # makes its options known, enabled or not
+    """Where the callback journal writes: the configured file, else its default folder."""
+    plugin = callback_loader.get("boxlift.portal.journal", class_only=True)  # defines its options
     return constants.config.get_config_value("path", plugin_type="callback", plugin_name=plugin._load_name) or FOLDER
 
 
 def make(journals: list[str], dest: str, title: str, check: bool) -> dict[str, t.Any]:
-    """Write both files where they differ; say how the move stands."""
-    content = build.build(reader.read(journals), title)
+    """Write report.html and report.json to `dest` if they differ; the module's result."""
+    content = build_report(read_journals(journals), title)
     files = {
-        "html": (os.path.join(dest, "report.html"), page.render(content)),
+        "html": (os.path.join(dest, "report.html"), render(content)),
         "json": (os.path.join(dest, "report.json"), json.dumps(content, indent=2, ensure_ascii=False) + "\n"),
     }
     changed = False
@@ -76,7 +77,7 @@ def holds(path: str, text: str) -> bool:
 
 
 def write(path: str, text: str) -> None:
-    """Whole or not at all, readable by the owner alone."""
+    """Replace the file atomically, mode 0600. Raises BoxliftError."""
     folder = os.path.dirname(path)
     try:
         os.makedirs(folder or ".", exist_ok=True)

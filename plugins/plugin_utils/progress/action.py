@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Action of the modules that may run for hours: the module of the same name, apart from the connection, and watched."""
+"""Base of actions whose module may run for hours: it runs detached from the connection, and its progress is shown."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from ansible.vars.clean import remove_internal_keys
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.plugin_utils.progress import probe
 from ansible_collections.boxlift.portal.plugins.plugin_utils.progress import text as progress_text
-from ansible_collections.boxlift.portal.plugins.plugin_utils.progress.follow import AGAIN, Watch
+from ansible_collections.boxlift.portal.plugins.plugin_utils.progress.follow import AGAIN, Follower
 
 LIMIT = 172800  # seconds, where the task has no timeout
-# Ansible loads actions before it forks its workers, which have no terminal any more.
+# Read when the action is loaded: Ansible's forked workers have no terminal.
 ON_TERMINAL = sys.stdout.isatty()
 display = Display()
 Result = dict[str, t.Any]
 
 
 class Job(t.NamedTuple):
-    """Ansible's name for a job on the host, the file that its result will be in, and where its progress is."""
+    """A detached run on the host: Ansible's id of it, the file for its result, the progress file."""
 
     name: str
     result: str
     progress: str
 
 
-class WatchedAction(ActionBase):
+class LongAction(ActionBase):
     _supports_check_mode = True
     _supports_async = True
     _task: t.Any
@@ -47,23 +47,23 @@ class WatchedAction(ActionBase):
         self._vars = task_vars or {}
         self._module = self._task.action.rpartition(".")[2]
         self._limit = int(self._task.timeout or LIMIT)
-        self._former: set[tuple[int, str]] = set()  # processes whose progress lay there before
+        self._former: set[tuple[int, str]] = set()  # processes with a progress file before this task began
         if self._task.check_mode or self._task.async_val or self._connection.has_native_async:
             return {**result, **self._plainly()}
         try:
-            return {**result, **self._watched()}
+            return {**result, **self._followed()}
         except BoxliftError as error:
             return {**result, "failed": True, **error.as_result()}
 
     def _plainly(self) -> Result:
-        """As any other module: at once, or as the task's own `async` wants it."""
+        """Run the module as Ansible runs any other, with the task's own `async` if it has one."""
         apart = bool(self._task.async_val) and not self._connection.has_native_async
         result: Result = self._execute_module(task_vars=self._vars, wrap_async=apart)
         if not apart:
             self._remove_tmp_path(self._connection._shell.tmpdir)
         return result
 
-    def _watched(self) -> Result:
+    def _followed(self) -> Result:
         job, note = self._at_work(), None
         if isinstance(job, str):
             note = self._note()
@@ -72,32 +72,32 @@ class WatchedAction(ActionBase):
                 return started
             job = Job(started["ansible_job_id"], started["results_file"], job)
             note.update(job=job.name, result=job.result)
-        watch = Watch(
-            look=lambda wait: self._look(job, note, wait),
+        follower = Follower(
+            probe=lambda wait: self._probe(job, note, wait),
             say=self._say,
             limit=self._limit,
             terminal=ON_TERMINAL,
         )
-        result = watch.result()
+        result = follower.result()
         remove_internal_keys(result)
-        if "cmd" in result and "data" in result:  # the wrapper's own words: the module said nothing that it understood
+        if "cmd" in result and "data" in result:  # the wrapper's own message: the module printed no result
             raise BoxliftError(
-                watch.killed(), AGAIN, module_stdout=result["data"], module_stderr=result.get("stderr", "")
+                follower.killed(), AGAIN, module_stdout=result["data"], module_stderr=result.get("stderr", "")
             )
         if result.get("msg") == "Timeout exceeded":
             raise BoxliftError(
                 f"The work took longer than {self._limit} s and was ended.", f"Raise its timeout. {AGAIN}"
             )
         self._clear(job)
-        if watch.run is not None:
-            result["progress"] = progress_text.summary(watch.run.state)
-            self._say(progress_text.ended(watch.run.state))
+        if follower.run is not None:
+            result["progress"] = progress_text.summary(follower.run.state)
+            self._say(progress_text.ended(follower.run.state))
         return result
 
     # -- on the host
 
     def _at_work(self) -> Job | str:
-        """The job of this very task that an earlier run of Ansible has left at work, else a free place for progress."""
+        """The job that an earlier run of this same task left at work, else the path of a free progress file."""
         given = self._task.args.get("progress")
         if given:
             directory, pattern = (shlex.quote(part) for part in os.path.split(given))
@@ -108,7 +108,7 @@ class WatchedAction(ActionBase):
             directory, runs = seen.directory, seen.runs
         self._former = {run.process for run in runs}
         busy = {run.path: run for run in runs if run.outcome == "running"}
-        # What a run whose ansible-playbook was stopped has left, and nobody will ask for any more.
+        # Results that a stopped ansible-playbook has left behind and nobody reads any more.
         self._litter = [run.note["result"] for run in runs if run.note is not None and run.path not in busy]
         for run in busy.values():
             if run.note is not None and run.note["arguments"] == self._fingerprint(run.note["salt"]):
@@ -121,7 +121,7 @@ class WatchedAction(ActionBase):
         return next(path for path in (f"{directory}/{name}" for name in names) if path not in busy)
 
     def _start(self, progress: str) -> Result:
-        """Begin the work apart from the connection."""
+        """Start the module detached from the connection; Ansible's answer."""
         task = self._task
         self._task = task.copy()
         self._task.async_val = self._limit
@@ -133,12 +133,12 @@ class WatchedAction(ActionBase):
         finally:
             self._task = task
 
-    def _look(self, job: Job, note: Result | None, wait: float) -> probe.Look:
+    def _probe(self, job: Job, note: Result | None, wait: float) -> probe.HostState:
         directory, name = os.path.split(job.progress)
         prepare = ""
         if note is not None:
             file = shlex.quote(job.progress + ".job")
-            # Never through a link that somebody else has put there.
+            # Never through a symbolic link that somebody else has put there.
             prepare = f"rm -f {file}; set -C; printf %s {shlex.quote(json.dumps(note))} > {file}; set +C\n"
         seen = self._ask(
             probe.command(shlex.quote(directory), shlex.quote(name), prepare=prepare, job=job.result, wait=wait)
@@ -146,7 +146,7 @@ class WatchedAction(ActionBase):
         seen.runs = [run for run in seen.runs if run.process not in self._former]
         return seen
 
-    def _ask(self, command: str) -> probe.Look:
+    def _ask(self, command: str) -> probe.HostState:
         answer = self._low_level_execute_command(command)
         if answer["rc"] != 0:
             raise AnsibleError(answer["stderr"].strip() or f"a command ended with {answer['rc']}")
@@ -168,7 +168,7 @@ class WatchedAction(ActionBase):
         return {"salt": salt, "arguments": self._fingerprint(salt)}
 
     def _fingerprint(self, salt: str) -> str:
-        """Tells the same task again from another one. Costly to try passwords on, which may be among the arguments."""
+        """Recognises the same task in a later run. Slow to compute, since passwords may be among the arguments."""
         text = json.dumps(self._task.args, sort_keys=True, default=str).encode()
         return hashlib.scrypt(text, salt=bytes.fromhex(salt), n=2**14, r=8, p=1).hex()
 

@@ -1,22 +1,22 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How fast a phase goes and how long it will take, from what was seen of it."""
+"""Rate and remaining time of a phase, from the progress seen so far."""
 
 from __future__ import annotations
 
 import bisect
 import typing as t
 
-# The rate is that of the last half of the phase, so that it follows the line and does not jump; from this much on.
+# The rate is that of the last half of the phase, at least of so many seconds: it follows the line without jumping.
 SHORTEST_WINDOW = 120.0
-SHORTEST_LOOK = 5.0  # seconds; before that nothing is said
+SHORTEST_LOOK = 5.0  # seconds before there is a forecast
 EIGHTHS = 8
 
 
 class Left(t.NamedTuple):
-    """Seconds to go: likely, and what they would be at the fastest and the slowest eighth of the time that counts.
+    """Remaining seconds: at the mean rate, and at those of the fastest and the slowest eighth of the window.
 
-    `longest` is None where the slowest eighth did not move at all.
+    `longest` is None if nothing moved in the slowest eighth.
     """
 
     likely: float
@@ -24,8 +24,8 @@ class Left(t.NamedTuple):
     longest: float | None
 
 
-class Pace:
-    """Of one phase: when how many bytes were done."""
+class Forecast:
+    """Collects when how many bytes of a phase were done; a new phase starts over."""
 
     def __init__(self) -> None:
         self._phase: tuple[str, float] = ("", 0.0)
@@ -33,7 +33,7 @@ class Pace:
         self._done: list[int] = []
 
     def see(self, state: t.Mapping[str, t.Any]) -> None:
-        """Take note of a progress file's content; times are those of the host that wrote it."""
+        """Take in the content of a progress file; its times are by the host's clock."""
         phase = (state["phase"], state["since"])
         if phase != self._phase:
             self._phase = phase
@@ -43,7 +43,7 @@ class Pace:
             self._done.append(state["done"])
 
     def rate(self) -> float | None:
-        """Bytes per second, None where too little was seen."""
+        """Bytes per second; None if the phase was seen for too short a time."""
         window = self._window()
         if window is None:
             return None
@@ -51,7 +51,7 @@ class Pace:
         return max(self._at(end) - self._at(begin), 0.0) / (end - begin)
 
     def left(self, total: int | None) -> Left | None:
-        """None where nobody can tell: the total is not known, too little was seen, or nothing moves."""
+        """Remaining time; None if the total is unknown, too little was seen, or nothing moves."""
         window, rate = self._window(), self.rate()
         if window is None or total is None or not rate:
             return None
@@ -71,7 +71,7 @@ class Pace:
         return max(first, last - max((last - first) / 2, SHORTEST_WINDOW)), last
 
     def _at(self, moment: float) -> float:
-        """Bytes done at a moment, on the line between what was seen before and after."""
+        """Bytes done at a moment, interpolated between the two nearest observations."""
         after = min(bisect.bisect_left(self._moments, moment), len(self._moments) - 1)
         if after == 0 or self._moments[after] <= moment:
             return float(self._done[after])

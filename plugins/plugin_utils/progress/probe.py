@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Look at a job and its progress on a host: one shell command, milliseconds, and no Python there."""
+"""Probe a job and its progress on a host: one shell command, milliseconds, no Python on the host."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import typing as t
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.json import Direction, get_module_decoder
 
-MARK = "boxlift-look"
-# A file of four lines for each run: its path, when the process of that number was born, the progress, the note.
+MARK = "boxlift-probe"
+# Prints four lines for each run: path, start time of the process with its number, progress, note.
 _SCRIPT = """umask 077
 d={directory}
 {prepare}{wait}echo {mark}
@@ -27,13 +27,13 @@ b=$(sed 's/.*) //' "/proc/$p/stat" 2>/dev/null | cut -d' ' -f20)
 printf '%s\\n' "$f" "born $b" "$s" "note $(cat "$f.job" 2>/dev/null)"
 done
 echo {mark}"""
-# What the job says, in one line: Ansible's own words while it runs, the module's result afterwards.
+# The job's file in one line: the state that Ansible's wrapper writes while it runs, then the module's result.
 _JOB = "cat {path} 2>/dev/null | tr '\\n' ' '"
-# Ansible's wrapper begins its file with this key and replaces it by the module's result, which never has it first.
+# The wrapper's state begins with this key; a module's result never does.
 _RUNNING = '{"started"'
 # A module's warnings come as Ansible's own objects.
 _AS_ANSIBLE = get_module_decoder("legacy", Direction.MODULE_TO_CONTROLLER)
-# Five times a second, so that the end is known when it comes, not at the next look.
+# Five times a second, so that the end of the job ends the probe.
 _WAIT = """n={times}
 while test $n -gt 0 && test "$(head -c {size} {path} 2>/dev/null)" = {running}; do sleep 0.2; n=$((n-1)); done
 """
@@ -50,27 +50,29 @@ class Run:
 
     @property
     def process(self) -> tuple[int, str]:
-        """Its number and the moment of its birth, which no other process of this host has."""
+        """Process number and start time; together they are unique on this host."""
         return self.state["pid"], self.state["born"]
 
     @property
     def outcome(self) -> str:
-        """`running`, `done`, `failed`, or `killed`: gone without a last word."""
+        """`running`, `done`, `failed`, or `killed`: the process is gone and its last state is `running`."""
         outcome: str = self.state["outcome"]
         return "killed" if outcome == "running" and not self.alive else outcome
 
 
 @dataclasses.dataclass
-class Look:
+class HostState:
+    """What one probe saw. `result` is that of a job that has ended."""
+
     directory: str
     now: float  # by the host's clock
     job: str  # `running`, `ended`, or `gone`
     runs: list[Run]
-    result: dict[str, t.Any] | None = None  # of the job that has ended
+    result: dict[str, t.Any] | None = None
 
 
 def default_directory(remote_tmp: str) -> str:
-    """For the shell: what root's runs use, else a folder of the user's own."""
+    """Shell expression for the directory of progress files: root's in /run, another user's below `remote_tmp`."""
     home, _slash, rest = remote_tmp.rstrip("/").partition("/")
     # A leading ~ or ~user is for the shell to replace.
     own = f"{home}/{shlex.quote(rest)}/boxlift" if home.startswith("~") else f"{shlex.quote(remote_tmp)}/boxlift"
@@ -78,9 +80,10 @@ def default_directory(remote_tmp: str) -> str:
 
 
 def command(directory: str, pattern: str = "*.json", *, prepare: str = "", job: str = "", wait: float = 0.0) -> str:
-    """`directory` and `pattern` are the shell's; `prepare` is done before, `job` is the path of the job's result.
+    """The shell command of a probe.
 
-    It waits so many seconds before it looks, but no longer than the job runs.
+    `directory` and `pattern` are shell expressions, `prepare` is run first, `job` is the path of the job's result. It
+    waits `wait` seconds, or until the job ends, and then looks.
     """
     waiting = ""
     if wait:
@@ -96,8 +99,8 @@ def command(directory: str, pattern: str = "*.json", *, prepare: str = "", job: 
     )
 
 
-def read(lines: t.Sequence[str]) -> Look:
-    """What the command wrote. Raises AnsibleError where it is not whole, as after a lost connection."""
+def read(lines: t.Sequence[str]) -> HostState:
+    """Parse the output of the command. Raises AnsibleError if it is cut off, as after a lost connection."""
     lines = [line.rstrip("\r") for line in lines]
     try:
         begin = lines.index(MARK)
@@ -107,7 +110,7 @@ def read(lines: t.Sequence[str]) -> Look:
         runs = [_run(*rest[at : at + 4]) for at in range(0, len(rest), 4)]
         state = _job(job[4:])
         result = json.loads(job[4:], cls=_AS_ANSIBLE) if state == "ended" else None
-        return Look(directory, float(now), state, [run for run in runs if run is not None], result)
+        return HostState(directory, float(now), state, [run for run in runs if run is not None], result)
     except (ValueError, TypeError) as error:
         raise AnsibleError("The host's answer is not whole.") from error
 

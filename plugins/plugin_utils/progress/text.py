@@ -1,24 +1,24 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A progress file in words. Only figures and names of phases: no path, no address, nothing that may be a secret."""
+"""Progress files as text. Figures and names of phases only: no path, no address, nothing that may be a secret."""
 
 from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.plugin_utils.progress.forecast import Left, Pace
+from ansible_collections.boxlift.portal.plugins.plugin_utils.progress.forecast import Forecast, Left
 from ansible_collections.boxlift.portal.plugins.plugin_utils.progress.probe import Run
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.chart import duration, size
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.page import grouped
 
 State = t.Mapping[str, t.Any]
-# Whoever waits wants to know when nothing was told for so many seconds.
+# Seconds without news after which the user is told.
 SILENCE = 300.0
 
 
-def at_work(state: State, pace: Pace) -> str:
+def at_work(state: State, forecast: Forecast) -> str:
     """One line: `fetch 41 %, 12.1 GiB of 29.4 GiB, 8.2 MiB/s, 123 of 300 parts, 2 damaged, about 35 min left (…)`."""
-    done, total, rate = state["done"], state["total"], pace.rate()
+    done, total, rate = state["done"], state["total"], forecast.rate()
     words = [state["phase"] or "starting"]
     if total:
         words = [f"{words[0]} {100 * min(done, total) // total} %", f"{size(done)} of {size(total)}"]
@@ -27,14 +27,14 @@ def at_work(state: State, pace: Pace) -> str:
     if rate is not None and done:
         words.append(f"{size(rate)}/s")
     words += [*counted(state)]
-    left = pace.left(total)
+    left = forecast.left(total)
     if left is not None:
-        words.append(remaining(left))
+        words.append(time_left(left))
     return ", ".join(words)
 
 
 def counted(state: State) -> t.Iterator[str]:
-    """Parts, files and rows, those that there are."""
+    """Parts, files and rows, as far as there are any."""
     parts = state["parts"]
     if parts["total"]:
         yield f"{parts['done']} of {parts['total']} parts"
@@ -48,8 +48,8 @@ def counted(state: State) -> t.Iterator[str]:
             yield f"{grouped(state[name])} {name}"
 
 
-def remaining(left: Left) -> str:
-    """`about 12 min left (10 min to 15 min)`; no more digits than anybody can believe."""
+def time_left(left: Left) -> str:
+    """`about 12 min left (10 min to 15 min)`, rounded to what a forecast is worth."""
     likely, shortest = rounded(left.likely), rounded(left.shortest)
     if left.longest is None:
         return f"about {likely} left or more"
@@ -65,7 +65,7 @@ def rounded(seconds: float) -> str:
 
 
 def summary(state: State) -> dict[str, t.Any]:
-    """What a task returns of its own time: the whole, and each phase."""
+    """For a task's result: seconds of the whole run; seconds, bytes and rate of each phase."""
     phases = [
         {
             "phase": name,
@@ -93,16 +93,16 @@ def ended(state: State) -> str:
 
 
 def status(run: Run, now: float) -> str:
-    """One run for somebody who comes by: what it does or did, how it ended, and how long ago."""
-    state, pace = run.state, Pace()
-    pace.see(state)
+    """One run in a line, for the playbook `status`: what it does or did, how it ended, and how long ago."""
+    state, forecast = run.state, Forecast()
+    forecast.see(state)
     silent = max(now - state["updated"], 0)
     if run.outcome == "running":
-        text = f"running for {duration(now - state['started'])}: {at_work(state, pace)}"
+        text = f"running for {duration(now - state['started'])}: {at_work(state, forecast)}"
         if silent >= SILENCE:
             text += f"; it has told nothing new for {duration(silent)}"
     elif run.outcome == "killed":
-        text = f"killed without a last word, heard {duration(silent)} ago at: {at_work(state, pace)}"
+        text = f"killed without a last word, heard {duration(silent)} ago at: {at_work(state, forecast)}"
     else:
         text = f"{ended(state)} ({duration(silent)} ago)"
         if state["message"]:

@@ -9,8 +9,8 @@ import typing as t
 import pytest
 from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.plugin_utils.progress.follow import Watch
-from ansible_collections.boxlift.portal.plugins.plugin_utils.progress.probe import Look, Run
+from ansible_collections.boxlift.portal.plugins.plugin_utils.progress.follow import Follower
+from ansible_collections.boxlift.portal.plugins.plugin_utils.progress.probe import HostState, Run
 from unit.plugins.plugin_utils.progress.progress_states import BEGIN, Told
 
 
@@ -29,8 +29,8 @@ class Host:
         self.result: dict[str, t.Any] = ways.get("result", {"changed": True, "msg": "fetched"})
         self.looks = 0
 
-    def watch(self, limit: float = 3600.0, terminal: bool = True) -> Watch:
-        return Watch(self.look, self.say, limit, terminal, clock=lambda: self.now, sleep=self.sleep)
+    def watch(self, limit: float = 3600.0, terminal: bool = True) -> Follower:
+        return Follower(self.look, self.say, limit, terminal, clock=lambda: self.now, sleep=self.sleep)
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -50,7 +50,7 @@ class Host:
         if self.lost and self.lost[0] <= self.now < self.lost[1]:
             raise AnsibleConnectionFailure("Connection timed out\nsecond line")
 
-    def look(self, wait: float) -> Look:
+    def look(self, wait: float) -> HostState:
         self.looks += 1
         self.reach()
         while wait > 0 and self.now < self.ends_at:
@@ -60,8 +60,8 @@ class Host:
         alive = self.now < min(self.ends_at, self.killed_at)
         runs = [Run("/run/boxlift/f.json", alive, self.told.state, None)] if self.tells else []
         if self.now < self.ends_at:
-            return Look("/run/boxlift", BEGIN + self.now, "running", runs)
-        return Look("/run/boxlift", BEGIN + self.now, "ended", runs, dict(self.result))
+            return HostState("/run/boxlift", BEGIN + self.now, "running", runs)
+        return HostState("/run/boxlift", BEGIN + self.now, "ended", runs, dict(self.result))
 
 
 def test_the_result_is_the_modules_own() -> None:
@@ -132,13 +132,13 @@ def test_a_restart_of_the_host_is_noticed() -> None:
     watch = host.watch()
     look = host.look
 
-    def after_the_restart(wait: float) -> Look:
+    def after_the_restart(wait: float) -> HostState:
         seen = look(wait)
         if host.now >= 80:
             seen.runs = []  # /run is empty, but the job's own file says that it runs
         return seen
 
-    watch._look = after_the_restart
+    watch._probe = after_the_restart
     with pytest.raises(BoxliftError, match="ended without a result"):
         watch.result()
     assert host.now < 130

@@ -18,7 +18,7 @@ import pytest
 from ansible.errors import AnsibleError
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.plugin_utils.progress.probe import (
-    Look,
+    HostState,
     command,
     default_directory,
     read,
@@ -38,7 +38,7 @@ def shell(text: str) -> list[str]:
     return subprocess.run(["/bin/sh", "-c", text], check=True, capture_output=True, text=True).stdout.splitlines()
 
 
-def looked(folder: Path, **more: t.Any) -> Look:
+def looked(folder: Path, **more: t.Any) -> HostState:
     return read(shell(command(shlex.quote(str(folder)), **more)))
 
 
@@ -76,7 +76,7 @@ def test_another_process_with_the_same_number_is_not_taken_for_it(tmp_path: Path
 
 def test_a_message_cannot_pass_for_the_number_of_the_process(tmp_path: Path) -> None:
     progress = Progress("backup_fetch", str(tmp_path / "backup_fetch.json"))
-    progress.close("failed", 'Not found: "pid": 1, \n boxlift-look')
+    progress.close("failed", 'Not found: "pid": 1, \n boxlift-probe')
     (run,) = looked(tmp_path).runs
     assert run.alive
     assert run.outcome == "failed"

@@ -5,15 +5,15 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.boxlift.portal.plugins.plugin_utils.progress.forecast import Left, Pace
+from ansible_collections.boxlift.portal.plugins.plugin_utils.progress.forecast import Forecast, Left
 from ansible_collections.boxlift.portal.plugins.plugin_utils.progress.probe import Run
 from ansible_collections.boxlift.portal.plugins.plugin_utils.progress.text import (
     at_work,
     ended,
-    remaining,
     rounded,
     status,
     summary,
+    time_left,
 )
 from unit.plugins.plugin_utils.progress.progress_states import Told
 
@@ -21,9 +21,9 @@ MIB, GIB = 2**20, 2**30
 
 
 def line(told: Told) -> str:
-    pace = Pace()
-    pace.see(told.state)
-    return at_work(told.state, pace)
+    forecast = Forecast()
+    forecast.see(told.state)
+    return at_work(told.state, forecast)
 
 
 def test_everything_in_one_line() -> None:
@@ -62,7 +62,7 @@ def test_never_more_than_the_whole() -> None:
     ],
 )
 def test_time_left_with_its_doubt(left: Left, text: str) -> None:
-    assert remaining(left) == text
+    assert time_left(left) == text
 
 
 @pytest.mark.parametrize(
