@@ -10,14 +10,20 @@ import re
 import typing as t
 from pathlib import Path
 
-from ansible_collections.boxlift.portal.plugins.modules import backup_restore
+from ansible_collections.boxlift.portal.plugins.module_utils.health.catalogue import all_checks
+from ansible_collections.boxlift.portal.plugins.modules import backup_restore, portal_health
 from lab.archive_writer import Entry, write_archive
 from lab.cloud.server import CloudServer
 from unit import walk
+from unit.plugins.module_utils.health.toy_portal import DOMAIN
+from unit.plugins.module_utils.health.toy_site import Authority, ToySite
 from unit.plugins.modules import conftest
 
 run_module = conftest.run_module
-PAGE = Path(__file__).parents[2] / "docs" / "architecture.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "architecture.md"
+PART = "The walk of a part, from socket to disk"
+CHECK = "The walk of a check, from playbook to report"
 
 
 def short(file: str) -> str:
@@ -42,7 +48,7 @@ def each_once(lanes: t.Iterable[list[str]]) -> list[list[str]]:
     seen: set[str] = set()
     found = []
     for lane in lanes:
-        found.append([file for file in lane if file not in seen])
+        found.append([file for file in dict.fromkeys(lane) if file not in seen])
         seen.update(lane)
     return found
 
@@ -67,5 +73,44 @@ def test_a_part_from_socket_to_disk(tmp_path: Path, tls: t.Any, run_module: t.An
     # With one part there is one thread that brings it and one that proves it; others find nothing to do.
     bringing, proving = sorted(sorted(lanes.values(), key=len)[-2:], key=lambda files: "restore/source.py" in files)
     found = each_once([bringing, proving, worker, task + fetch])
-    expected = stages("The walk of a part, from socket to disk")
+    expected = stages(PART)
     assert found == expected, differences(expected, found)
+
+
+def test_a_check_through_its_module(tmp_path: Path, run_module: t.Any) -> None:
+    """From outside, with one check that asks the portal for a page: no other is there to blur the walk."""
+    authority = Authority(tmp_path)
+    site = ToySite(authority.server_context(DOMAIN))
+    others = [name for name, check in all_checks().checks.items() if check.area == "web" and name != "web.answers"]
+    portal = {"base_url": f"https://{DOMAIN}:{site.tls.server_address[1]}", "address": "127.0.0.1"}
+    look = {"vantage": "outside", "areas": ["web"], "skip": others, "ca_path": str(authority.path)}
+    try:
+        with walk.Tracer(str(tmp_path / "walk")):
+            result = run_module(portal_health, **portal, **look)
+    finally:
+        site.close()
+    assert [finding["id"] for finding in result["findings"] if finding["status"] == "pass"] == ["web.answers"]
+    entered = [short(entry.file) for entry in walk.read(str(tmp_path / "walk"))]
+    expected, found = [stages(CHECK)[1]], each_once([entered])
+    assert found == expected, differences(expected, found)
+
+
+def names(text: str, file: str) -> bool:
+    """Whether the text of one file names another one: a role, a plugin or tasks in YAML, an import, a template."""
+    path = Path(file)
+    if path.parts[0] == "roles" and path.stem != "main":
+        return f"_tasks: {path.name}" in text
+    full = f"boxlift.portal.{path.parts[1] if path.parts[0] == 'roles' else path.stem}"
+    module = rf"_utils\.{re.escape('.'.join(path.parent.parts))}(\.{path.stem} import| import [\w, ]*\b{path.stem}\b)"
+    return bool(re.search(rf"{re.escape(full)}\b(?!\.)|{module}", text)) or f'"{path.name}"' in text
+
+
+def test_each_file_of_a_check_is_named_by_an_earlier_one() -> None:
+    """Only the first of each list stands for itself; a real run has proven the second list."""
+    said = ""
+    for number, stage in enumerate(stages(CHECK)):
+        for file in stage:
+            bases = (ROOT / base for base in ("", "plugins", "plugins/module_utils", "plugins/plugin_utils"))
+            text = next((base / file).read_text() for base in bases if (base / file).exists())
+            assert number == 1 or file == stage[0] or names(said, file), f"no file before {file} names it"
+            said += text
