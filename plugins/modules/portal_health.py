@@ -211,8 +211,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 from ansible_collections.boxlift.portal.plugins.module_utils.finding import FAIL_ON, Finding, summarize
 from ansible_collections.boxlift.portal.plugins.module_utils.health import runner, site_checks, users
 from ansible_collections.boxlift.portal.plugins.module_utils.health.catalogue import all_checks
-from ansible_collections.boxlift.portal.plugins.module_utils.health.client import HttpClient, direct
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
+from ansible_collections.boxlift.portal.plugins.module_utils.http.visitor import HttpClient, direct
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import PortalFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, Login, connect
 

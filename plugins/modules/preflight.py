@@ -222,9 +222,9 @@ summary:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.boxlift.portal.plugins.module_utils.download.client import Client
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.finding import summarize
+from ansible_collections.boxlift.portal.plugins.module_utils.http.client import Client
 from ansible_collections.boxlift.portal.plugins.module_utils.preflight.backup import trust
 from ansible_collections.boxlift.portal.plugins.module_utils.preflight.host import Host
 from ansible_collections.boxlift.portal.plugins.module_utils.preflight.run import Wish, run

@@ -36,7 +36,7 @@ PASSWORD = "bench"
 LIBRARY = "ansible_collections.boxlift.portal.plugins.module_utils"
 FETCH = f"""
 import json, pickle, sys
-from {LIBRARY}.download.client import Client, tls_context
+from {LIBRARY}.http.client import Client, tls_context
 from {LIBRARY}.download.fetch import Fetch, Request
 from {LIBRARY}.download.bandwidth import Pace
 url, dest, password, authority, known = sys.argv[1:]

@@ -26,7 +26,7 @@ SECONDS = 20.0  # that the download takes
 CONNECTIONS = 4
 SCRIPT = f"""
 import json, sys, time
-from {LIBRARY}.download.client import Client, tls_context
+from {LIBRARY}.http.client import Client, tls_context
 from {LIBRARY}.download.fetch import Fetch, Request as FetchRequest
 from {LIBRARY}.download.bandwidth import Pace
 from {LIBRARY}.restore.database import StagedDatabase

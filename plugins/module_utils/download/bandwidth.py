@@ -9,8 +9,8 @@ import threading
 import time
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.download.response import READ_SIZE
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.http.response import READ_SIZE
 
 _TIME = re.compile(r"^([01]?\d|2[0-3]):([0-5]\d)$")
 

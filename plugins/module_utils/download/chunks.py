@@ -8,7 +8,7 @@ import http.client
 import time
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.download.response import Interrupted
+from ansible_collections.boxlift.portal.plugins.module_utils.http.response import Interrupted
 
 SMALLEST_READ = 4096
 

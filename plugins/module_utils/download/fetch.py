@@ -16,7 +16,6 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.report impo
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import scan_part
 from ansible_collections.boxlift.portal.plugins.module_utils.download.account import Account
 from ansible_collections.boxlift.portal.plugins.module_utils.download.bandwidth import Pace
-from ansible_collections.boxlift.portal.plugins.module_utils.download.client import Client
 from ansible_collections.boxlift.portal.plugins.module_utils.download.failures import damaged_at_source
 from ansible_collections.boxlift.portal.plugins.module_utils.download.placing import Placing
 from ansible_collections.boxlift.portal.plugins.module_utils.download.proof import Prove, Prover
@@ -25,6 +24,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.download.sources im
 from ansible_collections.boxlift.portal.plugins.module_utils.download.state import FetchState
 from ansible_collections.boxlift.portal.plugins.module_utils.download.threads import Work
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.http.client import Client
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.state import Lock
 from ansible_collections.boxlift.portal.plugins.module_utils.workers import processors

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.download.response import (
+from ansible_collections.boxlift.portal.plugins.module_utils.http.response import (
     READ_SIZE,
     Body,
     Interrupted,

@@ -11,9 +11,9 @@ import urllib.parse
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import split_name
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.sums import expected_sums
 from ansible_collections.boxlift.portal.plugins.module_utils.download.bandwidth import Pace, Window
-from ansible_collections.boxlift.portal.plugins.module_utils.download.client import Client, tls_context
 from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Fetch, Request
 from ansible_collections.boxlift.portal.plugins.module_utils.download.proof import Prove
+from ansible_collections.boxlift.portal.plugins.module_utils.http.client import Client, tls_context
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 
 FETCH_OPTIONS: dict[str, t.Any] = {

@@ -9,8 +9,8 @@ import os
 import threading
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.download.response import UNKNOWN
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.http.response import UNKNOWN
 from ansible_collections.boxlift.portal.plugins.module_utils.state import read_json, write_json
 
 SEGMENT = 4 * 1024 * 1024

@@ -9,8 +9,8 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.download.failures import expired, unreachable
 from ansible_collections.boxlift.portal.plugins.module_utils.download.partial import Partial
-from ansible_collections.boxlift.portal.plugins.module_utils.download.response import Interrupted, Refused, Unusable
 from ansible_collections.boxlift.portal.plugins.module_utils.download.sources import Source, Sources
+from ansible_collections.boxlift.portal.plugins.module_utils.http.response import Interrupted, Refused, Unusable
 
 TRIES = 8
 LONGEST_WAIT = 900.0

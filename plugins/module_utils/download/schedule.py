@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
 from ansible_collections.boxlift.portal.plugins.module_utils.download.partial import Partial
-from ansible_collections.boxlift.portal.plugins.module_utils.download.response import UNKNOWN
+from ansible_collections.boxlift.portal.plugins.module_utils.http.response import UNKNOWN
 
 # A part is new (nothing asked yet), probed (its first segment is on its way), open (segments are handed out), whole
 # (all of it is here, to be proven), damaged (to be repaired), placed (proven, under its own name), or absent (no source

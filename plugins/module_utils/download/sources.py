@@ -11,10 +11,10 @@ import typing as t
 import urllib.parse
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import split_name
-from ansible_collections.boxlift.portal.plugins.module_utils.download.client import Client
 from ansible_collections.boxlift.portal.plugins.module_utils.download.local import get_file
-from ansible_collections.boxlift.portal.plugins.module_utils.download.response import Body
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.http.client import Client
+from ansible_collections.boxlift.portal.plugins.module_utils.http.response import Body
 
 
 @dataclasses.dataclass(eq=False)

@@ -12,16 +12,16 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault impor
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import Kind
 from ansible_collections.boxlift.portal.plugins.module_utils.download.bandwidth import Pace
 from ansible_collections.boxlift.portal.plugins.module_utils.download.partial import Partial
-from ansible_collections.boxlift.portal.plugins.module_utils.download.response import (
+from ansible_collections.boxlift.portal.plugins.module_utils.download.retry import Asking, Rebuilt, Stopped
+from ansible_collections.boxlift.portal.plugins.module_utils.download.sources import Source, Sources
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.http.response import (
     UNKNOWN,
     Body,
     Interrupted,
     Refused,
     Unusable,
 )
-from ansible_collections.boxlift.portal.plugins.module_utils.download.retry import Asking, Rebuilt, Stopped
-from ansible_collections.boxlift.portal.plugins.module_utils.download.sources import Source, Sources
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 
 
 class Compared(t.NamedTuple):

@@ -11,9 +11,9 @@ import typing as t
 import urllib.parse
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.health.client import Connector, HttpClient
 from ansible_collections.boxlift.portal.plugins.module_utils.health.connections import Connections
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import CannotLook, DoesNotApply
+from ansible_collections.boxlift.portal.plugins.module_utils.http.visitor import Connector, HttpClient
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import PortalFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.login import portal_login
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.values import Value

@@ -19,7 +19,7 @@ import typing as t
 import urllib.parse
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.health.client import AGENT
+from ansible_collections.boxlift.portal.plugins.module_utils.http.visitor import AGENT
 
 Clock = t.Callable[[], float]
 ANSWER_SECONDS = 5.0

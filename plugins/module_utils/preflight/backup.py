@@ -23,8 +23,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts impor
     part_name,
     split_name,
 )
-from ansible_collections.boxlift.portal.plugins.module_utils.download.client import Body, Interrupted, Refused, Unusable
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.http.client import Body, Interrupted, Refused, Unusable
 
 HEAD = 37
 _EXPIRED = (401, 403, 410)
@@ -36,7 +36,7 @@ class CannotTell(BoxliftError):
 
 
 class Source(t.Protocol):
-    """What is needed of download.client.Client."""
+    """What is needed of http.client.Client."""
 
     def get(self, url: str) -> Body: ...
 

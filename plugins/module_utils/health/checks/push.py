@@ -13,7 +13,6 @@ import typing as t
 import urllib.parse
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.health.client import Unreachable
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context, some
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import (
     ANYWHERE,
@@ -34,6 +33,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.push_channel
     with_channel,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import check
+from ansible_collections.boxlift.portal.plugins.module_utils.http.visitor import Unreachable
 
 COST = (
     "without it the messenger has no paper clip (files cannot be sent), telephony card, video calls, live comments, "

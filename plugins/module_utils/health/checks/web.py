@@ -7,7 +7,6 @@ from __future__ import annotations
 import time
 from urllib.parse import urlsplit
 
-from ansible_collections.boxlift.portal.plugins.module_utils.health.client import Unreachable
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context, some
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import (
     ANYWHERE,
@@ -18,6 +17,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.model import
     warned,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import check
+from ansible_collections.boxlift.portal.plugins.module_utils.http.visitor import Unreachable
 
 RENEW_DAYS = 30
 MEGABYTE = 1024 * 1024

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.download.bandwidth import Pace
-from ansible_collections.boxlift.portal.plugins.module_utils.download.client import Client, tls_context
 from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Fetch, Request
+from ansible_collections.boxlift.portal.plugins.module_utils.http.client import Client, tls_context
 from lab.archive_writer import Entry, write_archive
 from lab.cloud.faults import Fault
 from lab.cloud.server import CloudServer, Served

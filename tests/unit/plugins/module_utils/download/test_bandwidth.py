@@ -8,8 +8,8 @@ import time
 
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.download.bandwidth import Pace, Window
-from ansible_collections.boxlift.portal.plugins.module_utils.download.response import READ_SIZE
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.http.response import READ_SIZE
 
 from .conftest import Lab
 

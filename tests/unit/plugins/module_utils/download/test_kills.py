@@ -24,7 +24,7 @@ CONNECTIONS = 4
 SCRIPT = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
-from ansible_collections.boxlift.portal.plugins.module_utils.download.client import Client, tls_context
+from ansible_collections.boxlift.portal.plugins.module_utils.http.client import Client, tls_context
 from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Fetch, Request
 from ansible_collections.boxlift.portal.plugins.module_utils.download.bandwidth import Pace
 url, dest, password, authority, connections, segment = sys.argv[2:]

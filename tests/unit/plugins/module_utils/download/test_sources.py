@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.download.local import get_file
-from ansible_collections.boxlift.portal.plugins.module_utils.download.response import Refused
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.http.response import Refused
 from lab.cloud.faults import Fault
 
 from .conftest import SEGMENT, Lab, of_part

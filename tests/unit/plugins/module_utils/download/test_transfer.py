@@ -14,8 +14,8 @@ import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import kind_of
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, scan_file
 from ansible_collections.boxlift.portal.plugins.module_utils.download import chunks, threads
-from ansible_collections.boxlift.portal.plugins.module_utils.download.response import READ_SIZE
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.http.response import READ_SIZE
 from lab.cloud.faults import Fault
 from lab.cloud.server import HTML_PAGE
 

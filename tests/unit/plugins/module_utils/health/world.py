@@ -14,8 +14,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.finding import Find
 from ansible_collections.boxlift.portal.plugins.module_utils.health import php, runner
 from ansible_collections.boxlift.portal.plugins.module_utils.health.catalogue import all_checks
 from ansible_collections.boxlift.portal.plugins.module_utils.health.checks import environment
-from ansible_collections.boxlift.portal.plugins.module_utils.health.client import HttpClient
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
+from ansible_collections.boxlift.portal.plugins.module_utils.http.visitor import HttpClient
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import connect
 from unit.plugins.module_utils.health.toy_portal import DOMAIN, ToyPortal
 from unit.plugins.module_utils.health.toy_site import Authority, ToySite

@@ -12,8 +12,8 @@ import urllib.parse
 from pathlib import Path
 
 import pytest
-from ansible_collections.boxlift.portal.plugins.module_utils.download.client import Body, Interrupted, Refused, Unusable
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.http.client import Body, Interrupted, Refused, Unusable
 from ansible_collections.boxlift.portal.plugins.module_utils.preflight import backup
 from lab.archive_writer import Entry, write_archive
 

@@ -7,7 +7,7 @@ import typing as t
 
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.health.client import (
+from ansible_collections.boxlift.portal.plugins.module_utils.http.visitor import (
     Certificate,
     HttpClient,
     Unreachable,

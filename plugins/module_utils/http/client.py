@@ -16,8 +16,9 @@ import typing as t
 import urllib.parse
 
 from ansible_collections.boxlift.portal.plugins.module_utils.download.chunks import AnswerStream, said
-from ansible_collections.boxlift.portal.plugins.module_utils.download.proxy import connection_to
-from ansible_collections.boxlift.portal.plugins.module_utils.download.response import (
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.http.proxy import connection_to
+from ansible_collections.boxlift.portal.plugins.module_utils.http.response import (
     READ_SIZE,
     UNKNOWN,
     Body,
@@ -25,7 +26,6 @@ from ansible_collections.boxlift.portal.plugins.module_utils.download.response i
     Refused,
     Unusable,
 )
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 
 __all__ = ("READ_SIZE", "UNKNOWN", "Body", "Client", "Interrupted", "Refused", "Unusable", "tls_context")
 
