@@ -10,6 +10,7 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.finding import WORST_FIRST
 from ansible_collections.boxlift.portal.plugins.module_utils.health.merge import merge
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import Journal, Run, Step
+from ansible_collections.boxlift.portal.plugins.plugin_utils.report.chart import joined
 
 VERSION = 1
 BACKUP_MODULES, HEALTH_MODULES = ("backup_fetch", "backup_verify"), ("portal_health",)
@@ -22,8 +23,9 @@ TIMELINES = (
 FINDING_FIELDS = ("id", "area", "status", "observed", "before", "expected", "remedy", "owner", "reference")
 STEP_STATUSES = ("ok", "changed", "failed", "unreachable", "skipped")
 SLOWEST = 10
-FEW_STEPS = 12  # so few are shown one by one
-LONG_STEP, LONG_SHARE = 60.0, 0.05  # a task is long from a minute on, if it took a twentieth of its run
+FEW_STEPS = 12  # a run of at most so many steps shows each of them
+NEAR = 1.0  # seconds between two steps that are drawn as one bar
+LONG_STEP, LONG_SHARE = 60.0, 0.05  # a task is long if it took a minute and a twentieth of its run
 
 Data = dict[str, t.Any]
 
@@ -243,21 +245,10 @@ def groups_of(run: Run) -> list[Data]:
         group["statuses"].append(step.status)
         group["spans"].append([step.start - run.start, step.end - run.start])
     for group in groups.values():
-        group["spans"] = joined(group["spans"])
+        group["spans"] = [[round(start, 3), round(end, 3)] for start, end in joined(group["spans"], NEAR)]
         group["seconds"] = round(sum(end - start for start, end in group["spans"]), 3)
         group["statuses"] = count(group["statuses"], ())
     return list(groups.values())
-
-
-def joined(spans: list[list[float]], gap: float = 1.0) -> list[list[float]]:
-    """Spans that overlap or nearly touch, as one."""
-    out: list[list[float]] = []
-    for start, end in sorted(spans):
-        if out and start <= out[-1][1] + gap:
-            out[-1][1] = max(out[-1][1], end)
-        else:
-            out.append([start, end])
-    return [[round(start, 3), round(end, 3)] for start, end in out]
 
 
 def step_of(step: Step) -> Data:

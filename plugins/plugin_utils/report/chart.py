@@ -85,6 +85,17 @@ def level_of(statuses: t.Mapping[str, int]) -> str:
     return "changed" if statuses.get("changed") else "ok"
 
 
+def joined(spans: t.Iterable[list[float]], gap: float = 0.0) -> list[list[float]]:
+    """Spans in order; those that overlap, or are at most `gap` apart, as one."""
+    out: list[list[float]] = []
+    for begin, end in sorted(spans):
+        if out and begin <= out[-1][1] + gap:
+            out[-1][1] = max(out[-1][1], end)
+        else:
+            out.append([begin, end])
+    return out
+
+
 def ticks(seconds: float, most: int = 8) -> list[float]:
     step = next((tick for tick in _TICKS if seconds / tick <= most), _TICKS[-1])
     return [float(at) for at in range(0, int(seconds) + 1, step)]

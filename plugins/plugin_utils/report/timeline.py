@@ -14,12 +14,12 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.report.chart import
     VALUE,
     WIDTH,
     duration,
+    joined,
     shortened,
     ticks,
 )
 
 Data = dict[str, t.Any]
-Span = list[float]
 KINDS = ("fetched", "proven", "placed")
 LINES = 20  # of one chart; a page shall show the whole run at a glance
 LANE = 6  # the three lie one above the other, so that what happens at the same time can be seen
@@ -105,14 +105,3 @@ def row_of(row: Data, y: float, scale: float) -> Data:
             for begin, end in spans
         ],
     }
-
-
-def joined(spans: t.Iterable[Span]) -> list[Span]:
-    """Spans that overlap or touch, as one."""
-    out: list[Span] = []
-    for begin, end in sorted(spans):
-        if out and begin <= out[-1][1]:
-            out[-1][1] = max(out[-1][1], end)
-        else:
-            out.append([begin, end])
-    return out

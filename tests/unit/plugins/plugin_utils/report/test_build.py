@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import read
-from ansible_collections.boxlift.portal.plugins.plugin_utils.report.build import build, groups_of, joined
+from ansible_collections.boxlift.portal.plugins.plugin_utils.report.build import build, groups_of
 from unit.plugins.plugin_utils.sample_journal import FINDINGS, VOLUMES, Writer, finding, write
 
 INTACT = [{"name": "b.tar", "status": "intact", "size": 5}]
@@ -273,10 +273,6 @@ def test_tasks_are_gathered_by_role_and_long_ones_stand_alone(out: Writer) -> No
     ]
     assert groups[0]["seconds"] == 20
     assert len(groups[0]["spans"]) == 10
-
-
-def test_spans_that_touch_become_one() -> None:
-    assert joined([[5.0, 6.0], [0.0, 1.0], [1.5, 3.0], [2.0, 2.5]]) == [[0.0, 3.0], [5.0, 6.0]]
 
 
 def test_an_empty_journal_makes_a_report_too(out: Writer) -> None:

@@ -12,6 +12,7 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.report.chart import
     WIDTH,
     chart,
     duration,
+    joined,
     size,
     ticks,
 )
@@ -89,3 +90,8 @@ def test_many_groups_stay_readable_and_lose_nothing() -> None:
     assert rows[-1]["label"] == f"{300 - ROWS + 1} shorter steps"
     assert rows[-1]["level"] == "bad"
     assert len(rows[-1]["bars"]) == 300 - ROWS + 1
+
+
+def test_spans_that_touch_become_one() -> None:
+    assert joined([[3, 4], [0, 2], [1, 3], [6, 7]]) == [[0, 4], [6, 7]]
+    assert joined([[5.0, 6.0], [0.0, 1.0], [1.5, 3.0], [2.0, 2.5]], 1.0) == [[0.0, 3.0], [5.0, 6.0]]

@@ -11,7 +11,7 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader impo
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report import page
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.build import build
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.chart import LABEL, VALUE, WIDTH
-from ansible_collections.boxlift.portal.plugins.plugin_utils.report.timeline import LINES, drawn, joined
+from ansible_collections.boxlift.portal.plugins.plugin_utils.report.timeline import LINES, drawn
 from unit.plugins.plugin_utils.sample_journal import PARTS, TABLES, Writer, write
 
 
@@ -82,10 +82,6 @@ def test_a_moment_can_be_seen() -> None:
 
 def test_nothing_done_is_nothing_drawn() -> None:
     assert drawn(line([], [])) == []
-
-
-def test_spans_that_overlap_are_one() -> None:
-    assert joined([[3, 4], [0, 2], [1, 3], [6, 7]]) == [[0, 4], [6, 7]]
 
 
 def test_the_page_shows_the_last_run_of_each_module_that_did_something(tmp_path: Path) -> None:
