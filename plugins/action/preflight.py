@@ -44,7 +44,7 @@ class ActionModule(ActionBase):
         raise AnsibleActionFail(f"preflight has no step {step!r}. Steps are host, inventory and verdict.")
 
     def _module(self, options: Data) -> Data:
-        """As Ansible runs any module, with these options."""
+        """Run the module on the host, with these options."""
         apart = bool(self._task.async_val) and not self._connection.has_native_async
         result: Data = self._execute_module(module_args=options, task_vars=self._vars, wrap_async=apart)
         if not apart:
@@ -79,7 +79,7 @@ class _Variables:
         try:
             return self._action._templar.template(variables[name]) if name in variables else None
         except AnsibleUndefinedVariable:
-            return None  # it names another one that is not set, such as that of a vault which is not there
+            return None  # it refers to a variable that is not set, such as one of a missing vault
 
     def is_file(self, path: str) -> bool:
         try:

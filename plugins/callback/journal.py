@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Callback boxlift.portal.journal: what happened, line by line, so that a report and a plan can be made of it."""
+"""Callback boxlift.portal.journal: writes down every event of a run, one JSON object per line."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.redact impo
 VERSION = 1
 COLLECTION = "boxlift.portal."
 
-# What is kept of the results of the collection's own modules. Nothing else of a result is written, only its message.
+# Values kept of the results of the collection's own modules; of all other results only the message is written.
 KEPT: dict[str, tuple[str, ...]] = {
     "backup_fetch": (
         *("intact", "volumes", "bytes_fetched", "bytes_refetched", "repairs", "findings", "timeline", "progress"),
@@ -70,18 +70,18 @@ KEPT: dict[str, tuple[str, ...]] = {
     "preflight": ("findings",),
 }
 
-# Fields that carry what people or programs wrote, where a secret may hide. The others are this plugin's own words.
+# Fields with text of people or programs, which may hold a secret. The others are this plugin's own.
 FREE_TEXT = ("name", "play", "message", "warnings", "results")
 
 
 def own_module(action: str) -> str:
-    """The name of one of the modules in KEPT, or nothing for any other action."""
+    """The module's name if it is in KEPT, else an empty text."""
     name = action[len(COLLECTION) :] if action.startswith(COLLECTION) else action
     return name if name in KEPT else ""
 
 
 def iso(moment: float) -> str:
-    """UTC with milliseconds, as every time in a journal."""
+    """A time in the journal's format: UTC with milliseconds."""
     stamp = datetime.datetime.fromtimestamp(moment, tz=datetime.timezone.utc)
     return stamp.strftime("%Y-%m-%dT%H:%M:%S.") + f"{stamp.microsecond // 1000:03d}Z"
 
@@ -117,7 +117,7 @@ class CallbackModule(CallbackBase):
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         size = os.fstat(self._descriptor).st_size
         if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
-            # A run that was killed while it wrote left half a line; the next line must not continue it.
+            # A killed run may have left half a line; the next line must not continue it.
             os.write(self._descriptor, b"\n")
 
     def _write(self, event: str, **fields: t.Any) -> None:
@@ -135,18 +135,18 @@ class CallbackModule(CallbackBase):
             self._give_up(error)
 
     def _give_up(self, error: OSError) -> None:
-        """Say once that there is no journal; the move itself must not fail for it."""
+        """Warn once and stop writing: the move must not fail for its journal."""
         self._display.warning(
             f"The journal {self._path} cannot be written: {error.strerror}. The playbook goes on, but its steps are "
             "not recorded from here on. Make room, or name a writable file in BOXLIFT_JOURNAL."
         )
         if self._descriptor is not None:
-            with contextlib.suppress(OSError):  # the first error was told
+            with contextlib.suppress(OSError):  # the first error was reported
                 os.close(self._descriptor)
         self._descriptor = None
         self.disabled = True
 
-    # -- what Ansible tells
+    # -- events of Ansible
 
     def v2_playbook_on_start(self, playbook: t.Any) -> None:
         self._began = time.time()
@@ -191,7 +191,7 @@ class CallbackModule(CallbackBase):
         return self._play.get_name().strip() if self._play is not None else ""
 
     def _learn(self, host: t.Any) -> None:
-        """Secrets among the host's variables, and the site's name, once per play."""
+        """Learn the secrets among the host's variables, and write the site's domain; once per play and host."""
         key = (host.get_name(), self._play._uuid)
         if key not in self._learned:
             self._learned.add(key)
@@ -228,12 +228,12 @@ class CallbackModule(CallbackBase):
 
     @staticmethod
     def _hidden(result: t.Any) -> bool:
-        """Whether no_log forbids to write anything of the result."""
+        """Whether the result is hidden by no_log."""
         return bool(result.task.no_log or result.result.get("_ansible_no_log") or "censored" in result.result)
 
     @staticmethod
     def _of_result(action: str, data: t.Mapping[str, t.Any], status: str) -> dict[str, t.Any]:
-        """Message, warnings and the kept values of a result that may be written."""
+        """Message, warnings and kept values of a result that is not hidden."""
         items = [item for item in data.get("results") or [] if isinstance(item, t.Mapping)]
         items = [item for item in items if "censored" not in item and not item.get("_ansible_no_log")]
         record: dict[str, t.Any] = {}
@@ -256,12 +256,12 @@ class CallbackModule(CallbackBase):
 
 
 def written_name(task: t.Any) -> str:
-    """The task's name as its author wrote it, before a variable, which may be a secret, took its place."""
+    """The task's name before templating, since a variable in it may be a secret."""
     return str((task.get_ds() or {}).get("name") or task.action).strip()
 
 
 def message_of(data: t.Mapping[str, t.Any]) -> str:
-    """What a failed task said: its message and the end of what its command wrote."""
+    """A failed task's message, and the last 2000 characters of its standard error."""
     parts = [str(data.get("msg") or "")]
     stderr = str(data.get("stderr") or "").strip()
     if stderr and stderr not in parts[0]:

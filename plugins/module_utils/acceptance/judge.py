@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Figures of a host against their thresholds: a finding for each, and none passes without a figure."""
+"""Compares a host's figures with the thresholds: a finding for each, `unknown` where there is no figure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WEB = "Settle the other findings first; then raise web_php_processes, and look 
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """What a figure means, and what to do where it is not good enough."""
+    """The meaning of a figure, and the remedy if it is not good enough."""
 
     what: str
     unit: str
@@ -49,7 +49,7 @@ AREAS = tuple(dict.fromkeys(kind.partition(".")[0] for kind in KINDS))
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """One figure, or the reason why there is none."""
+    """One figure, or the reason for its absence; `place` is the directory for figures of disks."""
 
     kind: str
     value: float | None
@@ -64,7 +64,7 @@ class Measured:
 
 @dataclasses.dataclass(frozen=True)
 class Threshold:
-    """From `warn` on it is worth a look, from `fail` on the host is not accepted."""
+    """Beyond `warn` a figure is a warning, beyond `fail` the host is not accepted."""
 
     warn: float
     fail: float
@@ -75,12 +75,12 @@ def kinds_of(area: str) -> list[str]:
 
 
 def passed_over(areas: t.Iterable[str], reason: str) -> list[Finding]:
-    """For when nothing may be measured."""
+    """Findings `skip` for every figure of the areas."""
     return [Finding(kind, area, "skip", f"not measured: {reason}") for area in areas for kind in kinds_of(area)]
 
 
 def thresholds_from(given: t.Mapping[str, t.Any], areas: t.Iterable[str]) -> dict[str, Threshold]:
-    """What the inventory says, refused where it is no pair of numbers or the wrong way round."""
+    """The inventory's thresholds. Raises BoxliftError if one is no pair of numbers, or in the wrong order."""
     found = {}
     for name in [kind for area in areas for kind in kinds_of(area)]:
         variable = f"acceptance_{name.replace('.', '_')}"

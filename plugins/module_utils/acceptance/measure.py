@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measures a host: processor, disks, database, PHP and a short load over HTTP. What it makes, it removes again."""
+"""Measures a host: processor, disks, database, PHP and a short HTTP load. Files and tables it makes are removed."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ echo json_encode(['acceptance' => $names]);
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """What of the host is measured."""
+    """What is measured, and for how long."""
 
     directories: t.Sequence[str]
     document_root: str
@@ -59,7 +59,7 @@ class Place:
 
 @dataclasses.dataclass(frozen=True)
 class Host:
-    """How the host is asked. `fetch` gives status and text of a path under the portal's name on this host."""
+    """Access to the host. `fetch` returns status and text of a path under the portal's name on this host."""
 
     run: Run
     clock: t.Callable[[], float]
@@ -69,7 +69,7 @@ class Host:
 
 
 def measure(host: Host, place: Place, areas: t.Sequence[str]) -> list[Measured]:
-    """Every figure of the areas, or the reason why it could not be had."""
+    """Every figure of the areas, or the reason for its absence. Raises BoxliftError for an unknown area."""
     unknown = [area for area in areas if area not in AREAS]
     if unknown or not areas:
         raise BoxliftError(f"areas holds {', '.join(unknown) or 'nothing'}.", f"Known are {', '.join(AREAS)}.")
@@ -96,7 +96,7 @@ def attempt(area: str, work: t.Callable[[], dict[str, float]], where: str = "") 
 
 
 def one_for_each_disk(directories: t.Sequence[str]) -> list[str]:
-    """The first directory on each file system; one that is not there stands for itself, and its finding says so."""
+    """The first directory on each file system; a missing one is kept, so that its finding says that it is missing."""
     first: dict[t.Any, str] = {}
     for directory in directories:
         first.setdefault(os.stat(directory).st_dev if os.path.isdir(directory) else directory, directory)
@@ -129,9 +129,9 @@ def disk(host: Host, place: Place, directory: str) -> dict[str, float]:
             f"{directory} has {free // MIB} MiB free, and {needed // MIB} are wanted.",
             "Make room, or lower acceptance_disk_mb.",
         )
-    for left in glob.glob(f"{glob.escape(directory)}/.boxlift-acceptance-*"):  # by a run that was killed
+    for left in glob.glob(f"{glob.escape(directory)}/.boxlift-acceptance-*"):  # of a killed run
         shutil.rmtree(left)
-    # Beginning with a dot, so that no web server shows it.
+    # The dot keeps web servers from showing it.
     folder = tempfile.mkdtemp(prefix=".boxlift-acceptance-", dir=directory)
     try:
         job = ["--name=acceptance", f"--filename={folder}/data", f"--size={place.disk_mib}M", "--time_based"]
@@ -139,7 +139,7 @@ def disk(host: Host, place: Place, directory: str) -> dict[str, float]:
         fast = ["--direct=1", "--ioengine=libaio"]
         writing = _fio(host, [*job, *fast, "--rw=write", "--bs=1M", "--iodepth=4"], "write")
         reading = _fio(host, [*job, *fast, "--rw=randread", "--bs=4k", "--iodepth=16"], "read")
-        # Each write waits until the disk has it, as the database's log does.
+        # Each write waits for the disk, as the database's log does.
         durable = _fio(host, [*job, "--ioengine=psync", "--sync=dsync", "--rw=randwrite", "--bs=4k"], "write")
     finally:
         shutil.rmtree(folder)
@@ -153,7 +153,7 @@ def disk(host: Host, place: Place, directory: str) -> dict[str, float]:
 def database(host: Host, place: Place) -> dict[str, float]:
     connection = host.connect()
     with contextlib.closing(connection):
-        # One may be left of a run that was killed.
+        # A killed run may have left one.
         execute(connection, f"DROP DATABASE IF EXISTS {SCRATCH}")
         execute(connection, f"CREATE DATABASE {SCRATCH}")
         try:
@@ -191,9 +191,9 @@ def php(host: Host, place: Place) -> dict[str, float]:
 
 
 def http(host: Host, place: Place) -> dict[str, float]:
-    for left in glob.glob(f"{glob.escape(place.document_root)}/boxlift-acceptance-*.php"):  # by a run that was killed
+    for left in glob.glob(f"{glob.escape(place.document_root)}/boxlift-acceptance-*.php"):  # of a killed run
         os.unlink(left)
-    # Nobody can guess the name while it is there.
+    # The name cannot be guessed while the page exists.
     name = f"boxlift-acceptance-{secrets.token_hex(16)}.php"
     path = os.path.join(place.document_root, name)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
@@ -208,7 +208,7 @@ def http(host: Host, place: Place) -> dict[str, float]:
                 "Build the web server first (role web); its error.log says what is wrong.",
             )
         command = ["wrk", "--latency", "-t2", f"-c{CONNECTIONS}", f"-d{max(1, round(place.seconds))}s"]
-        # With its number, since wrk looks for a port's name in /etc/services, which a small host does not have.
+        # With the port's number: wrk looks a missing one up in /etc/services, which a small host does not have.
         url = f"https://127.0.0.1:443/{name}"
         code, output, errors = host.run([*command, "-H", f"Host: {place.domain}", url])
     finally:
@@ -227,7 +227,7 @@ def _fio(host: Host, options: t.Sequence[str], direction: str) -> t.Any:
 
 
 def _rate(host: Host, seconds: float, work: t.Callable[[], t.Any]) -> float:
-    """How often in a second."""
+    """Calls of `work` per second."""
     begin = host.clock()
     count = 0
     while host.clock() < begin + seconds:
@@ -237,20 +237,20 @@ def _rate(host: Host, seconds: float, work: t.Callable[[], t.Any]) -> float:
 
 
 def _compressed(host: Host, text: bytes, threads: int, seconds: float) -> float:
-    """MiB in a second by all threads; zlib lets them run at the same time."""
+    """MiB per second compressed by all threads together; zlib releases the interpreter's lock."""
     with concurrent.futures.ThreadPoolExecutor(threads) as pool:
         rates = list(pool.map(lambda _n: _rate(host, seconds, lambda: zlib.compress(text, 6)), range(threads)))
     return sum(rates) * len(text) / MIB
 
 
 def _text() -> bytes:
-    """The same on every host, as compressible as pages are."""
+    """A text that is the same on every host, and as compressible as web pages."""
     dice = random.Random(1)
     words = ["".join(dice.choices("abcdefghijklmnopqrstuvwxyz", k=dice.randint(2, 9))) for _word in range(2000)]
     return " ".join(dice.choices(words, k=60000)).encode()
 
 
 def _ticks(path: str) -> list[int]:
-    """user nice system idle iowait irq softirq steal, of all cores."""
+    """Ticks of all cores: user, nice, system, idle, iowait, irq, softirq, steal."""
     with open(path, encoding="ascii") as stream:
         return [int(field) for field in stream.readline().split()[1:9]]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What fio and wrk say, as numbers."""
+"""Parses the output of fio and wrk."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Transfer:
 
 @dataclasses.dataclass(frozen=True)
 class Load:
-    """A run of wrk. `errors` are answers that were no success, and connections that broke."""
+    """A run of wrk. `errors` counts responses other than 2xx and 3xx, and socket errors."""
 
     requests: int
     per_second: float
@@ -34,9 +34,9 @@ class Load:
 
 
 def read_fio(text: str, direction: str) -> Transfer:
-    """`direction` is read or write; raises BoxliftError where fio moved nothing."""
+    """The job's transfer; `direction` is `read` or `write`. Raises BoxliftError if fio failed or moved nothing."""
     try:
-        # Notes may stand before the object.
+        # fio may print notes before the JSON object.
         job = json.loads(text[text.index("{") :])["jobs"][0]
         done = job[direction]
         error, count = int(job["error"]), int(done["total_ios"])

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One report from two vantage points: what the portal's host sees, and what is seen from outside."""
+"""Merges the findings of two vantage points: the portal's own host, and outside."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ FindingDict = dict[str, t.Any]
 def merge(host: t.Sequence[FindingDict], outside: t.Sequence[FindingDict]) -> list[FindingDict]:
     """The host's findings in their order, then those that only the outside has.
 
-    A check that was made from both places keeps the worse finding, with both observations. `seen_from` names the
-    places.
+    Of a check made from both places the worse finding is kept, with both observations. `seen_from` names the places.
     """
     others = {finding["id"]: finding for finding in outside}
     merged = []

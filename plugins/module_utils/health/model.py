@@ -15,16 +15,16 @@ OWNERS = ("contractor", "customer", "vendor")
 
 
 class CannotLook(Exception):
-    """The check could not see what it judges: the finding is `unknown`, never `pass`."""
+    """Raised by a check that cannot see what it judges: the finding is `unknown`, never `pass`."""
 
 
 class DoesNotApply(Exception):
-    """This portal has nothing that the check could judge: the finding is `skip`, with the reason."""
+    """Raised by a check that has nothing to judge on this portal: the finding is `skip`, with the reason."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What a check saw. An own remedy replaces the check's general one; `before` is what the baseline says."""
+    """What a check saw. A `remedy` replaces the check's general one; `before` is the baseline's value."""
 
     status: str
     observed: str
@@ -46,7 +46,7 @@ def failed(observed: str, remedy: str = "") -> Verdict:
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """One question to the portal. `needs` are checks without whose `pass` or `warn` this one cannot be asked."""
+    """One question to the portal. It is only asked if the checks in `needs` passed, warned or did not apply."""
 
     id: str
     why: str

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The PHP that serves the portal's pages: what PHP-FPM is built of and how it is set, the portal's pool included."""
+"""The PHP that serves the portal's pages: PHP-FPM's modules and settings, with those of the portal's pool."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _UNITS = {"K": 1024, "M": 1024**2, "G": 1024**3}
 
 @dataclasses.dataclass(frozen=True)
 class WebPhp:
-    """Loaded modules in lower case, and every setting by its name."""
+    """Names of the loaded modules in lower case, and settings by name."""
 
     modules: frozenset[str]
     settings: dict[str, str]
@@ -31,7 +31,7 @@ class WebPhp:
         return self.settings.get(name, "").lower() in ("on", "1", "yes", "true")
 
     def number(self, name: str) -> int:
-        """A number, with K, M or G behind it as PHP allows."""
+        """A setting as a number; the suffixes K, M and G are resolved. Raises CannotLook if it is none."""
         text = self.settings.get(name, "")
         found = re.fullmatch(r"(-?\d+)([KMG]?)", text.strip().upper())
         if found is None:
@@ -40,7 +40,7 @@ class WebPhp:
 
 
 def web_php(context: Context) -> WebPhp:
-    """As PHP-FPM says itself; asked for once."""
+    """What PHP-FPM reports of itself, asked for once. Raises CannotLook if it does not answer."""
     return context.once("web php", lambda: _ask(context))
 
 
@@ -54,7 +54,7 @@ def _ask(context: Context) -> WebPhp:
             problem = problem or str(error)
             continue
         found = [match for match in map(_LINE.match, information.splitlines()) if match]
-        # Where a name comes twice, phpinfo() has put the environment behind the settings.
+        # phpinfo() prints the environment after the settings: the first of two equal names is the setting.
         settings = {match.group(1): match.group(2).strip() for match in reversed(found)}
         settings = {name: "" if value == "no value" else value for name, value in settings.items()}
         settings.update(_pool(context, settings.get("Configuration File (php.ini) Path", "")))
@@ -63,7 +63,7 @@ def _ask(context: Context) -> WebPhp:
 
 
 def _pool(context: Context, folder: str) -> dict[str, str]:
-    """What the pool of the portal's own user sets beside php.ini."""
+    """Settings of the pool that runs as the portal's user; they override php.ini."""
     owner = context.files.find(SETTINGS)
     if not folder or owner is None:
         return {}

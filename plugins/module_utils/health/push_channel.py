@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The push server as a browser meets it: signed channels, long polling, WebSocket."""
+"""The push server's protocol as a browser uses it: signed channels, long polling, WebSocket."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ _HEAD_OR_TAG = re.compile(r"<head>.*?</head>|<[^>]*>", re.DOTALL)
 
 
 class Broken(BoxliftError):
-    """What answers does not do what a push server does."""
+    """The peer breaks the protocol of a push server."""
 
 
 class Refused(Broken):
-    """The push server answered, but not with what was asked for."""
+    """The push server answered with an error status."""
 
     def __init__(self, status: int, text: str = "") -> None:
-        # What says so may be a page of nginx.
+        # The body may be an HTML page of nginx.
         shown = " ".join(_HEAD_OR_TAG.sub(" ", text).split())[:100]
         super().__init__(f"answered {status}" + (f" ({shown})" if shown else ""))
         self.status = status
 
 
 def new_id() -> str:
-    """The id of a channel that nobody listens to."""
+    """A random channel id, which nobody else uses."""
     return os.urandom(16).hex()
 
 
@@ -59,12 +59,12 @@ def signature(text: str, key: str, algorithm: str = "sha1") -> str:
 
 
 def signed(channel: str, key: str, algorithm: str = "sha1") -> str:
-    """A channel as clients name it: `id` or `id:public id`, and the signature of both."""
+    """A channel (`id` or `id:public id`) with its signature, as clients send it."""
     return f"{channel}.{signature(channel, key, algorithm)}"
 
 
 def public_signature(public_id: str, key: str, algorithm: str = "sha1") -> str:
-    """What a client shows who sends to somebody else's public id."""
+    """The signature with which a client sends to another user's public id."""
     return signature(f"public:{public_id}", key, algorithm)
 
 
@@ -74,14 +74,14 @@ def with_channel(url: str, channel: str) -> str:
 
 
 def texts(answer: str) -> list[str]:
-    """The messages of an answer, in either of its two forms."""
+    """Messages of a response body: a JSON list, or envelopes of nginx's push module."""
     if answer.startswith("["):
         return [json.dumps(message) for message in json.loads(answer)]
     return _ENVELOPE.findall(answer)
 
 
 class _Wire:
-    """The bytes of a connection as they come, and never waited for longer than asked."""
+    """Received bytes of a connection; reading has a deadline."""
 
     def __init__(self, sock: socket.socket, clock: Clock) -> None:
         self.sock, self.clock = sock, clock
@@ -89,7 +89,7 @@ class _Wire:
         self.ended = False
 
     def fill(self, until: float) -> bool:
-        """Whether more has come."""
+        """Receive once, until the deadline `until` at most; whether bytes were received."""
         left = until - self.clock()
         if self.ended or left <= 0:
             return False
@@ -112,14 +112,14 @@ class _Wire:
         self.sock.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
 
     def response(self) -> http.client.HTTPResponse:
-        """What has come, read as one HTTP answer."""
+        """The received bytes, parsed as one HTTP response."""
         answer = http.client.HTTPResponse(t.cast(socket.socket, _Received(self.data)))
         answer.begin()
         return answer
 
 
 class _Received:
-    """Looks like a socket to http.client."""
+    """Stands in for a socket in http.client."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -129,14 +129,14 @@ class _Received:
 
 
 class LongPoll:
-    """A request that is answered when a message comes."""
+    """A request that the server answers when there is a message."""
 
     def __init__(self, sock: socket.socket, url: str, clock: Clock = time.monotonic) -> None:
         self._wire = _Wire(sock, clock)
         self._wire.ask(url, Connection="close")
 
     def arrived(self, seconds: float) -> list[str]:
-        """The messages that have come; Refused for any other answer."""
+        """Messages received within `seconds`. Raises Refused for another status than 200."""
         until = self._wire.clock() + seconds
         while self._wire.fill(until):
             pass
@@ -153,7 +153,7 @@ class LongPoll:
 
 
 class WebSocket:
-    """A connection that messages come through; Refused where the server does not open it."""
+    """A WebSocket client. Raises Refused or Broken if the handshake fails."""
 
     def __init__(self, sock: socket.socket, url: str, clock: Clock = time.monotonic) -> None:
         self._wire = _Wire(sock, clock)
@@ -177,7 +177,7 @@ class WebSocket:
         self._wire.data = rest
 
     def arrived(self, seconds: float) -> list[str]:
-        """The messages that have come; waits for the first one at most so long."""
+        """The messages that are there; waits up to `seconds` for the first one."""
         until = self._wire.clock() + seconds
         found = self._take()
         while not found and self._wire.fill(until):
@@ -210,7 +210,7 @@ class WebSocket:
                     self._parts = []
 
     def _frame(self) -> tuple[int, bytes] | None:
-        """The next frame of what has come, None where it is not whole yet."""
+        """First byte and payload of the next frame; None while it is incomplete."""
         data = self._wire.data
         if len(data) < 2:
             return None
@@ -227,7 +227,7 @@ class WebSocket:
         return data[0], data[start : start + size]
 
     def _send(self, opcode: int, payload: bytes) -> None:
-        """A control frame; what a client sends is masked."""
+        """Send a control frame, masked as clients must."""
         mask = os.urandom(4)
         masked = bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
         self._wire.sock.sendall(bytes([0x80 | opcode, 0x80 | len(payload)]) + mask + masked)

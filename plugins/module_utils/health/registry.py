@@ -17,7 +17,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.model import
 
 
 class Registry:
-    """The checks by their ids."""
+    """Checks by id, in the order of their registration."""
 
     def __init__(self) -> None:
         self.checks: dict[str, Check] = {}
@@ -34,7 +34,7 @@ class Registry:
         reference: str = "",
         vantage: str = HOST,
     ) -> t.Callable[[t.Callable[[Context], Verdict]], t.Callable[[Context], Verdict]]:
-        """Decorator that registers a function as a check."""
+        """Decorator that registers a function as a check. Raises ValueError for an id that is taken or malformed."""
         if name in self.checks or "." not in name or owner not in OWNERS or vantage not in (HOST, ANYWHERE):
             raise ValueError(f"check {name}: the id is taken or has no area, or owner or vantage is not known")
 
@@ -49,7 +49,7 @@ class Registry:
         return sorted({check.area for check in self.checks.values()})
 
     def with_needs(self, name: str) -> list[Check]:
-        """A check behind everything that it needs."""
+        """The checks that this one needs, each before what needs it, and the check itself last."""
         if name not in self.checks:
             raise ValueError(f"a check needs {name}, which is not registered")
         before = [each for need in self.checks[name].needs for each in self.with_needs(need)]

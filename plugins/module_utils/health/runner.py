@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the checks in the order of what they need and turns every answer into a finding."""
+"""Runs checks in parallel, each after those that it needs, and turns every verdict into a finding."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.model import
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import Registry
 
-#: As many checks are asked at a time, and as many connections to the database are open at most.
+#: Checks that run at once, hence also the most database connections.
 WORKERS = 6
 
 
 def select(registry: Registry, vantage: str, areas: t.Sequence[str] = (), skip: t.Sequence[str] = ()) -> list[Check]:
-    """The checks of the areas and, before them, what they need. From outside only what can be seen there."""
+    """The checks of the areas, each after those that it needs. From outside, only those that can be made there."""
     _refuse_unknown("areas", areas, registry.areas)
     _refuse_unknown("skip", skip, list(registry.checks))
     wanted = [name for name, each in registry.checks.items() if not areas or each.area in areas]
@@ -39,9 +39,9 @@ def select(registry: Registry, vantage: str, areas: t.Sequence[str] = (), skip: 
 
 
 def run(context: Context, checks: t.Sequence[Check], skip: t.Sequence[str] = ()) -> list[Finding]:
-    """Asks the checks, several at a time; the findings come in the order of the checks."""
+    """Run the checks, several at once. The findings have the order of `checks`, whichever ends first."""
     verdicts: dict[str, Verdict] = {}
-    blocking: dict[str, str] = {}  # checks that are not in order, or could not be asked because of one that is not
+    blocking: dict[str, str] = {}  # failed or unknown checks, and those skipped because of them
     waiting = {check.id: check for check in checks}
     running: dict[concurrent.futures.Future[Verdict], Check] = {}
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as workers:
@@ -81,7 +81,7 @@ def _answer(check: Check, context: Context) -> Verdict:
         return Verdict("unknown", f"could not look: {reason}")
     except BoxliftError as error:
         return Verdict("unknown", f"could not look: {error.message}", error.remedy)
-    except Exception as problem:  # whatever went wrong, the portal was not seen to be in order
+    except Exception as problem:  # an error in a check proves nothing about the portal
         return Verdict("unknown", f"could not look: {type(problem).__name__}: {problem}")
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A site's own checks: Python files that register functions with the same decorator as the collection's.
+"""A site's own checks: Python files that register functions with the decorator of this collection.
 
 A file begins with
 
@@ -20,7 +20,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.registry imp
 
 
 def load(directory: str, registry: Registry) -> list[str]:
-    """Runs every file of the directory, in the order of their names; the ids that they have registered."""
+    """Run every file of the directory in the order of their names; the ids of the checks that they registered."""
     folder = pathlib.Path(directory)
     if not folder.is_dir():
         raise BoxliftError(f"checks_dir {folder} is no directory.", "Create it, or leave the option out.")
@@ -48,7 +48,7 @@ def _run(path: pathlib.Path) -> None:
             compile(path.read_bytes(), str(path), "exec"),
             {"__name__": f"site_checks.{path.stem}", "__file__": str(path)},
         )
-    except Exception as problem:  # whatever a site has written
+    except Exception as problem:  # a site's file may raise anything
         text = f"{type(problem).__name__}: {problem}"
         raise BoxliftError(
             f"checks_dir: {path}, line {_line(problem, path)}: {text}.", "Correct the file."
@@ -56,7 +56,7 @@ def _run(path: pathlib.Path) -> None:
 
 
 def _line(problem: Exception, path: pathlib.Path) -> int:
-    """Where in this file it went wrong, also when the error was raised further down."""
+    """The line of this file that led to the error, also if it was raised in another one."""
     if isinstance(problem, SyntaxError) and problem.lineno is not None:
         return problem.lineno
     frames = [frame.lineno for frame in traceback.extract_tb(problem.__traceback__) if frame.filename == str(path)]

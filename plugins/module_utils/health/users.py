@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The employees who cannot log in with a password, why, and what has to be done: a list for those who write to them."""
+"""Employees who cannot log in with a password, why, and what to do: a list for whoever writes to them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SQL = (
     " OR u.PASSWORD = '' OR COALESCE(u.CONFIRM_CODE, '') <> '') ORDER BY u.ID"
 )
 COLUMNS = ("id", "login", "email", "name", "reason", "what to do")
-# A spreadsheet would take a cell that begins so for a formula.
+# A spreadsheet takes a cell that begins so for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -44,7 +44,7 @@ class Locked:
 
 
 def locked_out(query: t.Callable[[str], list[dict[str, t.Any]]]) -> list[Locked]:
-    """Everybody with a reason; whom an active directory knows needs no password here."""
+    """Employees who cannot log in. Users of an active directory are left out: they need no local password."""
     directories: set[str] = set()
     if query("SHOW TABLES LIKE 'b_ldap_server'"):
         directories = {f"LDAP#{row['ID']}" for row in query("SELECT ID FROM b_ldap_server WHERE ACTIVE = 'Y'")}
@@ -88,7 +88,7 @@ def _steps(row: t.Mapping[str, t.Any], outer: str, known: bool) -> t.Iterator[st
 
 
 def as_csv(people: t.Iterable[Locked]) -> bytes:
-    """With a byte order mark, so that a spreadsheet shows Cyrillic names."""
+    """CSV in UTF-8, with a byte order mark so that spreadsheets show Cyrillic names."""
     text = io.StringIO()
     table = csv.writer(text)
     table.writerow(COLUMNS)
@@ -99,7 +99,7 @@ def as_csv(people: t.Iterable[Locked]) -> bytes:
 
 
 def write_csv(path: str, content: bytes) -> bool:
-    """Puts the list in place at once, for its owner alone; whether anything had to change."""
+    """Replace the file atomically, mode 0600, if it differs; whether it did. Raises BoxliftError."""
     target = pathlib.Path(path)
     try:
         if target.is_file() and target.read_bytes() == content and target.stat().st_mode & 0o777 == 0o600:

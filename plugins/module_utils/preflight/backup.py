@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How large the backup is, told by the backup itself: its parts where they lie here, else its first part's beginning.
+"""The backup's size, from the parts on this host, or from the beginning of the first part at the source.
 
-Only the first part is asked for at a source: its marker tells the number of parts and the bytes in each of them.
+The marker of the first part holds the number of parts and the bytes in each (docs/archive-format.md, section 1).
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ _PARTIAL = ".partial"
 
 
 class CannotTell(BoxliftError):
-    """Nothing is wrong that could be seen; but this host cannot look yet."""
+    """This host cannot look yet; that is no fault of the backup."""
 
 
 class Source(t.Protocol):
-    """What is needed of http.client.Client."""
+    """The part of `http.client.Client` that is used here."""
 
     def get(self, url: str) -> Body: ...
 
 
 @dataclasses.dataclass(frozen=True)
 class Backup:
-    """What is known of a backup before it is read. `None` is a size that cannot be known yet, and `how` says why.
+    """What is known of a backup before it is read. A size is None if it cannot be known yet; `how` says why.
 
     `archive` is the size of all parts' files, `stream` what they hold uncompressed, `here` the bytes that are on this
     host already, partial downloads included.
@@ -59,7 +59,7 @@ class Backup:
 
 
 def look(url: str, path: str, client: t.Callable[[], Source]) -> Backup:
-    """The backup that lies at `path`, or that `url` hands out. Raises BoxliftError with what to do about it."""
+    """The backup at `path` on this host, or at the source `url`. Raises BoxliftError with a remedy."""
     if not url and not os.path.exists(path):
         raise BoxliftError(
             f"source_url is not set, and {path} (source_path) does not exist on this host.",
@@ -79,7 +79,7 @@ def look(url: str, path: str, client: t.Callable[[], Source]) -> Backup:
 
 
 def trust(only: str, further: str) -> ssl.SSLContext:
-    """Trusts the authorities in `only` (PEM), else the system's with those in `further`."""
+    """A context that trusts the authorities in `only` (PEM), else the system's and those in `further`."""
     try:
         context = ssl.create_default_context(cadata=only or None)
         if further and not only:
@@ -89,7 +89,7 @@ def trust(only: str, further: str) -> ssl.SSLContext:
             f"{'source_ca_path' if only else 'certificate_ca_file'} holds no certificate that can be read: {error}.",
             "Give a file of certificates in PEM form.",
         ) from error
-    # Authorities in a directory are only loaded when one is wanted, and are not counted.
+    # Authorities in a directory are loaded on demand and not counted.
     directory = ssl.get_default_verify_paths().capath
     if not context.cert_store_stats()["x509_ca"] and not (directory and os.listdir(directory)):
         raise CannotTell(
@@ -100,7 +100,7 @@ def trust(only: str, further: str) -> ssl.SSLContext:
 
 
 def missing(backup: Backup, directory: str) -> list[str]:
-    """Names of the parts that are not in `directory`; the first part where their number is not known."""
+    """Names of the parts that are not in `directory`; the first part's if their number is unknown."""
     if backup.parts is None:
         return [backup.base]
     names = (part_name(backup.base, index) for index in range(backup.parts))
@@ -108,7 +108,7 @@ def missing(backup: Backup, directory: str) -> list[str]:
 
 
 def bytes_here(directory: str, base: str) -> int:
-    """Bytes of the backup's parts in `directory`, with those that a download has begun."""
+    """Bytes of the backup's parts in `directory`, unfinished downloads included."""
     total = 0
     for name in os.listdir(directory) if os.path.isdir(directory) else []:
         begun = name.startswith(".") and name.endswith(_PARTIAL)
@@ -135,7 +135,7 @@ def _all_here(files: PartFiles) -> Backup:
 
 
 def _measure(files: PartFiles, here: int) -> Backup:
-    """From the parts on this host. The number of parts is None where the format does not tell it."""
+    """Sizes from the parts on this host. The number of parts is None if the format does not hold it."""
     sizes = {index: os.path.getsize(path) for index, path in files.present.items()}
     total = sum(sizes.values())
     if not files.kind.compressed:
@@ -185,7 +185,7 @@ def _ask(url: str, base: str, kind: Kind, here: int, client: Source) -> Backup:
         close = getattr(body.chunks, "close", None)
         if close:
             close()  # the rest of the part is not wanted
-    except BoxliftError as error:  # it speaks of the fetch's option; here it is the site's variable
+    except BoxliftError as error:  # it names the option of backup_fetch; here it is the site's variable
         raise BoxliftError(error.message, error.remedy.replace("ca_path", "source_ca_path")) from error
     except Refused as error:
         if error.status in _EXPIRED:
@@ -216,9 +216,9 @@ def _ask(url: str, base: str, kind: Kind, here: int, client: Source) -> Backup:
 
 
 def _from_marker(base: str, kind: Kind, first: Marker, file_size: int, here: int) -> Backup:
-    """From the first part alone: no part holds more than it does, and compression never adds a thousandth."""
+    """Sizes from the first part alone: no other part holds more, and compression adds less than a thousandth."""
     count = (first.last_index or 0) + 1
-    held = max(first.data_size, file_size)  # the field has 32 bits: beyond 4 GiB it begins anew
+    held = max(first.data_size, file_size)  # the field has 32 bits and wraps at 4 GiB
     archive = file_size if count == 1 else count * (held + held // 1000)
     how = f"its first part: {count} parts of at most {held} bytes"
     return Backup(base, kind, count, archive, count * held, here, how)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a host must be before the portal comes: release, memory, ports, name, clock."""
+"""What a host must fulfil: release, Python, systemd, rights, memory, ports, name, clock."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def name(host: Host, domain: str, expected: t.Sequence[str]) -> Finding:
     )
     try:
         found = [_canonical(address) for address in host.resolve(domain)]
-    except (socket.gaierror, UnicodeError) as error:  # the latter for what is no host name at all
+    except (socket.gaierror, UnicodeError) as error:  # the latter for a text that is no host name
         seen = f"{domain} does not resolve on this host: {getattr(error, 'strerror', error)}"
         return _finding("names.domain", False, seen, wish, fix, owner="customer")
     strangers = [address for address in found if address not in allowed]
@@ -119,7 +119,7 @@ def name(host: Host, domain: str, expected: t.Sequence[str]) -> Finding:
 
 
 def clock(host: Host, controller_time: float) -> Finding:
-    """`controller_time` was read before the task travelled: a host may seem ahead by that long, never behind."""
+    """`controller_time` was read before the task was sent, so a host may seem ahead by the delay, never behind."""
     ahead = host.clock() - controller_time
     services = sorted(set(TIME_SERVICES) & host.programs())
     kept = f"kept by {', '.join(services)}" if services else "no time service runs yet"

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Room for the archive, the tree and the database; what shares a file system adds up."""
+"""Free space for the archive, the tree and the database; needs on one file system add up."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ansible_collections.boxlift.portal.plugins.module_utils.preflight.backup im
 from ansible_collections.boxlift.portal.plugins.module_utils.preflight.host import FileSystem
 
 GIB = 1024**3
-# What even an empty portal needs, for a backup of unknown size.
+# Bytes that even an empty portal needs, for a backup of unknown size.
 LEAST = {"archive": GIB, "tree": 2 * GIB, "database": GIB}
 
 
 @dataclasses.dataclass(frozen=True)
 class Need:
-    """`size` bytes for `what` at `path`; `known` is false where it is the least that any portal needs."""
+    """`size` bytes for `what` at `path`; `how` says where the figure comes from. Not `known`: a lower bound."""
 
     what: str
     path: str
@@ -28,7 +28,7 @@ class Need:
 
 
 def needs(paths: t.Mapping[str, str], given: t.Mapping[str, int | None], backup: Backup | None) -> list[Need]:
-    """What each of archive, tree and database takes at its path: as given, else as the backup tells."""
+    """The needs of archive, tree and database: the `given` sizes, else estimated from the backup."""
     found = []
     for what, path in paths.items():
         size = given.get(what)
@@ -88,7 +88,7 @@ def _judge(lies_on: FileSystem, sharers: t.Sequence[Need]) -> Finding:
 
 
 def gib(size: int) -> str:
-    """Bytes as people read them: GiB from half a GiB on, else MiB; never rounded down."""
+    """A size in GiB from half a GiB on, else in MiB, rounded up."""
     unit, name = (GIB, "GiB") if size >= GIB // 2 else (1024**2, "MiB")
     tenths = -(-size * 10 // unit)
     return f"{tenths // 10}.{tenths % 10} {name}"

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a virgin host says about itself, read from its kernel's text files; nothing is started or changed."""
+"""Facts about a host, read from the kernel's text files; nothing is started or changed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LOCAL_ADDRESS = re.compile(r"\|-- (\S+)\n\s*/32 host LOCAL")
 
 @dataclasses.dataclass(frozen=True)
 class FileSystem:
-    """The file system that a path lies on, or will lie on; `free` is what a service without root's rights may fill."""
+    """The file system of a path; `free` is what a process without root's rights may fill, in bytes."""
 
     device: int
     mount: str
@@ -29,7 +29,7 @@ class FileSystem:
 
 
 def file_system(path: str) -> FileSystem:
-    """Of the path, or of its nearest folder that exists already."""
+    """The file system of the path, or of its nearest parent that exists."""
     path = os.path.abspath(path)
     while not os.path.lexists(path):
         path = os.path.dirname(path)
@@ -42,13 +42,13 @@ def file_system(path: str) -> FileSystem:
 
 
 def resolve(name: str) -> list[str]:
-    """The addresses that programs on this host get for a name. Raises socket.gaierror."""
+    """The addresses that this host's resolver gives for a name. Raises socket.gaierror."""
     return sorted({str(answer[4][0]) for answer in socket.getaddrinfo(name, 443, type=socket.SOCK_STREAM)})
 
 
 @dataclasses.dataclass(frozen=True)
 class Host:
-    """One host as the checks see it. Tests give another root folder, clock, resolver and file systems."""
+    """A host as the checks see it. Tests pass another root folder, clock, resolver and file systems."""
 
     root: str = "/"
     clock: t.Callable[[], float] = time.time
@@ -70,7 +70,7 @@ class Host:
         return {name.strip(): value.strip().strip("\"'") for name, _equals, value in fields}
 
     def memory(self) -> int:
-        """Bytes of memory that the kernel manages."""
+        """Bytes of memory that the kernel manages; 0 if it does not say."""
         match = re.search(r"^MemTotal:\s+(\d+) kB$", self.read("proc/meminfo"), re.MULTILINE)
         return int(match[1]) * 1024 if match else 0
 
@@ -83,7 +83,7 @@ class Host:
         return found
 
     def listeners(self) -> dict[int, set[str]]:
-        """The names of the programs that listen on each TCP port; an empty set where they cannot be seen."""
+        """Names of the programs that listen on each TCP port; an empty set if they are hidden from this user."""
         sockets: dict[str, tuple[int, str]] = {}  # inode: port and user
         for table in ("proc/net/tcp", "proc/net/tcp6"):
             if os.path.exists(self.path(table)):
@@ -107,7 +107,7 @@ class Host:
         return ports
 
     def programs(self) -> set[str]:
-        """The names of the running programs, cut to 15 letters as the kernel does."""
+        """Names of the running programs, cut to 15 characters by the kernel."""
         return {name for name, _process in self._processes()}
 
     def _processes(self) -> t.Iterator[tuple[str, str]]:
@@ -116,10 +116,10 @@ class Host:
                 try:
                     yield self.read(f"proc/{process}/comm").strip(), process
                 except (FileNotFoundError, ProcessLookupError):
-                    continue  # it has ended meanwhile
+                    continue  # it has just ended
 
     def _sockets(self, process: str) -> set[str] | None:
-        """Inodes of the sockets that a process holds; None where this user may not look."""
+        """Inodes of the sockets that a process holds; None if this user may not look."""
         folder = self.path(f"proc/{process}/fd")
         held = set()
         try:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""All checks of one host, one after the other: whatever one of them finds, the others are asked too."""
+"""Runs all checks of one host; none of them stops the others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.preflight.host impo
 
 @dataclasses.dataclass(frozen=True)
 class Wish:
-    """What the site wants of this host. An empty text or list means that this host has nothing to do with it."""
+    """What the site wants of this host. An empty value means that the host has nothing to do with it."""
 
     domain: str = ""
     expected_addresses: t.Sequence[str] = ()
@@ -32,10 +32,10 @@ class Wish:
 
 
 def run(wish: Wish, host: Host, client: t.Callable[[], backup.Source]) -> list[Finding]:
-    """Never raises for what it finds; `client` is only made where the source must be asked."""
+    """The findings of all checks. `client` is only called if the source must be asked."""
     findings = []
     if wish.controller_time is not None:
-        findings.append(checks.clock(host, wish.controller_time))  # first: every wait would count as a difference
+        findings.append(checks.clock(host, wish.controller_time))  # first, since any delay would count as a difference
     findings += checks.platform(host)
     found, about_source = _source(wish, client)
     findings += about_source

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read journals that the callback boxlift.portal.journal wrote."""
+"""Reads the journals that the callback boxlift.portal.journal has written."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from pathlib import Path
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 
-# The play that makes the report is no step of the move: a second report of the same move shall be the same. Nor is a
-# look at how far it has come.
+# Plays with these actions are left out: a second report of the same move must be equal to the first.
 REPORT_ACTIONS = ("boxlift.portal.report", "report", "boxlift.portal.progress_info", "progress_info")
 
 
@@ -55,8 +54,8 @@ class Run:
     site: str = ""
     check: bool = False
     plays: list[list[Step]] = dataclasses.field(default_factory=lambda: [[]])
-    steps: list[Step] = dataclasses.field(default_factory=list)  # those of the plays that belong to the move
-    hosts: dict[str, dict[str, int]] | None = None  # Ansible's own summary; None while running, or after a kill
+    steps: list[Step] = dataclasses.field(default_factory=list)  # of all plays but those with REPORT_ACTIONS
+    hosts: dict[str, dict[str, int]] | None = None  # Ansible's recap; None for an unfinished or killed run
 
     @property
     def end(self) -> float:
@@ -68,15 +67,15 @@ class Run:
 
     @property
     def failed(self) -> bool:
-        """By Ansible's summary: what a rescue section caught is no failure of the run."""
+        """By Ansible's recap: an error that a rescue section caught does not count."""
         return any(host.get("failures") or host.get("unreachable") for host in (self.hosts or {}).values())
 
 
 @dataclasses.dataclass
 class Journal:
     runs: list[Run]
-    files: list[str]  # those that hold a run, or damage
-    damaged: list[str]  # "file:line" of lines that are not whole, such as the last one of a run that was killed
+    files: list[str]  # those with a run or a damaged line
+    damaged: list[str]  # "file:line" of lines that cannot be parsed, such as the last one of a killed run
 
 
 def moment(text: str) -> float:
@@ -85,7 +84,7 @@ def moment(text: str) -> float:
 
 
 def files_of(paths: t.Sequence[str]) -> list[Path]:
-    """The files named, and all journals of the folders named."""
+    """The given files, and the journals of the given folders. Raises BoxliftError if one is missing, or for none."""
     found: list[Path] = []
     for path in map(Path, paths):
         if path.is_dir():
@@ -103,7 +102,7 @@ REMEDY = "Run the playbooks with callbacks_enabled = boxlift.portal.journal, and
 
 
 def read(paths: t.Sequence[str]) -> Journal:
-    """All runs that did something, in the order of their start, and the files that hold them."""
+    """All runs with at least one step, in the order of their start."""
     journal = Journal([], [], [])
     for path in files_of(paths):
         runs, damaged = _read_file(path)
@@ -119,7 +118,7 @@ def _read_file(path: Path) -> tuple[list[Run], list[str]]:
     runs: list[Run] = []
     damaged: list[str] = []
     text = path.read_text(encoding="utf-8", errors="replace")
-    for number, line in enumerate(text.rstrip("\n").split("\n"), start=1):  # splitlines() splits inside texts
+    for number, line in enumerate(text.rstrip("\n").split("\n"), start=1):  # splitlines() would also split inside texts
         try:
             event = json.loads(line)
             if event["event"] == "start":

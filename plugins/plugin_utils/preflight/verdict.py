@@ -12,7 +12,7 @@ Data = dict[str, t.Any]
 
 
 def certificate(state: str, problem: str) -> Finding:
-    """What the role certificate said of the files: `problem`, or nothing. `state` is that of the inventory."""
+    """The finding on the certificate's files: `problem` is from the role certificate, `state` from the inventory."""
     status, observed, remedy = {
         "provable": ("pass", "key, names, dates and chain are good", ""),
         "unprovable": (
@@ -64,7 +64,7 @@ def refused(findings: t.Sequence[Data]) -> bool:
 
 
 def message(findings: t.Sequence[Data]) -> str:
-    """For people; each finding has its `host`."""
+    """The text that refuses or agrees. Each finding has its `host`."""
     reasons = [finding for finding in findings if finding["status"] == "fail"]
     doubts = [finding for finding in findings if finding["status"] in ("unknown", "warn")]
     passed = sum(finding["status"] == "pass" for finding in findings)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a report says, built from journals alone: plain data, the same for the HTML page and the JSON file."""
+"""Builds the content of a report from journals: plain data for both the HTML page and the JSON file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.report.chart import
 
 VERSION = 1
 BACKUP_MODULES, HEALTH_MODULES = ("backup_fetch", "backup_verify"), ("portal_health",)
-# Where the modules return the timeline of parts, and that of tables.
+# Each module, and the keys of its result with the timeline of parts and that of tables.
 TIMELINES = (
     ("backup_fetch", "timeline", ""),
     ("backup_restore", "timeline", "import_timeline"),
@@ -71,7 +71,7 @@ def count(statuses: t.Iterable[str], always: t.Sequence[str]) -> dict[str, int]:
 
 
 def results(runs: t.Sequence[Run], modules: t.Sequence[str], key: str) -> list[tuple[Step, Data]]:
-    """Every result of these modules that holds the key, oldest first."""
+    """Results of these modules that have the key, oldest first, each with its step."""
     return [
         (step, result)
         for run in runs
@@ -83,16 +83,16 @@ def results(runs: t.Sequence[Run], modules: t.Sequence[str], key: str) -> list[t
 
 
 def findings_of(runs: t.Sequence[Run]) -> list[Data] | None:
-    """The findings of the last run that looked, the most urgent first; None where no run looked at all."""
+    """The findings of the last run of each kind, the most urgent first; None if no run had any."""
     latest: dict[tuple[str, str, str], Data] = {}
     looked = False
     healthy = any(results([run], HEALTH_MODULES, "findings") for run in runs)
-    # What stood in the way before the move is history once the portal itself was looked at.
+    # Once the portal itself was checked, the findings of preflight are history.
     for modules in (BACKUP_MODULES, ("host_acceptance",), HEALTH_MODULES if healthy else ("preflight",)):
         last = next((run for run in reversed(runs) if results([run], modules, "findings")), None)
         for step, result in results([last], modules, "findings") if last else []:
             looked = True
-            host = step.host.partition(" -> ")[0]  # a delegated task tells of the host that it was run for
+            host = step.host.partition(" -> ")[0]  # a delegated task is about the host that it was run for
             for finding in result["findings"]:
                 # A journal holds what each task found, so both vantage points come together here, as in role health.
                 whole = {**dict.fromkeys(FINDING_FIELDS, ""), **finding, "host": host}
@@ -107,9 +107,9 @@ def findings_of(runs: t.Sequence[Run]) -> list[Data] | None:
 
 
 def areas_of(findings: t.Sequence[Data]) -> list[Data]:
-    """How each area stands, the worst first; `worst` is the finding that says so. `findings` are in their order."""
+    """The state of each area, the worst area first; `worst` is the id of its worst finding. `findings` are sorted."""
     areas: dict[str, list[Data]] = {}
-    for finding in findings:  # so that the first finding of an area is its worst
+    for finding in findings:  # sorted, so the first finding of an area is its worst
         areas.setdefault(finding["area"], []).append(finding)
     return [
         {
@@ -123,12 +123,12 @@ def areas_of(findings: t.Sequence[Data]) -> list[Data]:
 
 
 def _area_status(worst: str, findings: t.Sequence[Data]) -> str:
-    """A check that was skipped takes nothing from those that passed; where all were skipped, nothing is proven."""
+    """Skipped checks do not spoil an area in which others passed; an area with skipped ones only is `skip`."""
     return "pass" if worst == "skip" and any(finding["status"] == "pass" for finding in findings) else worst
 
 
 def backup_of(runs: t.Sequence[Run]) -> Data:
-    """The volumes as they were seen last, and everything that was fetched and repaired."""
+    """The parts as last seen, and the totals of all fetches and repairs."""
     backup: Data = {}
     seen = results(runs, BACKUP_MODULES, "volumes")
     if seen:
@@ -146,7 +146,7 @@ def backup_of(runs: t.Sequence[Run]) -> Data:
 
 
 def restore_of(runs: t.Sequence[Run]) -> Data:
-    """The last restore that did something, else the last one that found nothing to do."""
+    """The last restore that changed something, else the last one."""
     seen = results(runs, ("backup_restore",), "files")
     if not seen:
         return {}
@@ -157,7 +157,7 @@ def restore_of(runs: t.Sequence[Run]) -> Data:
 
 
 def timelines_of(runs: t.Sequence[Run]) -> list[Data]:
-    """When each part was fetched, proven and placed, and each table loaded: the last run of each module that did it."""
+    """When each part was fetched, proven and placed, and each table loaded, in the last such run of each module."""
     latest: dict[tuple[str, str], Data] = {}
     for module, parts, tables in TIMELINES:
         for step, result in [pair for key in (parts, tables) if key for pair in results(runs, (module,), key)]:
@@ -176,12 +176,12 @@ def timelines_of(runs: t.Sequence[Run]) -> list[Data]:
 
 
 def result_of(runs: t.Sequence[Run], findings: list[Data] | None, backup: Data) -> Data:
-    """How it stands, in one sentence: the worst thing that is known."""
+    """The state of the move in one sentence: the worst that is known."""
     if not runs:
         return {"level": "unknown", "text": "Nothing was done yet; only check mode ran, or no step was recorded."}
     last = runs[-1]
     step = next((s for s in reversed(last.steps) if s.status in ("failed", "unreachable") and not s.ignored), None)
-    if last.failed and not (step and step.results):  # a check that failed has results, and says more below
+    if last.failed and not (step and step.results):  # a failed check has findings, which are judged below
         where = f' at "{step.name}" on {step.host}' if step else ""
         return {"level": "bad", "text": f"{last.playbook} stopped{where}."}
     if backup and not backup.get("whole", True):
@@ -230,7 +230,7 @@ def run_of(run: Run, is_last: bool) -> Data:
 
 
 def groups_of(run: Run) -> list[Data]:
-    """Tasks gathered by play and role, each with the spans of time in which it worked; what took long stands alone."""
+    """Tasks grouped by play and role, with the spans of time they took; a long task is a group of its own."""
     worked = [step for step in run.steps if step.status != "skipped"]
     long = 0.0 if len(worked) <= FEW_STEPS else max(LONG_STEP, LONG_SHARE * (run.end - run.start))
     groups: dict[tuple[str, str, str], Data] = {}

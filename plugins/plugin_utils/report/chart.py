@@ -12,16 +12,16 @@ LABEL = 270  # the left column, for names
 VALUE = 96  # the right column, for durations
 ROW = 24
 TOP = 26  # above the rows, for the time axis
-ROWS = 40  # more than this nobody reads; the shortest are gathered in one
+ROWS = 40  # at most; the shortest are gathered in one
 SHORTEST_BAR = 2.0
 LONGEST_LABEL = 40
 
-# Distances between the lines of the time axis that people read easily, in seconds.
+# Readable distances between the lines of the time axis, in seconds.
 _TICKS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 604800)
 
 
 def duration(seconds: float) -> str:
-    """As people say it: 0.4 s, 12 s, 3 min 5 s, 11 h 40 min, 2 d 3 h."""
+    """A duration in its two largest units: 0.4 s, 12 s, 3 min 5 s, 11 h 40 min, 2 d 3 h."""
     if seconds < 10:
         return f"{round(max(seconds, 0), 1):g} s"
     total = round(seconds)
@@ -33,7 +33,7 @@ def duration(seconds: float) -> str:
 
 
 def size(number: float) -> str:
-    """Bytes as people say them, in binary units."""
+    """A number of bytes in binary units."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if abs(number) < 1024:
             return f"{number:.0f} {unit}" if unit == "B" or number >= 100 else f"{number:.1f} {unit}"

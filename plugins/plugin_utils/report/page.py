@@ -15,7 +15,7 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.report.timeline imp
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 
-# Colour follows the meaning; the text beside it says the same, for print and for those who do not see the colour.
+# Colours of statuses. The text beside each says the same, for print and for the colour-blind.
 LEVELS = {
     "pass": "ok",
     "intact": "ok",
@@ -29,11 +29,11 @@ LEVELS = {
     "skipped": "quiet",
 }
 
-# Control characters, and those that turn the direction of writing, could make a name look like another one.
+# Control characters, and those that change the direction of writing, could disguise a name.
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
-# What an area is to those who do not run servers.
+# Names of areas for readers who do not run servers.
 AREAS = {
     "agents": "Background work",
     "backup": "Backup",
@@ -66,7 +66,7 @@ def area_name(area: str) -> str:
 
 
 def area_text(area: dict[str, t.Any]) -> str:
-    """How many of its checks had which result, and the worst one."""
+    """The number of its checks with each result, and the id of the worst."""
     told = ", ".join(f"{area['counts'][status]} {word}" for status, word in _COUNTED if area["counts"].get(status))
     return told if area["status"] == "pass" else f"{told}: {area['worst']}"
 
@@ -76,7 +76,7 @@ def level(status: str) -> str:
 
 
 def visible(value: t.Any) -> t.Any:
-    """The same data, with characters that cannot be seen written as their codes."""
+    """The same data, with invisible characters replaced by their codes."""
     if isinstance(value, str):
         return _HIDDEN.sub(lambda match: f"\\u{ord(match.group()):04x}", value)
     if isinstance(value, dict):
@@ -87,14 +87,14 @@ def visible(value: t.Any) -> t.Any:
 
 
 def when(moment: float | None) -> str:
-    """UTC, because the people of a move sit in several time zones."""
+    """A time in UTC, since the readers are in several time zones."""
     if moment is None:
         return "–"
     return datetime.datetime.fromtimestamp(moment, tz=datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def grouped(number: int) -> str:
-    """Thousands apart by a narrow space, which no language reads as a decimal sign."""
+    """Thousands separated by a narrow space, which nobody takes for a decimal sign."""
     return f"{number:,}".replace(",", "\u202f")
 
 

@@ -21,12 +21,12 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.report.chart import
 
 Data = dict[str, t.Any]
 KINDS = ("fetched", "proven", "placed")
-LINES = 20  # of one chart; a page shall show the whole run at a glance
-LANE = 6  # the three lie one above the other, so that what happens at the same time can be seen
+LINES = 20  # of one chart, so that it fits on a page
+LANE = 6  # height of one of the three lanes of a row
 
 
 def drawn(line: Data) -> list[Data]:
-    """The charts of one run: its parts, and its tables, on the same scale of time."""
+    """The charts of one run, of its parts and of its tables, on the same time scale."""
     spans = [part[kind] for part in line["parts"] for kind in KINDS if part.get(kind)]
     spans += [[table["begin"], table["end"]] for table in line["tables"]]
     end = max((span[1] for span in spans), default=0.0)
@@ -35,7 +35,7 @@ def drawn(line: Data) -> list[Data]:
 
 
 def rows_of_parts(parts: t.Sequence[Data]) -> list[Data]:
-    """One row for each part, or for as many in a row as it takes to fit."""
+    """One row for each part, or for several successive parts if there are more than LINES."""
     ordered = sorted(parts, key=lambda part: part["index"])
     together = -(-len(ordered) // LINES)
     rows = []
@@ -54,7 +54,7 @@ def rows_of_parts(parts: t.Sequence[Data]) -> list[Data]:
 
 
 def rows_of_tables(tables: t.Sequence[Data]) -> list[Data]:
-    """The tables that took longest, in the order of their begin; the others together in the last row."""
+    """The tables that took longest, by their start; the others together in the last row."""
     longest = sorted(tables, key=lambda table: table["begin"] - table["end"])
     kept, others = (longest, []) if len(longest) <= LINES else (longest[: LINES - 1], longest[LINES - 1 :])
     rows = [

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether what the database speaks of is there: files, comments, finished conversions."""
+"""Content: whether files, comments and records that the database refers to exist."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.registry imp
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.info import gather
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.site import cloud_names
 
-#: At most this many files are looked at; with more, every n-th.
+#: Files that are looked at; if there are more, every n-th.
 SAMPLE = 5000
 _NEEDS = ("database.reachable",)
 _LOCAL = "COALESCE(HANDLER_ID, '') = ''"
@@ -167,13 +167,13 @@ def content_notices(context: Context) -> Verdict:
 
 
 def _portal(context: Context) -> dict[str, t.Any]:
-    """What portal_info would say now."""
+    """What the module portal_info would return now."""
     conn = context.connection
     return context.once("portal", lambda: gather(None, conn))
 
 
 def _compared(context: Context, entities: t.Sequence[str]) -> Verdict:
-    """Counts of these entities against the baseline: less than before is a loss."""
+    """Compares the counts of these entities with the baseline; fewer than before is a failure."""
     now = _portal(context)["counts"]
     stated = context.need_baseline("counts")
     before = {name: int(stated[name]) for name in entities if isinstance(stated.get(name), int)}
@@ -266,7 +266,7 @@ def content_newest(context: Context) -> Verdict:
 
 
 def _orphans(context: Context, lost: str, fault: str, all_of_them: str, what: str) -> Verdict:
-    """Whether the query `lost` finds rows that point to nothing; else how many `all_of_them` counts."""
+    """Fails if the query `lost` finds dangling rows; passes with the number that `all_of_them` counts."""
     ids = [row["ID"] for row in context.query(lost)]
     if ids:
         return failed(f"{len(ids)} {fault}: {some(ids)}")

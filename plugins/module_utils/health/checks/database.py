@@ -48,7 +48,7 @@ def database_reachable(context: Context) -> Verdict:
         found = has_table(context.connection, "b_option")
     except BoxliftError as error:
         if "code" not in error.details:
-            raise  # nothing was asked of the server
+            raise  # the server was not reached at all
         return failed(error.message, error.remedy)
     if not found:
         return failed("there is no table b_option", "Restore the dump; is this the right database?")
@@ -69,7 +69,7 @@ def database_login(context: Context) -> Verdict:
         conn = context.connect(login, name)
     except BoxliftError as error:
         if "code" not in error.details:
-            raise  # nothing was asked of the server
+            raise  # the server was not reached at all
         return failed(error.message, error.remedy)
     try:
         if not has_table(conn, "b_option"):
@@ -185,7 +185,7 @@ def database_tables(context: Context) -> Verdict:
     needs=_NEEDS,
 )
 def database_clock(context: Context) -> Verdict:
-    context.connection.ping()  # so that connecting is not counted
+    context.connection.ping()  # so that the time to connect is not counted
     before = context.now()
     stated = float(rows(context.connection, "SELECT UNIX_TIMESTAMP(SYSDATE(6)) AS t")[0]["t"])
     after = context.now()
@@ -223,7 +223,7 @@ def database_server_charset(context: Context) -> Verdict:
     needs=_NEEDS,
 )
 def database_table_status(context: Context) -> Verdict:
-    # The number of rows is asked for so that the server has to open each table.
+    # Asking for the number of rows makes the server open each table.
     tables = context.query(
         "SELECT TABLE_NAME AS t, TABLE_TYPE AS kind, ENGINE AS e, TABLE_ROWS AS n FROM information_schema.TABLES"
         " WHERE TABLE_SCHEMA = DATABASE() ORDER BY TABLE_NAME"

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The portal's own name, in every place where it lives."""
+"""The portal's domain, everywhere it is stored, and what still names the cloud."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def domain_everywhere(context: Context) -> Verdict:
     address = Address(context.url.netloc.lower(), https=context.url.scheme == "https")
     wrong = []
     for action in plan(context.connection, address):
-        # Beside the domain there may be aliases, or no rows at all.
+        # The table may also hold aliases, or nothing.
         if action.where.startswith("b_lang_domain") and (not action.before or address.host in action.before.split()):
             continue
         wrong.append(f"{action.where} is {action.before!r}")
@@ -103,7 +103,7 @@ def domain_certificate_names(context: Context) -> Verdict:
 def domain_mail_addresses(context: Context) -> Verdict:
     addresses = {"main.email_from": context.option("main", "email_from")}
     sites = context.query("SELECT LID, EMAIL FROM b_lang WHERE ACTIVE = 'Y' ORDER BY SORT, LID")
-    # A site without an address of its own takes the portal's.
+    # A site without an address of its own uses the portal's.
     addresses.update({f"b_lang {row['LID']}.EMAIL": str(row["EMAIL"]) for row in sites if row["EMAIL"]})
     wrong = [f"{where} is {value!r}" for where, value in addresses.items() if "@" not in value or cloud_names(value)]
     return failed("; ".join(wrong)) if wrong else passed(some(sorted(set(addresses.values()))))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PHP on the host: as cron uses it, and as the web server does."""
+"""PHP on the host: the command line's, which cron uses, and the web server's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.model import
 from ansible_collections.boxlift.portal.plugins.module_utils.health.php import web_php
 from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import check
 
-# What must exist for the portal to run, and what only some of its functions need.
+# Functions and classes that the portal needs, and those that only some features need.
 NEEDED = (
     *("fsockopen", "xml_parser_create", "imagettftext", "gzcompress", "imagecreatetruecolor", "imagecreatefromjpeg"),
     *("hash", "highlight_file", "openssl_encrypt", "mb_substr", "mysqli_connect", "json_encode"),

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What works together with the portal: applications, bots, webhooks, connectors, and the vendor's services."""
+"""Integrations: applications, bots, webhooks, connectors, and the vendor's services."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.registry imp
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.site import cloud_names, has_table
 
 _NEEDS = ("database.reachable",)
-# Where applications leave rows, and the column that names the application's number.
+# Tables with rows of applications, and the column with the application's id.
 _LEFT_BY_APPS = (
     ("b_rest_event", "APP_ID"),
     ("b_rest_placement", "APP_ID"),
     ("b_imconnectors_custom_connectors", "REST_APP_ID"),
     ("b_crm_automation_trigger_app", "APP_ID"),
 )
-# Where applications and webhooks say whom to call.
+# Tables and columns with the addresses that applications and webhooks want to be called at.
 _HANDLERS = (
     ("b_rest_app", "URL", "INSTALLED = 'Y'"),
     ("b_rest_event", "EVENT_HANDLER", "1 = 1"),
@@ -99,7 +99,7 @@ def integrations_orphans(context: Context) -> Verdict:
 
 
 def _handlers(context: Context) -> dict[str, list[str]]:
-    """Every address that applications and webhooks want to be called at, and the tables that name it."""
+    """Addresses that applications and webhooks want to be called at, each with the tables that name it."""
     found: dict[str, list[str]] = {}
     for table, column, condition in _HANDLERS:
         if has_table(context.connection, table):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Modules on the disk against modules in the database."""
+"""Modules: those on the disk compared with those registered in the database."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def modules_handlers(context: Context) -> Verdict:
             "SELECT DISTINCT TO_PATH AS p FROM b_module_to_module WHERE COALESCE(TO_PATH, '') <> ''"
         )
     )
-    places = (root / "bitrix", root)  # the portal itself begins at bitrix/
+    places = (root / "bitrix", root)  # bitrix/ first, as the portal does
     missing = [path for path in paths if not any((place / path.lstrip("/")).is_file() for place in places)]
     return warned(f"{len(missing)}: {some(missing)}") if missing else passed(f"{len(paths)} files")
 

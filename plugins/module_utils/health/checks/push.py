@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The push server: whether it is on, whether messages arrive, and what the portal loses without it."""
+"""The push server: whether it is on, and whether messages arrive."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ COST = (
     "without it the messenger has no paper clip (files cannot be sent), telephony card, video calls, live comments, "
     "counters and the login by QR code do not work, and the messenger looks for news only every 80 seconds"
 )
-# These are never looked up in .settings.php.
+# The module pull never reads these from .settings.php.
 _ONLY_DATABASE = ("server_mode", "registered_on_shared_server")
 _DEFAULTS = {
     "nginx": "N",
@@ -55,7 +55,7 @@ _DEFAULTS = {
     "push": "N",
 }
 _REFUSED = (401, 403, 404, 405, 410)
-#: A message is sent once a second until it arrives, since a channel may not be listened to at the very first moment.
+#: A message is sent once a second until it arrives: the server may not listen to a new channel at once.
 _SECONDS = 5
 _SETTLING_SECONDS = 0.1
 _PROBLEMS = (OSError, http.client.HTTPException, Unreachable, Broken)
@@ -63,7 +63,7 @@ _Listen = t.Callable[[Context, str, str], "contextlib.AbstractContextManager[Lon
 
 
 def effective(context: Context, name: str) -> str:
-    """What the module pull takes: a row of b_option, else .settings.php, else the module's default."""
+    """The value that the module pull uses: from b_option, else .settings.php, else its default."""
     row = context.option("pull", name, "\0")
     if row != "\0":
         return row
@@ -242,7 +242,7 @@ def _by_websocket(context: Context, url: str, channel: str) -> t.Iterator[WebSoc
 
 
 def _round_trip(context: Context, server: _Server, url: str, listen: _Listen) -> Verdict:
-    """Sends a message as the portal does, and listens to it as a browser does."""
+    """Sends a message as the portal does, and receives it as a browser does."""
     channel, nonce = new_id(), new_id()
     text = json.dumps({"module_id": "pull", "command": "health_check", "params": {"nonce": nonce}})
     started = time.monotonic()
@@ -276,7 +276,7 @@ def _publish(context: Context, server: _Server, channel: str, text: str) -> None
 
 
 def _refusal_of_a_wrong_signature(context: Context, server: _Server, url: str, listen: _Listen) -> int:
-    """The status of the refusal, 0 where there was none."""
+    """HTTP status of the refusal, 0 if there was none."""
     try:
         with listen(context, url, server.signed_wrongly(new_id())) as listener:
             listener.arrived(1)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The search index: whether it is there, and whether its engine answers."""
+"""The search index: whether it is built and fresh, and whether its engine answers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.registry imp
 _REINDEX = (
     "Build the index: boxlift.portal.configure does it where it is empty, bitrix/admin/search_reindex.php in any case."
 )
-# Below this share of the tasks the index counts as not built.
+# With fewer than this share of the tasks the index counts as not built.
 SHARE = 0.5
 
 

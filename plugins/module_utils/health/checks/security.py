@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What strangers must not get: installers, dumps, configuration, kernel files."""
+"""Security: what strangers must not get, such as installers, dumps and configuration."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ INSTALLERS = (
     *("bitrix6setup.php", "bitrix7setup.php", "bitrix8setup.php", "export_file.csv", "1c_bx_import.php"),
 )
 _PLACES = ("", "bitrix", "upload")
-# What the vendor's restore leaves behind: renamed originals, dumps, lists, parts.
+# Leftovers of the vendor's restore: renamed originals, dumps, lists, parts.
 _PATTERNS = (
     *(
         "*.sql",
@@ -41,7 +41,7 @@ _PATTERNS = (
     *("*.enc", "*.enc.gz", "*.enc.[0-9]*", "*.enc.gz.[0-9]*", "dbconn.restore.php", ".settings.restore.php"),
 )
 _SWEPT = ("", "bitrix", "bitrix/php_interface", "upload")
-# In the backup folder archives are at home, dumps are not.
+# Archives belong into the backup folder, dumps do not.
 _DUMPS = ("*.sql", "*.sql.[0-9]*")
 _SINGLE = ("bitrix/tmp/restore.removed", "bitrix/tmp/restore.file_list.php", "bitrix/restore_cloud.php")
 DENIED = (
@@ -58,9 +58,9 @@ DENIED = (
     ),
     *("/upload/support/not_image/x", "/bitrix/backup/"),
 )
-#: A name that no portal has.
+#: A host name that no portal has.
 FOREIGN = "foreign-host.invalid"
-#: Caches are written all the time; of the rest so many files and folders are looked at.
+#: Files and folders that are looked at, without the caches, which change all the time.
 _CACHES = ("cache", "managed_cache", "stack_cache", "html_pages", "tmp")
 WALKED = 200000
 _REFUSED = (401, 403, 404, 405, 410)

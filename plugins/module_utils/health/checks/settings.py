@@ -23,7 +23,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.values i
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.redact import BACKUP_MASK
 
 _NEEDS = ("settings.readable",)
-# Keys that installation images ship; everybody knows them.
+# Keys that installation images ship, hence publicly known.
 _KNOWN_KEYS = ("mysupersecretphrase",)
 _INSTALLER = ("SHORT_INSTALL", "SHORT_INSTALL_CHECK", "VM_INSTALL")
 
@@ -179,7 +179,7 @@ def settings_installer_constants(context: Context) -> Verdict:
 
 
 def _server_problem(context: Context, name: str, server: dict[t.Any, t.Any], port: int) -> str:
-    """What is wrong with a server that a section of the settings names; empty where it answers."""
+    """Why the server that a section of the settings names cannot be reached; empty if it can."""
     listed = server.get("servers")
     servers = list(listed.values()) if isinstance(listed, dict) and listed else [server]
     for each in servers:
