@@ -49,8 +49,7 @@ _value:
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.boxlift.portal.plugins.module_utils.finding import STATUSES
-from ansible_collections.boxlift.portal.plugins.module_utils.health.merge import merge
+from ansible_collections.boxlift.portal.plugins.module_utils.finding import STATUSES, merge
 
 
 def merge_findings(host: t.Any, outside: t.Any) -> list[dict[str, t.Any]]:

@@ -44,3 +44,24 @@ def summarize(findings: t.Iterable[Finding]) -> dict[str, int]:
     for finding in findings:
         counts[finding.status] += 1
     return counts
+
+
+def merge(host: t.Sequence[dict[str, t.Any]], outside: t.Sequence[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """The findings of two vantage points: the host's in their order, then those that only the outside has.
+
+    Of a check made from both places the worse finding is kept, with both observations. `seen_from` names the places.
+    """
+    others = {finding["id"]: finding for finding in outside}
+    merged = []
+    for finding in host:
+        other = others.pop(finding["id"], None)
+        merged.append(_both(finding, other) if other else {**finding, "seen_from": ["host"]})
+    return merged + [{**finding, "seen_from": ["outside"]} for finding in others.values()]
+
+
+def _both(host: dict[str, t.Any], outside: dict[str, t.Any]) -> dict[str, t.Any]:
+    worse = min((host, outside), key=lambda finding: WORST_FIRST.index(finding["status"]))
+    observed = host["observed"]
+    if host["observed"] != outside["observed"]:
+        observed = f"from the host: {host['observed']}; from outside: {outside['observed']}"
+    return {**worse, "observed": observed, "seen_from": ["host", "outside"]}

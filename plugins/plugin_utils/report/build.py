@@ -7,8 +7,7 @@ from __future__ import annotations
 import collections
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.finding import WORST_FIRST
-from ansible_collections.boxlift.portal.plugins.module_utils.health.merge import merge
+from ansible_collections.boxlift.portal.plugins.module_utils.finding import WORST_FIRST, merge
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import Journal, Run, Step
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.chart import joined
 

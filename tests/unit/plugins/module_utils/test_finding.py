@@ -6,8 +6,7 @@ import itertools
 import typing as t
 
 import pytest
-from ansible_collections.boxlift.portal.plugins.module_utils.finding import STATUSES
-from ansible_collections.boxlift.portal.plugins.module_utils.health.merge import WORST_FIRST, merge
+from ansible_collections.boxlift.portal.plugins.module_utils.finding import STATUSES, WORST_FIRST, merge
 
 
 def finding(name: str, status: str, observed: str = "x", **more: t.Any) -> dict[str, t.Any]:
