@@ -43,7 +43,7 @@ def imports(file: Path) -> list[Import]:
     return found
 
 
-IMPORTS = {file: imports(file) for file in sorted(PLUGINS.rglob("*.py"))}
+IMPORTS = {file: imports(file) for file in sorted(PLUGINS.rglob("*.py")) if file.name != "__init__.py"}
 
 
 def place_of(file: Path) -> str:
@@ -64,6 +64,11 @@ def ours(file: Path) -> t.Iterator[tuple[Path, bool]]:
 
 def test_every_place_has_a_row_and_every_row_a_place() -> None:
     assert set(map(place_of, IMPORTS)) == set(TABLE)
+
+
+def test_a_package_only_says_what_it_is_for() -> None:
+    """In `__init__.py`. Without imports there, what lies in the files is all that is imported."""
+    assert [file for file in PLUGINS.rglob("__init__.py") if imports(file)] == []
 
 
 def test_imports_go_downwards_only() -> None:
