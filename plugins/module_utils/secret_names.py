@@ -13,7 +13,7 @@ _SECRET = re.compile(
 )
 # A name that ends so says something about a secret: where it lies, how long it is, whose it is.
 _ABOUT_ONE = re.compile(
-    r"_(?:files?|paths?|dirs?|length|bits|ttl|age|algo|usage|options|policy|user|owner|name|address|ip|network)$",
+    r"_(?:files?|paths?|dirs?|length|bits|ttl|age|algo|usage|options|policy|user|owner|name|address|ip|network|public|keytype)$",
     re.IGNORECASE,
 )
 

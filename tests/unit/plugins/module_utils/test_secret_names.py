@@ -22,6 +22,8 @@ ORDINARY = (
     *("signature_algo", "keyring", "login", "host", "nginx_version", 7),
     *("user", "password_file", "token_path", "update_password", "secret_name", "certificate_key_file", "password_age"),
     *("license_name", "private_key_path", "webhook_user", "private_address", "passed", "bypass", "passive"),
+    # of the facts of a host, which are in all variables
+    *("ssh_host_key_ed25519_public", "ssh_host_key_ed25519_public_keytype"),
 )
 
 
