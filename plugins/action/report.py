@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import typing as t
 
 from ansible import constants
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import callback_loader
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.files import replace_file
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import read as read_journals
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.build import build as build_report
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.page import render
@@ -81,16 +81,7 @@ def write(path: str, text: str) -> None:
     folder = os.path.dirname(path)
     try:
         os.makedirs(folder or ".", exist_ok=True)
-        descriptor, part = tempfile.mkstemp(dir=folder or ".", prefix=".report-")
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(text.encode())
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(part, path)
-        except BaseException:
-            os.unlink(part)
-            raise
+        replace_file(path, text.encode())
     except OSError as error:
         raise unusable(path, error) from error
 

@@ -13,7 +13,7 @@ import stat
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.state import sync_directory
+from ansible_collections.boxlift.portal.plugins.module_utils.files import replace_file
 
 Run = t.Callable[[t.Sequence[str]], "tuple[int, str]"]  # a command -> its exit status and what it said
 Side = t.Union[str, "dict[str, str]"]
@@ -139,25 +139,16 @@ def _write(entry: Entry, uid: int, gid: int, run: Run) -> None:
     folder = os.path.dirname(entry.path)
     if not os.path.isdir(folder):
         raise BoxliftError(f"There is no folder {folder} for {entry.path}.", "Create it first.")
-    # A fixed name: what a killed run left is overwritten. No program reads a file that ends like this from its folder.
-    spare = f"{entry.path}.new"
-    descriptor = os.open(spare, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    with open(descriptor, "wb") as target:
-        target.write(entry.content)
-        target.flush()
-        os.fchown(target.fileno(), uid, gid)
-        os.fchmod(target.fileno(), entry.mode)
-        os.fsync(target.fileno())
-    if entry.validate:
-        code, said = run(shlex.split(entry.validate % shlex.quote(spare)))
+
+    def prove(path: str) -> None:
+        code, said = run(shlex.split(entry.validate % shlex.quote(path)))
         if code != 0:
-            os.unlink(spare)
             raise BoxliftError(
                 f"{entry.path} would not be valid: {said.strip() or f'the command ended with {code}'}",
                 "Correct what it is made of; the file before stays in place.",
             )
-    os.rename(spare, entry.path)
-    sync_directory(folder)
+
+    replace_file(entry.path, entry.content, entry.mode, (uid, gid), prove=prove if entry.validate else None)
 
 
 def _identity(entry: Entry) -> tuple[int, int]:

@@ -11,6 +11,7 @@ import time
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.files import replace_file
 
 EVERY_SECONDS = 1.0
 
@@ -55,7 +56,7 @@ class Progress:
                         f"The progress file {path} would lie in a directory that everybody can write to.",
                         "Name one in a directory of its own as progress.",
                     )
-                self._replace(path)
+                replace_file(path, json.dumps(self._state).encode(), durable=False)
             except OSError as error:
                 raise BoxliftError(
                     f"The progress file {path} cannot be written: {error.strerror}.", "Name another one as progress."
@@ -104,18 +105,11 @@ class Progress:
         self._written = self._state["updated"] = self._clock()
         if self._path is not None:
             try:
-                self._replace(self._path)
+                replace_file(self._path, json.dumps(self._state).encode(), durable=False)
             except OSError:
                 # A full disk under the progress file must not end hours of work: the next second tries again, and
                 # whoever watches says that nothing is told any more.
                 return
-
-    def _replace(self, path: str) -> None:
-        spare = f"{path}.new"
-        descriptor = os.open(spare, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as target:
-            json.dump(self._state, target)
-        os.rename(spare, path)
 
 
 def _born() -> str:

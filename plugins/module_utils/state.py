@@ -12,6 +12,7 @@ import time
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.files import replace_file
 
 
 def read_json(path: str) -> dict[str, t.Any] | None:
@@ -33,15 +34,8 @@ def write_json(path: str, content: dict[str, t.Any]) -> None:
 
     Raises BoxliftError where the disk is full; the old state then stays.
     """
-    spare = f"{path}.new"
     try:
-        descriptor = os.open(spare, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as target:
-            json.dump(content, target)
-            target.flush()
-            os.fsync(target.fileno())
-        os.rename(spare, path)
-        sync_directory(os.path.dirname(path))
+        replace_file(path, json.dumps(content).encode())
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -49,14 +43,6 @@ def write_json(path: str, content: dict[str, t.Any]) -> None:
             f"The disk is full: the state file {path} could not be written.",
             "Make room and run the same task again: it goes on where it stopped.",
         ) from error
-
-
-def sync_directory(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 # The workers of a killed run hold its lock until they notice, moments later, that it is gone.

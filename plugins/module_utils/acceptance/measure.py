@@ -20,7 +20,9 @@ import zlib
 from ansible_collections.boxlift.portal.plugins.module_utils.acceptance.judge import AREAS, Measured, kinds_of
 from ansible_collections.boxlift.portal.plugins.module_utils.acceptance.tools import MIB, read_fio, read_wrk
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.files import free_bytes
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DatabaseError, execute, rows
+from ansible_collections.boxlift.portal.plugins.module_utils.units import size
 from ansible_collections.boxlift.portal.plugins.module_utils.workers import processors
 
 Run = t.Callable[[t.Sequence[str]], "tuple[int, str, str]"]
@@ -123,10 +125,10 @@ def disk(host: Host, place: Place, directory: str) -> dict[str, float]:
     if not os.path.isdir(directory):
         raise BoxliftError(f"{directory} is no directory.", "Build the host first, or correct acceptance_directories.")
     needed = 2 * place.disk_mib * MIB
-    free = shutil.disk_usage(directory).free
+    free = free_bytes(directory)
     if free < needed:
         raise BoxliftError(
-            f"{directory} has {free // MIB} MiB free, and {needed // MIB} are wanted.",
+            f"{directory} has {size(free)} free, and {size(needed)} are wanted.",
             "Make room, or lower acceptance_disk_mb.",
         )
     for left in glob.glob(f"{glob.escape(directory)}/.boxlift-acceptance-*"):  # of a killed run

@@ -24,7 +24,7 @@ except ImportError:
 
 READ_SIZE = 128 * 1024
 _OUTPUT_LIMIT = 256 * 1024
-_EMPTY_MEMBER = 37
+MARKER_SIZE = 37  # bytes
 _TEMPLATE_START = bytes.fromhex("1f8b08040000000000030a00")
 _TEMPLATE_END = bytes.fromhex("000000ffff0300") + bytes(8)
 _UNCLOSED = b"0000"
@@ -40,7 +40,7 @@ class Marker:
 
 
 def read_marker(head: bytes) -> Marker | None:
-    """The marker in the first 37 bytes of a part; None for ordinary gzip without one. Raises PartFault."""
+    """The marker in the first MARKER_SIZE bytes of a part; None for ordinary gzip without one. Raises PartFault."""
     if not head.startswith(b"\x1f\x8b"):
         if looks_like_html(head):
             raise PartFault("foreign", "an HTML page instead of a part of the backup", 0)
@@ -49,9 +49,9 @@ def read_marker(head: bytes) -> Marker | None:
         raise PartFault("foreign", "does not begin like a gzip file", 0)
     if len(head) < 4 or head[3] != 4:
         return None
-    if len(head) < _EMPTY_MEMBER:
+    if len(head) < MARKER_SIZE:
         raise PartFault("truncated", f"ends after {len(head)} bytes, inside its header", len(head))
-    if head[:12] != _TEMPLATE_START or head[16:18] != b"BX" or head[22:37] != _TEMPLATE_END:
+    if head[:12] != _TEMPLATE_START or head[16:18] != b"BX" or head[22:MARKER_SIZE] != _TEMPLATE_END:
         raise PartFault("corrupt", "the header (its empty first gzip member) is damaged", 0)
     last_index = None
     if head[12:14] == b"LN":
@@ -74,11 +74,11 @@ class Inflater:
         pending = b""
         for block in source:
             pending += block
-            if len(pending) >= _EMPTY_MEMBER:
+            if len(pending) >= MARKER_SIZE:
                 break
         if not pending:
             raise PartFault("truncated", "is empty", 0)
-        self.marker = read_marker(pending[:_EMPTY_MEMBER])
+        self.marker = read_marker(pending[:MARKER_SIZE])
         position = 0  # offset in the file of pending[0]
         while pending:
             start = position

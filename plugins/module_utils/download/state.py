@@ -8,6 +8,7 @@ import os
 import threading
 import typing as t
 
+from ansible_collections.boxlift.portal.plugins.module_utils.files import stamp
 from ansible_collections.boxlift.portal.plugins.module_utils.state import read_json, write_json
 
 
@@ -31,10 +32,10 @@ class FetchState:
         """Whether the part lies where an earlier run has put it, with the size and time of then."""
         part = self.parts.get(name)
         try:
-            status = os.stat(os.path.join(self._directory, name))
+            now = stamp(os.path.join(self._directory, name))
         except FileNotFoundError:
             return False
-        return part is not None and (status.st_size, status.st_mtime_ns) == (part["size"], part["mtime_ns"])
+        return part is not None and now == [part["size"], part["mtime_ns"]]
 
     def add(self, name: str, part: dict[str, t.Any], fetched: bool) -> None:
         with self._lock:

@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.inflate import read_marker
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.inflate import MARKER_SIZE, read_marker
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import find_parts, kind_of, part_name
 from ansible_collections.boxlift.portal.plugins.module_utils.download.account import Account
 from ansible_collections.boxlift.portal.plugins.module_utils.download.bandwidth import Pace
@@ -24,13 +23,14 @@ from ansible_collections.boxlift.portal.plugins.module_utils.download.sources im
 from ansible_collections.boxlift.portal.plugins.module_utils.download.state import FetchState
 from ansible_collections.boxlift.portal.plugins.module_utils.download.transfer import Transfer
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.files import free_bytes
+from ansible_collections.boxlift.portal.plugins.module_utils.units import size
 
 RESTARTS = 3
 SAMPLE = 64 * 1024
 # A request should last about so long, where the line is fast.
 STRETCH_SECONDS = 2.0
 LONGEST_STRETCH = 8
-_MARKER = 37
 
 
 class Work:
@@ -104,7 +104,7 @@ class Work:
             self._count(None if last is None else last + 1, sure=False)
             if any(part.state != "whole" for part in self.schedule.parts.values()) or last is None:
                 self.same_backup()
-        elif first.file.here > _MARKER:
+        elif first.file.here > MARKER_SIZE:
             self._hint(first)
 
     def _at_work(self, kinds: tuple[str, ...], worker: int) -> None:
@@ -156,7 +156,7 @@ class Work:
     def _hint(self, first: Part) -> None:
         """The beginning of the first part tells how many there are; it is not proven yet, but why wait."""
         try:
-            marker = read_marker(first.file.read(0, _MARKER)) if self._kind.compressed else None
+            marker = read_marker(first.file.read(0, MARKER_SIZE)) if self._kind.compressed else None
         except PartFault:
             return  # the proof will name it
         self._count((marker.last_index or 0) + 1 if marker else self._end, sure=False)
@@ -250,11 +250,10 @@ class Work:
         if count is None or first < 0:
             return
         needed = sum(max(0, first - part.file.here) for part in self.schedule.parts.values() if not part.in_place)
-        room = os.statvfs(self._request.dest)
-        free = room.f_bavail * room.f_frsize
+        free = free_bytes(self._request.dest)
         if free < needed:
             raise BoxliftError(
-                f"{self._request.dest} has {free // 2**20} MiB free and about {needed // 2**20} MiB are still to come.",
+                f"{self._request.dest} has {size(free)} free and about {size(needed)} are still to come.",
                 "Make room or give another directory in dest; what has arrived is kept.",
             )
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import os
 import pathlib
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.files import replace_file
 
 #: Employees: active users of a department.
 EMPLOYEES = (
@@ -104,14 +104,7 @@ def write_csv(path: str, content: bytes) -> bool:
     try:
         if target.is_file() and target.read_bytes() == content and target.stat().st_mode & 0o777 == 0o600:
             return False
-        spare = target.with_name(f".{target.name}.new")
-        spare.unlink(missing_ok=True)
-        handle = os.open(spare, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(spare, target)
+        replace_file(str(target), content)
     except OSError as problem:
         raise BoxliftError(
             f"users_csv {target} cannot be written: {problem.strerror}.",

@@ -7,10 +7,10 @@ from __future__ import annotations
 import os
 import pathlib
 import stat
-import tempfile
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.files import replace_file
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.config import PhpConfig
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.dbconn import PhpStatements
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.values import Value
@@ -100,23 +100,7 @@ def replace(path: pathlib.Path, content: bytes) -> None:
 
 def _replace(target: pathlib.Path, content: bytes) -> None:
     before = target.stat()
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fchown(stream.fileno(), before.st_uid, before.st_gid)
-            os.fchmod(stream.fileno(), stat.S_IMODE(before.st_mode))
-            os.fsync(stream.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    directory = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    replace_file(str(target), content, stat.S_IMODE(before.st_mode), (before.st_uid, before.st_gid))
 
 
 def module_version(source: bytes, path: str) -> str | None:

@@ -14,7 +14,7 @@ import typing as t
 import urllib.parse
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.inflate import Marker, read_marker
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.inflate import MARKER_SIZE, Marker, read_marker
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import (
     Kind,
     PartFiles,
@@ -26,7 +26,6 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts impor
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.http.client import Body, Interrupted, Refused, Unusable
 
-HEAD = 37
 _EXPIRED = (401, 403, 410)
 _PARTIAL = ".partial"
 
@@ -154,7 +153,7 @@ def _measure(files: PartFiles, here: int) -> Backup:
 
 def _local_marker(path: str) -> Marker | None:
     with open(path, "rb") as part:
-        return _marker(part.read(HEAD), os.path.basename(path))
+        return _marker(part.read(MARKER_SIZE), os.path.basename(path))
 
 
 def _marker(head: bytes, name: str) -> Marker | None:
@@ -180,7 +179,7 @@ def _ask(url: str, base: str, kind: Kind, here: int, client: Source) -> Backup:
         body = client.get(url)
         for chunk in body.chunks:
             head += chunk
-            if len(head) >= HEAD:
+            if len(head) >= MARKER_SIZE:
                 break
         close = getattr(body.chunks, "close", None)
         if close:
@@ -209,7 +208,7 @@ def _ask(url: str, base: str, kind: Kind, here: int, client: Source) -> Backup:
     if not kind.compressed:
         how = f"a {kind.format} backup does not tell its number of parts; the first has {body.total} bytes"
         return Backup(base, kind, None, None, None, here, how)
-    marker = _marker(head[:HEAD], base)
+    marker = _marker(head[:MARKER_SIZE], base)
     if marker is None:
         return Backup(base, kind, None, None, None, here, f"{base} has no size field")
     return _from_marker(base, kind, marker, body.total, here)

@@ -10,8 +10,8 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.finding import Finding
 from ansible_collections.boxlift.portal.plugins.module_utils.preflight.backup import Backup
 from ansible_collections.boxlift.portal.plugins.module_utils.preflight.host import FileSystem
+from ansible_collections.boxlift.portal.plugins.module_utils.units import GIB, size_needed
 
-GIB = 1024**3
 # Bytes that even an empty portal needs, for a backup of unknown size.
 LEAST = {"archive": GIB, "tree": 2 * GIB, "database": GIB}
 
@@ -45,7 +45,12 @@ def _estimate(what: str, path: str, backup: Backup | None) -> Need:
         return Need(what, path, LEAST[what], "the least of any portal, for nothing is known of the backup", known=False)
     if what == "archive" and backup.archive is not None:
         left = max(0, backup.archive - backup.here)
-        return Need(what, path, left, f"{gib(backup.archive)} by {backup.how}, {gib(backup.here)} is here already")
+        return Need(
+            what,
+            path,
+            left,
+            f"{size_needed(backup.archive)} by {backup.how}, {size_needed(backup.here)} is here already",
+        )
     if what == "tree" and backup.stream is not None:
         return Need(what, path, backup.stream, "at most all that the backup holds, unpacked beside the live tree")
     if what == "database" and backup.stream is not None:
@@ -65,14 +70,14 @@ def room(wanted: t.Sequence[Need], file_system: t.Callable[[str], FileSystem]) -
 
 def _judge(lies_on: FileSystem, sharers: t.Sequence[Need]) -> Finding:
     total = sum(need.size for need in sharers)
-    listed = "; ".join(f"{need.what} {gib(need.size)} in {need.path} ({need.how})" for need in sharers)
+    listed = "; ".join(f"{need.what} {size_needed(need.size)} in {need.path} ({need.how})" for need in sharers)
     known = all(need.known for need in sharers)
     status = "fail" if lies_on.free < total else "pass" if known else "unknown"
     remedy = ""
     if status == "fail":
         remedy = (
-            f"Enlarge {lies_on.mount} by {gib(total - lies_on.free)} or free as much there, or move one of the folders "
-            "to another disk. Where the sizes are known better, give them in preflight_sizes."
+            f"Enlarge {lies_on.mount} by {size_needed(total - lies_on.free)} or free as much there, or move one of the "
+            "folders to another disk. Where the sizes are known better, give them in preflight_sizes."
         )
     elif status == "unknown":
         remedy = "Give the sizes that you know of in preflight_sizes (bytes of archive, tree, database)."
@@ -80,15 +85,8 @@ def _judge(lies_on: FileSystem, sharers: t.Sequence[Need]) -> Finding:
         id=f"disk.{lies_on.mount}",
         area="disk",
         status=status,
-        observed=f"{gib(lies_on.free)} are free on {lies_on.mount}",
-        expected=f"{gib(total)}{'' if known else ' or more'}: {listed}",
+        observed=f"{size_needed(lies_on.free)} are free on {lies_on.mount}",
+        expected=f"{size_needed(total)}{'' if known else ' or more'}: {listed}",
         remedy=remedy,
         owner="customer",
     )
-
-
-def gib(size: int) -> str:
-    """A size in GiB from half a GiB on, else in MiB, rounded up."""
-    unit, name = (GIB, "GiB") if size >= GIB // 2 else (1024**2, "MiB")
-    tenths = -(-size * 10 // unit)
-    return f"{tenths // 10}.{tenths % 10} {name}"

@@ -13,6 +13,8 @@ import sys
 import time
 import typing as t
 
+from ansible_collections.boxlift.portal.plugins.module_utils.files import free_bytes
+
 _LISTENING = "0A"
 _SOCKET = re.compile(r"^socket:\[(\d+)\]$")
 _USER = re.compile(r"^Uid:\s+\d+\s+(\d+)", re.MULTILINE)
@@ -34,11 +36,11 @@ def file_system(path: str) -> FileSystem:
     while not os.path.lexists(path):
         path = os.path.dirname(path)
     path = os.path.realpath(path)
-    room = os.statvfs(path)
+    free = free_bytes(path)
     device = os.stat(path).st_dev
     while not os.path.ismount(path):
         path = os.path.dirname(path)
-    return FileSystem(device, path, room.f_bavail * room.f_frsize)
+    return FileSystem(device, path, free)
 
 
 def resolve(name: str) -> list[str]:

@@ -12,6 +12,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 from ansible_collections.boxlift.portal.plugins.module_utils.finding import Finding
 from ansible_collections.boxlift.portal.plugins.module_utils.preflight import backup, checks, disk
 from ansible_collections.boxlift.portal.plugins.module_utils.preflight.host import Host
+from ansible_collections.boxlift.portal.plugins.module_utils.units import size_needed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +70,7 @@ def _source(wish: Wish, client: t.Callable[[], backup.Source]) -> tuple[backup.B
             Finding("backup.source", "backup", "fail", seen, expected, "Connect as root, or set ansible_become.")
         ]
     parts = f", {found.parts} parts" if found.parts else ""
-    size = f", {disk.gib(found.archive)}" if found.archive is not None else ""
+    size = f", {size_needed(found.archive)}" if found.archive is not None else ""
     findings = [Finding("backup.source", "backup", "pass", f"{found.base}{parts}{size}", expected)]
     if found.kind.encrypted:
         findings.append(

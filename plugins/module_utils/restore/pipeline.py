@@ -24,13 +24,14 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts impor
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.sums import check_expected, expected_sums
+from ansible_collections.boxlift.portal.plugins.module_utils.files import stamp
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.dumpfeed import Database, DumpFeed, DumpMark
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.marks import PartState
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.offers import Intake
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.parts import Board
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.sink import Counts, Mark, Routes
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.source import Source, stamp
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.source import Source
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.strays import remove_strays
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.tasks import (
     PlaceLead,

@@ -15,11 +15,11 @@ import time
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report
-from ansible_collections.boxlift.portal.plugins.module_utils.disk import check_room
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.dumpfeed import Database
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.pipeline import Pipeline, Replaced, Staging
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.room import check_room
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.sink import Routes
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.source import (
     LocalParts,

@@ -10,6 +10,7 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import find_parts
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report
+from ansible_collections.boxlift.portal.plugins.module_utils.files import stamp
 
 if t.TYPE_CHECKING:  # a restore from a disk need not load what a download needs
     import concurrent.futures
@@ -89,7 +90,7 @@ def identity(report: Report) -> list[dict[str, t.Any]]:
             "name": volume.name,
             "size": volume.size,
             "sha256": volume.sha256,
-            "mtime_ns": _mtime(report.parts.path(volume.index)),
+            "mtime_ns": stamp(report.parts.path(volume.index))[1],
         }
         for volume in report.volumes
     ]
@@ -99,19 +100,9 @@ def unchanged(directory: str, parts: t.Sequence[t.Mapping[str, t.Any]]) -> bool:
     """Whether the files still have the names, sizes and times that `identity` saw. Reads no content."""
     for part in parts:
         try:
-            status = os.stat(os.path.join(directory, part["name"]))
+            now = stamp(os.path.join(directory, part["name"]))
         except FileNotFoundError:
             return False
-        if status.st_size != part["size"] or status.st_mtime_ns != part["mtime_ns"]:
+        if now != [part["size"], part["mtime_ns"]]:
             return False
     return True
-
-
-def stamp(path: str) -> list[int]:
-    """Size and time of a file: what shows that it has not been touched since it was read."""
-    status = os.stat(path)
-    return [status.st_size, status.st_mtime_ns]
-
-
-def _mtime(path: str) -> int:
-    return os.stat(path).st_mtime_ns

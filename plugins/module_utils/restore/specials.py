@@ -17,6 +17,7 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import printable
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.cloud_files import CloudFiles, compare_with_tree
+from ansible_collections.boxlift.portal.plugins.module_utils.units import size
 
 # In the root of a site, also of a further one.
 _INSTALLER = re.compile(rb"^(?:bitrix/backup/sites/[^/]+/)?(?:restore|bitrixsetup)\.php$", re.IGNORECASE)
@@ -65,7 +66,7 @@ class Survey:
         if cloud is not None:
             if cloud.absent:
                 said.append(
-                    f"{cloud.absent} of {cloud.files} files that {cloud.name} names ({_gigabytes(cloud.absent_bytes)}) "
+                    f"{cloud.absent} of {cloud.files} files that {cloud.name} names ({size(cloud.absent_bytes)}) "
                     "lie in the vendor's storage and not in this backup: fetch them into upload/ before users work."
                 )
             if cloud.unread:
@@ -104,18 +105,14 @@ def _folders_in(path: str) -> list[Folder]:
 
 
 def _folder(path: str, name: str) -> Folder:
-    files = size = 0
+    files = total = 0
     for directory, _folders_below, names in os.walk(os.path.join(path, name)):
         for file in names:
             files += 1
-            size += os.lstat(os.path.join(directory, file)).st_size
-    return Folder(printable(os.fsencode(name)), files, size)
+            total += os.lstat(os.path.join(directory, file)).st_size
+    return Folder(printable(os.fsencode(name)), files, total)
 
 
 def _folders(folders: list[Folder]) -> str:
-    shown = [f"{folder.name}: {folder.files} files, {_gigabytes(folder.bytes)}" for folder in folders[:_MOST_NAMED]]
+    shown = [f"{folder.name}: {folder.files} files, {size(folder.bytes)}" for folder in folders[:_MOST_NAMED]]
     return "; ".join(shown if len(folders) <= _MOST_NAMED else [*shown, f"{len(folders) - _MOST_NAMED} more"])
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 2**30:.1f} GiB"

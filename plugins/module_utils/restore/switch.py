@@ -9,7 +9,7 @@ import os
 import shutil
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.state import sync_directory
+from ansible_collections.boxlift.portal.plugins.module_utils.files import sync_directory
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,8 +17,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.stream import PartStream
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import State
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.files import stamp
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.sink import Counts, Mark, Routes, TreeSink
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.source import stamp
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.writer import TreeWriter
 
 BEAT_SECONDS = 0.5

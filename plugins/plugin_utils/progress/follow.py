@@ -9,10 +9,10 @@ import typing as t
 
 from ansible.errors import AnsibleError
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.units import duration
 from ansible_collections.boxlift.portal.plugins.plugin_utils.progress import text as progress_text
 from ansible_collections.boxlift.portal.plugins.plugin_utils.progress.forecast import Forecast
 from ansible_collections.boxlift.portal.plugins.plugin_utils.progress.probe import HostState, Run
-from ansible_collections.boxlift.portal.plugins.plugin_utils.report.chart import duration
 
 PROBE_EVERY = 5.0
 FIRST_PROBES = (1.0, 2.0)  # somebody who has just started a job wants to see that it works

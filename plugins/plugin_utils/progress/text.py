@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.boxlift.portal.plugins.module_utils.units import duration, size
 from ansible_collections.boxlift.portal.plugins.plugin_utils.progress.forecast import Forecast, Left
 from ansible_collections.boxlift.portal.plugins.plugin_utils.progress.probe import Run
-from ansible_collections.boxlift.portal.plugins.plugin_utils.report.chart import duration, size
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.page import grouped
 
 State = t.Mapping[str, t.Any]

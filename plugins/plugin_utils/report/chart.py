@@ -7,6 +7,8 @@ from __future__ import annotations
 import collections
 import typing as t
 
+from ansible_collections.boxlift.portal.plugins.module_utils.units import duration
+
 WIDTH = 960
 LABEL = 270  # the left column, for names
 VALUE = 96  # the right column, for durations
@@ -18,27 +20,6 @@ LONGEST_LABEL = 40
 
 # Readable distances between the lines of the time axis, in seconds.
 _TICKS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 604800)
-
-
-def duration(seconds: float) -> str:
-    """A duration in its two largest units: 0.4 s, 12 s, 3 min 5 s, 11 h 40 min, 2 d 3 h."""
-    if seconds < 10:
-        return f"{round(max(seconds, 0), 1):g} s"
-    total = round(seconds)
-    for unit, size, small, small_size in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
-        if total >= size:
-            rest = total % size // small_size
-            return f"{total // size} {unit} {rest} {small}" if rest else f"{total // size} {unit}"
-    return f"{total} s"
-
-
-def size(number: float) -> str:
-    """A number of bytes in binary units."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if abs(number) < 1024:
-            return f"{number:.0f} {unit}" if unit == "B" or number >= 100 else f"{number:.1f} {unit}"
-        number /= 1024
-    return f"{number:.1f} TiB"
 
 
 def shortened(text: str, longest: int = LONGEST_LABEL) -> str:

@@ -10,7 +10,8 @@ import typing as t
 from pathlib import Path
 
 import jinja2
-from ansible_collections.boxlift.portal.plugins.plugin_utils.report.chart import chart, duration, size
+from ansible_collections.boxlift.portal.plugins.module_utils.units import duration, size
+from ansible_collections.boxlift.portal.plugins.plugin_utils.report.chart import chart
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.timeline import drawn
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")

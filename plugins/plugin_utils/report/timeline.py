@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.boxlift.portal.plugins.module_utils.units import duration
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.chart import (
     LABEL,
     ROW,
@@ -13,7 +14,6 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.report.chart import
     TOP,
     VALUE,
     WIDTH,
-    duration,
     joined,
     shortened,
     ticks,

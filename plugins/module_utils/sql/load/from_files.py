@@ -10,6 +10,7 @@ import time
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.files import stamp
 from ansible_collections.boxlift.portal.plugins.module_utils.sql import schema
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import Login, connect, rows
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.files import check_closing_line, feed_files
@@ -36,8 +37,7 @@ class FilesImport(t.NamedTuple):
 
 def fingerprint(files: t.Sequence[str]) -> list[list[t.Any]]:
     """Paths, sizes and times of the files: a run resumes only what was begun with the very same ones."""
-    stats = [(file, os.stat(file)) for file in files]
-    return [[file, stat.st_size, stat.st_mtime_ns] for file, stat in stats]
+    return [[file, *stamp(file)] for file in files]
 
 
 def import_files(

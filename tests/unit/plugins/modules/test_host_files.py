@@ -111,7 +111,7 @@ def test_what_is_not_valid_does_not_come_into_place(settle: t.Any, tmp_path: Pat
 
 
 def test_what_a_killed_run_left_is_no_obstacle(settle: t.Any, tmp_path: Path) -> None:
-    (tmp_path / "x.new").write_text("a longer text that was half writ")
+    (tmp_path / ".x.new").write_text("a longer text that was half writ")
     assert settle({"path": "x", "content": "whole"})["changed"]
     assert (tmp_path / "x").read_text() == "whole"
     assert [path.name for path in tmp_path.iterdir()] == ["x"]

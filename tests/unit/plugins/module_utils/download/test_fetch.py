@@ -264,5 +264,5 @@ def test_a_full_disk_is_said_before_it_is_full(lab: Lab, monkeypatch: pytest.Mon
         return os.statvfs_result((found.f_bsize, 512, *found[2:4], 100, *found[5:]))
 
     monkeypatch.setattr(os, "statvfs", small)
-    with pytest.raises(BoxliftError, match="MiB free and about"):
+    with pytest.raises(BoxliftError, match=r"has 50\.0 KiB free and about \d+ KiB are still"):
         lab.fetch()

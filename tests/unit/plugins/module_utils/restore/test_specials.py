@@ -152,9 +152,9 @@ def test_what_still_has_to_be_done_is_said(tmp_path: Path) -> None:
         "1 lines of bitrix/restore_cloud.php were not followed (line 2: not a time, a size and a path): "
         "look into them.",
         "bitrix/restore_cloud.php lies in the document root: remove it when its files are there.",
-        "bitrix/backup/clouds holds files of cloud storage (3: 2 files, 0.0 GiB): the portal looks for them in the "
+        "bitrix/backup/clouds holds files of cloud storage (3: 2 files, 150 B): the portal looks for them in the "
         "vendor's storage until they are moved to upload/ and registered there.",
-        "bitrix/backup/sites holds further sites (s2: 1 files, 0.0 GiB): give each a document root of its own.",
+        "bitrix/backup/sites holds further sites (s2: 1 files, 1 B): give each a document root of its own.",
         "An earlier restore on the source left .htaccess.restore, bitrix/php_interface/dbconn.restore.php: compare and "
         "remove them.",
     ]

@@ -5,15 +5,14 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from ansible_collections.boxlift.portal.plugins.module_utils.units import duration, size
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.chart import (
     LABEL,
     ROWS,
     VALUE,
     WIDTH,
     chart,
-    duration,
     joined,
-    size,
     ticks,
 )
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 import os
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.inflate import read_marker
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.inflate import MARKER_SIZE, read_marker
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import PartFiles, find_parts
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.verify import verify
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.files import free_bytes
+from ansible_collections.boxlift.portal.plugins.module_utils.units import size
 
 _BLOCK = 4096
-_MARKER = 37
 # On the disk everything takes whole blocks, in the archive less: with twice the stream's size even small files fit.
 _AMPLE = 2
 
@@ -24,7 +25,7 @@ def check_room(directory: str, source: str, password: str | None, with_database:
     What the parts state about themselves tells where room is ample. Only where it is not, the backup is read to count
     exactly what its tree needs.
     """
-    free = _free(directory)
+    free = free_bytes(directory)
     stated = _stated(find_parts(source))
     if stated is not None and free >= stated * _AMPLE:
         return
@@ -34,7 +35,7 @@ def check_room(directory: str, source: str, password: str | None, with_database:
         needed -= sum(dump.size for dump in tally.dumps)
     if free < needed:
         raise BoxliftError(
-            f"{directory} has {_gib(free)} free and the tree needs {_gib(needed)} beside the live one.",
+            f"{directory} has {size(free)} free and the tree needs {size(needed)} beside the live one.",
             "Make room, or mount a larger file system there. Nothing was written.",
         )
 
@@ -47,19 +48,10 @@ def _stated(parts: PartFiles) -> int | None:
     for path in parts.present.values():
         with open(path, "rb") as part:
             try:
-                marker = read_marker(part.read(_MARKER))
+                marker = read_marker(part.read(MARKER_SIZE))
             except PartFault:
                 return 0  # not intact, and the proof says so
         if marker is None:
             return None
         total += marker.data_size
     return total
-
-
-def _free(directory: str) -> int:
-    room = os.statvfs(directory)
-    return room.f_bavail * room.f_frsize
-
-
-def _gib(size: int) -> str:
-    return f"{size / 1024**3:.1f} GiB"
