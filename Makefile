@@ -4,12 +4,14 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 BIN := .venv/bin
 COLLECTION := .cache/collections/ansible_collections/boxlift/portal
+# worksteal: whoever has finished takes over tests of the other, so that both end at the same time.
+PYTEST := pytest -n 2 --dist worksteal --durations 10
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.cache/collections
 export ANSIBLE_CONFIG := $(CURDIR)/tests/lab/ansible.cfg
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup engine lint unit sanity molecule package test demo bench bench-copy docs clean
+.PHONY: help setup engine lint unit check soak sanity molecule package test demo bench bench-copy docs clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,7 +35,13 @@ lint: setup ## ruff, mypy, yamllint, ansible-lint (profile production), changelo
 	tests/lint.sh
 
 unit: setup ## Unit tests, with a real MariaDB where a test needs one
-	pytest -n 2
+	$(PYTEST)
+
+check: lint ## For the hand, in minutes: lint, and the unit tests without the slow ones
+	$(PYTEST) -m 'not slow and not soak'
+
+soak: setup ## For the night: the repetitions that `make unit` leaves out (every seed of the kills, 500 faults)
+	$(PYTEST) -m soak
 
 sanity: setup ## ansible-test sanity on a copy of what git tracks
 	tests/sanity.sh

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Thirty kills at random moments of a real process: no range that the journal has is ever asked for again."""
+"""Kills at random moments of a real process: no range that the journal has is ever asked for again."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ import time
 import typing as t
 from pathlib import Path
 
+import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.verify import verify
 from ansible_collections.boxlift.portal.plugins.module_utils.download.threads import SAMPLE
 from lab.cloud.server import CloudServer, Served
 
 from .conftest import SEGMENT, Lab
 
-KILLS = 30
 CONNECTIONS = 4
+RATE = 100_000  # bytes a second and connection
+# Far more than a process gets to fetch before it is killed, so that it cannot have come to its end.
+BYTES_PER_KILL = 150_000
 SCRIPT = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
@@ -66,19 +69,22 @@ def start(lab: Lab, cloud: CloudServer) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_thirty_kills(tmp_path: Path, tls: t.Any) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [8, pytest.param(30, marks=pytest.mark.soak)])
+def test_killed_again_and_again(tmp_path: Path, tls: t.Any, kills: int) -> None:
     lab = Lab(tmp_path, tls, "enc.gz")
-    lab.write("kills", noise_size=2_400_000, part_limit=200_000)
+    lab.write("kills", noise_size=kills * BYTES_PER_KILL, part_limit=200_000)
     moments = random.Random(3)
     fetched = 0
-    for _kill in range(KILLS):
+    for _kill in range(kills):
         here = journaled(lab) if lab.dest.exists() else set()
         # A server each: what a process had on its way when it was killed may be heard of after the next has begun.
-        with lab.cloud(rate=60_000) as cloud:
+        with lab.cloud(rate=RATE) as cloud:
             process = start(lab, cloud)
-            while not cloud.served and process.poll() is None:
-                time.sleep(0.01)
-            time.sleep(moments.uniform(0, 0.5))
+            # Not after a time: a process that starves would be killed before it has fetched anything, again and again.
+            enough = moments.randrange(1, 6 * SEGMENT)
+            while sum(request.sent for request in cloud.served) < enough and process.poll() is None:
+                time.sleep(0.005)
             process.send_signal(signal.SIGKILL)
             _out, said = process.communicate()
         assert process.returncode == -signal.SIGKILL, said
@@ -89,7 +95,7 @@ def test_thirty_kills(tmp_path: Path, tls: t.Any) -> None:
         # What is here is never less than before.
         assert journaled(lab) >= here
     here = journaled(lab)
-    with lab.cloud(rate=60_000) as cloud:
+    with lab.cloud(rate=RATE) as cloud:
         # Every range is brought to the disk; where others write as well that took forty seconds instead of nine.
         out, said = start(lab, cloud).communicate(timeout=400)
     result = json.loads(out)
@@ -99,6 +105,6 @@ def test_thirty_kills(tmp_path: Path, tls: t.Any) -> None:
     assert set(asked) & here == set()
     assert 0 < len(here) < sum(-(-part.stat().st_size // SEGMENT) for part in lab.parts)
     # Each kill loses at most what was on its way, and each start may look at the beginning of the first part.
-    assert fetched <= lab.size + KILLS * CONNECTIONS * SEGMENT + (KILLS + 2) * 4 * SEGMENT
+    assert fetched <= lab.size + kills * CONNECTIONS * SEGMENT + (kills + 2) * 4 * SEGMENT
     lab.assert_here()
     assert verify(str(lab.dest), lab.password).intact

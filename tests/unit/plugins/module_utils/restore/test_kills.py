@@ -50,7 +50,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_archive(entries, tmp_path_factory.mktemp("source"), "base", part_limit=600_000)[0]
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(3, 10))])
 def test_killed_again_and_again(tmp_path: Path, mariadb: t.Any, source: Path, seed: int) -> None:
     def start(place: Path, name: str) -> subprocess.Popen[str]:
         arguments = [str(source), str(place / "site" / "www"), str(place / "state"), mariadb.login.unix_socket, name]
