@@ -31,7 +31,8 @@ VERIFY = """
         mode: "0600"
       check_mode: false
 """
-SECONDS = 20.0
+# Only what will never come takes so long: a loaded machine needs many seconds to start a playbook.
+SECONDS = 100.0
 
 
 def playbook(keywords: str = "", **options: t.Any) -> str:
@@ -59,6 +60,16 @@ def told(output: str) -> list[str]:
     return [line for line in output.splitlines() if line.startswith("localhost | backup_verify: ")]
 
 
+def until_told(stream: t.IO[str], times: int) -> str:
+    """What a playbook says until it has told so many times how far the work is."""
+    output = ""
+    while len(told(output.replace("\r", ""))) < times:
+        line = stream.readline()
+        assert line, output
+        output += line
+    return output
+
+
 class Stopped(t.NamedTuple):
     """A playbook that watches a process which stands still, and that process."""
 
@@ -66,12 +77,19 @@ class Stopped(t.NamedTuple):
     pid: int
 
 
+class NeverBegan(AssertionError):
+    """The playbook ended before the module's process told anything."""
+
+
 @contextlib.contextmanager
-def stopped(site: Path, text: str, output: int = subprocess.PIPE) -> t.Iterator[Stopped]:
+def stopped(site: Path, text: str, output: int = subprocess.PIPE, **environment: str) -> t.Iterator[Stopped]:
     """Start the playbook, and hold the module's process as soon as it has told what it does."""
     path = site / "run/verify.json"
-    with start_playbook(site, absolute(site, text), output=output, ANSIBLE_CALLBACKS_ENABLED="") as watcher:
-        wait_for(lambda: path.exists() and json.loads(path.read_text(encoding="utf-8"))["phase"])
+    environment["ANSIBLE_CALLBACKS_ENABLED"] = ""
+    with start_playbook(site, absolute(site, text), output=output, **environment) as watcher:
+        wait_for(lambda: (path.exists() and json.loads(path.read_text(encoding="utf-8"))["phase"]) or watcher.poll())
+        if watcher.poll() is not None:
+            raise NeverBegan(str(watcher.communicate()))
         pid = json.loads(path.read_text(encoding="utf-8"))["pid"]
         os.kill(pid, signal.SIGSTOP)
         try:
