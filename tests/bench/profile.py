@@ -16,7 +16,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.inflate imp
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import find_parts
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import scan_part
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.stream import PartStream, backup_cipher
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.chain import Chain
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.parts import Chain
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.tasks import Part, ProvePart, Tree
 
 _RUNS = 3

@@ -17,8 +17,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import
 from ansible_collections.boxlift.portal.plugins.module_utils.download.account import Account
 from ansible_collections.boxlift.portal.plugins.module_utils.download.bandwidth import Pace
 from ansible_collections.boxlift.portal.plugins.module_utils.download.failures import damaged_at_source
-from ansible_collections.boxlift.portal.plugins.module_utils.download.placing import Placing
-from ansible_collections.boxlift.portal.plugins.module_utils.download.proof import Prove, Prover
+from ansible_collections.boxlift.portal.plugins.module_utils.download.proof import Placing, Prove, Prover
 from ansible_collections.boxlift.portal.plugins.module_utils.download.request import Request
 from ansible_collections.boxlift.portal.plugins.module_utils.download.sources import Sources
 from ansible_collections.boxlift.portal.plugins.module_utils.download.state import FetchState

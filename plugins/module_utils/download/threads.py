@@ -14,7 +14,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.download.account im
 from ansible_collections.boxlift.portal.plugins.module_utils.download.bandwidth import Pace
 from ansible_collections.boxlift.portal.plugins.module_utils.download.failures import no_such, rebuilt
 from ansible_collections.boxlift.portal.plugins.module_utils.download.partial import Partial
-from ansible_collections.boxlift.portal.plugins.module_utils.download.placing import Placing
+from ansible_collections.boxlift.portal.plugins.module_utils.download.proof import Placing
 from ansible_collections.boxlift.portal.plugins.module_utils.download.repair import Repairs
 from ansible_collections.boxlift.portal.plugins.module_utils.download.request import Request
 from ansible_collections.boxlift.portal.plugins.module_utils.download.retry import Asking, Rebuilt, Stopped

@@ -15,16 +15,17 @@ import time
 import typing as t
 import urllib.parse
 
-from ansible_collections.boxlift.portal.plugins.module_utils.download.chunks import AnswerStream, said
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.http.proxy import connection_to
 from ansible_collections.boxlift.portal.plugins.module_utils.http.response import (
     READ_SIZE,
     UNKNOWN,
+    AnswerStream,
     Body,
     Interrupted,
     Refused,
     Unusable,
+    said,
 )
 
 __all__ = ("READ_SIZE", "UNKNOWN", "Body", "Client", "Interrupted", "Refused", "Unusable", "tls_context")

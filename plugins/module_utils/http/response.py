@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import dataclasses
+import http.client
+import time
 import typing as t
 
 READ_SIZE = 256 * 1024
@@ -50,3 +52,64 @@ class Body:
         close = getattr(self.chunks, "close", None)
         if close:
             close()
+
+
+SMALLEST_READ = 4096
+
+
+class AnswerStream(t.Iterator[bytes]):
+    """An answer's body. The pieces are small where the line is slow, so that nothing waits long for a full one."""
+
+    def __init__(
+        self, answer: http.client.HTTPResponse, length: int | None, step: int, drop: t.Callable[[], None]
+    ) -> None:
+        self._answer = answer
+        self._left = length
+        self._most = max(SMALLEST_READ, step)
+        self._size = SMALLEST_READ
+        self._drop = drop
+        self._open = True
+
+    def __next__(self) -> bytes:
+        if self._left == 0 or not self._open:
+            self._end()
+            raise StopIteration
+        began = time.monotonic()
+        try:
+            block = self._answer.read(self._size if self._left is None else min(self._size, self._left))
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise Interrupted(said(error)) from error
+        if not block and self._left is not None:
+            left = self._left
+            self.close()
+            raise Interrupted(f"the connection ended {left} bytes early")
+        if not block:
+            self._end()
+            raise StopIteration
+        took = time.monotonic() - began
+        if took < 0.05:
+            self._size = min(self._most, self._size * 2)
+        elif took > 0.5:
+            self._size = max(SMALLEST_READ, self._size // 2)
+        if self._left is not None:
+            self._left -= len(block)
+        return block
+
+    def _end(self) -> None:
+        """The body is used up; the connection is free for the next request if all of it came."""
+        if self._open and not self._answer.isclosed():
+            self._drop()
+        self._open = False
+
+    def close(self) -> None:
+        if self._open and (self._left != 0 or not self._answer.isclosed()):
+            self._drop()
+        self._open = False
+
+
+def said(error: Exception) -> str:
+    """An error of the connection in words."""
+    if isinstance(error, TimeoutError):
+        return "nothing came for too long (timed out)"
+    return str(error) or type(error).__name__

@@ -4,14 +4,102 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import typing as t
 
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan_json import from_json, to_json
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import Entry, State
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.chain import Chain
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.marks import PartState
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.sink import Counts, Mark, Routes
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.tasks import Part
+
+
+class Chain:
+    """`starts` knows the state in which each part begins, as far as the parts are followed."""
+
+    def __init__(self) -> None:
+        self.starts: list[State] = [State()]
+
+    @property
+    def length(self) -> int:
+        """The number of parts that were followed; the part of this number comes next."""
+        return len(self.starts) - 1
+
+    def start(self, index: int) -> State | None:
+        return self.starts[index] if index < len(self.starts) else None
+
+    def follow(self, scan: PartScan, known_start: State | None) -> bool:
+        """Take the next part; False where it does not continue the one before as it was walked.
+
+        `known_start` is the state that was known when it was walked, None where its first header was searched for.
+        """
+        state = self.starts[self.length]
+        after = _after(scan, state, walked_from=known_start)
+        if after is None:
+            return False
+        self.starts.append(after)
+        return True
+
+    def cut(self, index: int) -> None:
+        """Forget part `index` and all that was followed after it."""
+        del self.starts[index + 1 :]
+
+
+def _after(scan: PartScan, state: State, walked_from: State | None) -> State | None:
+    walk = scan.walk
+    if scan.fault or scan.size_fault() or walk is None or walk.fault:
+        return None
+    if scan.index == 0 or (walked_from == state and not state.plain):
+        return walk.state
+    if not state.plain:
+        return None
+    if walk.first is not None:
+        return walk.state if walk.first == state.need else None
+    if state.need < scan.data_size:
+        return None
+    rest = state.need - scan.data_size
+    return State(rest, max(0, state.data - scan.data_size), None, 0, state.entry) if rest else State()
+
+
+@dataclasses.dataclass
+class PartState:
+    """One part. `stamp` is its file's as it was read.
+
+    `scan`: it is proven, walked from `start` (None: its first header was searched for). `mark`: it is placed, but for
+    its lead; `reason` says why not. `lead`: so is that. `partial`: how far a killed run had placed it. `path`: of the
+    file open at its end. `broken`: it does not go on where the part before it ends. `proven` and `placed`: when, in
+    seconds since the restore began.
+    """
+
+    stamp: list[int]
+    scan: PartScan | None = None
+    start: State | None = None
+    partial: Mark = dataclasses.field(default_factory=Mark)
+    mark: Mark | None = None
+    lead: bool = False
+    completed: Counts = dataclasses.field(default_factory=Counts)  # by placing the lead apart
+    path: bytes | None = None
+    broken: bool = False
+    proven: list[float] = dataclasses.field(default_factory=list)
+    placed: list[float] = dataclasses.field(default_factory=list)
+    reason: Exception | None = None
+
+    @property
+    def used(self) -> bool:
+        """Whether something of it lies in the tree."""
+        return self.mark is not None or self.partial.offset > 0
+
+    def saved(self) -> t.Any:
+        """Fit for JSON. A part with a fault is read again by the next run."""
+        if self.scan is not None and (self.scan.fault or self.scan.walk is None or self.scan.walk.fault):
+            return to_json(PartState(self.stamp))
+        return to_json(dataclasses.replace(self, reason=None))
+
+    @classmethod
+    def from_saved(cls, saved: t.Any) -> PartState:
+        state: PartState = from_json(saved, PartState, Mark, Counts)
+        return state
 
 
 class Board:

@@ -27,12 +27,10 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.sums import
 from ansible_collections.boxlift.portal.plugins.module_utils.files import stamp
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.dumpfeed import Database, DumpFeed, DumpMark
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.marks import PartState
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.offers import Intake
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.parts import Board
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.parts import Board, PartState
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.sink import Counts, Mark, Routes
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.source import Source
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.strays import remove_strays
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.tasks import (
     PlaceLead,
     Proven,
@@ -41,7 +39,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.restore.tasks impor
     Tree,
     work,
 )
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.writer import TreeWriter
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.writer import TreeWriter, remove_strays
 from ansible_collections.boxlift.portal.plugins.module_utils.workers import Crew, Told
 
 _LISTEN_SECONDS = 0.2
