@@ -358,7 +358,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.download.proof impo
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.database import StagedDatabase
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.restore import Request, Restore
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.restore import Restore, RestoreRequest
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.source import FetchedParts
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, Login
 
@@ -423,7 +423,7 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
         fetched = FetchedParts(fetch)
         source = fetched.first
     database = params["database"]
-    request = Request(
+    request = RestoreRequest(
         source=source,
         document_root=params["document_root"],
         state_dir=params["state_dir"],

@@ -52,8 +52,9 @@ def lines(work: Path, backup: Path, kind: str, pairs: int) -> t.Iterator[Row | F
     password = repr(PASSWORD if encrypted else None)
     verify = f"from {LIBRARY}.archive.verify import verify; assert verify({str(first)!r}, {password}).intact"
     restore = (
-        f"from {LIBRARY}.restore.restore import Request, Restore; "
-        f"Restore(Request({str(first)!r}, {str(target / 'www')!r}, {str(target / 'state')!r}, {password}), None).run()"
+        f"from {LIBRARY}.restore.restore import Restore, RestoreRequest; "
+        f"request = RestoreRequest({str(first)!r}, {str(target / 'www')!r}, {str(target / 'state')!r}, {password}); "
+        "Restore(request, None).run()"
     )
     inflate = f"{cat} | pigz -dc > /dev/null"
     unpack = f"mkdir -p {target} && {cat} | {plain} | tar x -C {target}"

@@ -37,12 +37,15 @@ LIBRARY = "ansible_collections.boxlift.portal.plugins.module_utils"
 FETCH = f"""
 import json, pickle, sys
 from {LIBRARY}.http.client import Client, tls_context
-from {LIBRARY}.download.fetch import Fetch, Request
-from {LIBRARY}.download.bandwidth import Pace
+from {LIBRARY}.download.fetch import Fetch
+from {LIBRARY}.download.bandwidth import BandwidthLimit
+from {LIBRARY}.download.request import FetchRequest
 url, dest, password, authority, known = sys.argv[1:]
 scans = pickle.load(open(known, "rb")) if known else None
 fetch = Fetch(
-    Request(url, dest, password, {CONNECTIONS}), Client({{}}, 60, tls_context(authority, True)), Pace(None),
+    FetchRequest(url, dest, password, {CONNECTIONS}),
+    Client({{}}, 60, tls_context(authority, True)),
+    BandwidthLimit(None),
     prove=(lambda index, path: scans[index]) if scans else None,
 )
 result = fetch.run()

@@ -27,17 +27,18 @@ CONNECTIONS = 4
 SCRIPT = f"""
 import json, sys, time
 from {LIBRARY}.http.client import Client, tls_context
-from {LIBRARY}.download.fetch import Fetch, Request as FetchRequest
-from {LIBRARY}.download.bandwidth import Pace
+from {LIBRARY}.download.fetch import Fetch
+from {LIBRARY}.download.bandwidth import BandwidthLimit
+from {LIBRARY}.download.request import FetchRequest
 from {LIBRARY}.restore.database import StagedDatabase
-from {LIBRARY}.restore.restore import Request, Restore
+from {LIBRARY}.restore.restore import Restore, RestoreRequest
 from {LIBRARY}.restore.source import FetchedParts
 from {LIBRARY}.sql.connection import Login
 url, target, authority, socket = sys.argv[1:]
 client = Client({{}}, 60, tls_context(authority, True))
 wanted = FetchRequest(url, target + "/parts", None, {CONNECTIONS})
-source = FetchedParts(lambda prove: Fetch(wanted, client, Pace(None), prove=prove))
-request = Request(source.first, target + "/www", target + "/state", database_name="bench")
+source = FetchedParts(lambda prove: Fetch(wanted, client, BandwidthLimit(None), prove=prove))
+request = RestoreRequest(source.first, target + "/www", target + "/state", database_name="bench")
 result = Restore(request, StagedDatabase(Login(unix_socket=socket), "bench"), source).run()
 last = max(moments[1] for moments in source.fetched.values())
 print(json.dumps([time.time() - last, result["files"], len(result["tables"])]))

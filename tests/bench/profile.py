@@ -17,7 +17,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts impor
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import scan_part
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.stream import PartStream, backup_cipher
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.parts import Chain
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.tasks import Part, ProvePart, Tree
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.tasks import OfferedPart, ProvePart, Tree
 
 _RUNS = 3
 
@@ -84,7 +84,7 @@ def place(parts: t.Any, cipher: Cipher | None, folder: str) -> None:
     chain, path = Chain(), None
     for index, part_path in parts.present.items():
         start = chain.starts[index]
-        part = Part(index, parts.name(index), part_path, part_path, parts.kind, cipher)
+        part = OfferedPart(index, parts.name(index), part_path, part_path, parts.kind, cipher)
         proven = ProvePart(part, start, path, Tree(f"{work}/tree", -1, -1), f"{work}/log-{index}").run(
             lambda _note: None
         )

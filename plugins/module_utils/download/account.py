@@ -8,7 +8,7 @@ import threading
 import time
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.download.schedule import Part, Schedule
+from ansible_collections.boxlift.portal.plugins.module_utils.download.schedule import Schedule, ScheduledPart
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 
 TELL_SECONDS = 0.5
@@ -50,7 +50,7 @@ class Account:
             repair["ranges"] += ranges
             self.refetched += size
 
-    def repair(self, part: Part, status: str, reason: str) -> dict[str, t.Any]:
+    def repair(self, part: ScheduledPart, status: str, reason: str) -> dict[str, t.Any]:
         """A repair begins."""
         entry = {"name": part.file.name, "status": status, "reason": reason, "bytes": 0, "ranges": 0}
         with self._lock:

@@ -39,7 +39,7 @@ class Window(t.NamedTuple):
         return minute >= self.begin or minute < self.end
 
 
-class Pace:
+class BandwidthLimit:
     """`limit` in bytes per second, None or 0 for no limit; in a window of the schedule its own limit holds."""
 
     def __init__(

@@ -15,10 +15,10 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts impor
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report, Volume
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import scan_part
 from ansible_collections.boxlift.portal.plugins.module_utils.download.account import Account
-from ansible_collections.boxlift.portal.plugins.module_utils.download.bandwidth import Pace
+from ansible_collections.boxlift.portal.plugins.module_utils.download.bandwidth import BandwidthLimit
 from ansible_collections.boxlift.portal.plugins.module_utils.download.failures import damaged_at_source
 from ansible_collections.boxlift.portal.plugins.module_utils.download.proof import Placing, Prove, Prover
-from ansible_collections.boxlift.portal.plugins.module_utils.download.request import Request
+from ansible_collections.boxlift.portal.plugins.module_utils.download.request import FetchRequest
 from ansible_collections.boxlift.portal.plugins.module_utils.download.sources import Sources
 from ansible_collections.boxlift.portal.plugins.module_utils.download.state import FetchState
 from ansible_collections.boxlift.portal.plugins.module_utils.download.threads import Work
@@ -28,7 +28,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.progress import Pro
 from ansible_collections.boxlift.portal.plugins.module_utils.state import Lock
 from ansible_collections.boxlift.portal.plugins.module_utils.workers import processors
 
-__all__ = ("Fetch", "Prove", "Request")
+__all__ = ("Fetch", "Prove")
 
 REPAIR_ROUNDS = 3
 
@@ -42,9 +42,9 @@ class Fetch:
 
     def __init__(
         self,
-        request: Request,
+        request: FetchRequest,
         client: Client,
-        pace: Pace,
+        pace: BandwidthLimit,
         *,
         prove: Prove | None = None,
         progress: Progress | None = None,

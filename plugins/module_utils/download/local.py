@@ -10,8 +10,8 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.http.response import (
     READ_SIZE,
     Body,
+    HttpRefused,
     Interrupted,
-    Refused,
     Unusable,
 )
 
@@ -21,7 +21,7 @@ def get_file(path: str, first: int = 0, last: int | None = None, validator: str 
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError as error:
-        raise Refused(404, "no such file") from error
+        raise HttpRefused(404, "no such file") from error
     except OSError as error:
         raise Unusable(f"it cannot be read: {error.strerror}") from error
     status = os.fstat(descriptor)
@@ -31,7 +31,7 @@ def get_file(path: str, first: int = 0, last: int | None = None, validator: str 
         first, last = 0, None
     if first and first >= status.st_size:
         os.close(descriptor)
-        raise Refused(416, "the file is shorter")
+        raise HttpRefused(416, "the file is shorter")
     end = status.st_size if last is None else min(last + 1, status.st_size)
     return Body(first, status.st_size, is_now, _blocks(open(descriptor, "rb"), first, end, step), ranged)
 

@@ -10,9 +10,10 @@ import urllib.parse
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import split_name
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.sums import expected_sums
-from ansible_collections.boxlift.portal.plugins.module_utils.download.bandwidth import Pace, Window
-from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Fetch, Request
+from ansible_collections.boxlift.portal.plugins.module_utils.download.bandwidth import BandwidthLimit, Window
+from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Fetch
 from ansible_collections.boxlift.portal.plugins.module_utils.download.proof import Prove
+from ansible_collections.boxlift.portal.plugins.module_utils.download.request import FetchRequest
 from ansible_collections.boxlift.portal.plugins.module_utils.http.client import Client, tls_context
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 
@@ -53,7 +54,7 @@ def fetch_from(
     context = None if check_mode else tls_context(params["ca_path"], params["validate_certs"])
     windows = [Window.of(window["from"], window["to"], window["limit"]) for window in params["bandwidth_schedule"]]
     base = split_name(urllib.parse.unquote(os.path.basename(urllib.parse.urlsplit(url).path)))[0]
-    request = Request(
+    request = FetchRequest(
         url,
         dest,
         params["password"],
@@ -62,4 +63,4 @@ def fetch_from(
         expected=expected_sums(params["expected"], base) if params["expected"] is not None else {},
     )
     client = Client(params["headers"], params["timeout"], context)
-    return Fetch(request, client, Pace(params["bandwidth_limit"], windows), prove=prove, progress=progress)
+    return Fetch(request, client, BandwidthLimit(params["bandwidth_limit"], windows), prove=prove, progress=progress)

@@ -16,7 +16,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.state import read_j
 SEGMENT = 4 * 1024 * 1024
 
 
-class Partial:
+class PartialFile:
     """Safe to use from several threads, each at another segment. `total` is UNKNOWN until a source has told it."""
 
     def __init__(self, directory: str, name: str, index: int, segment: int = SEGMENT) -> None:

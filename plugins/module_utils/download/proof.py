@@ -13,8 +13,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher impo
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import Kind, PartFiles, kind_of, part_name
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, cipher_of, scan_file
-from ansible_collections.boxlift.portal.plugins.module_utils.download.request import Request
-from ansible_collections.boxlift.portal.plugins.module_utils.download.schedule import Part
+from ansible_collections.boxlift.portal.plugins.module_utils.download.request import FetchRequest
+from ansible_collections.boxlift.portal.plugins.module_utils.download.schedule import ScheduledPart
 from ansible_collections.boxlift.portal.plugins.module_utils.download.state import FetchState
 from ansible_collections.boxlift.portal.plugins.module_utils.workers import Crew
 
@@ -66,7 +66,7 @@ class Prover:
 class Placing:
     """Safe to use from several threads, each for another part. `scans` holds the proof of every part in its place."""
 
-    def __init__(self, request: Request, base: str, state: FetchState, prove: Prove) -> None:
+    def __init__(self, request: FetchRequest, base: str, state: FetchState, prove: Prove) -> None:
         self._request = request
         self._base = base
         self._kind = kind_of(base)
@@ -76,7 +76,7 @@ class Placing:
         self.cipher: Cipher | None = None
         self.scans: dict[int, PartScan] = {}
 
-    def prove(self, part: Part) -> PartScan | PartFault:
+    def prove(self, part: ScheduledPart) -> PartScan | PartFault:
         """The part's proof, and it lies in its place; or what is wrong with it, and it is partial."""
         header_fault = self._open_cipher(part) if part.index == 0 else None
         scan = self._prove(part.index, part.path)
@@ -88,7 +88,7 @@ class Placing:
         self._place(part, scan)
         return scan
 
-    def _open_cipher(self, part: Part) -> PartFault | None:
+    def _open_cipher(self, part: ScheduledPart) -> PartFault | None:
         """The first part proves the password, before anything else is done with it."""
         if not self._request.password and self._kind.encrypted:
             return None
@@ -96,7 +96,7 @@ class Placing:
         self.cipher, fault = cipher_of(files, self._request.password)
         return fault
 
-    def _unexpected(self, part: Part, scan: PartScan) -> PartFault | None:
+    def _unexpected(self, part: ScheduledPart, scan: PartScan) -> PartFault | None:
         name = part.file.name
         expected = self._expected.get(name, scan.sha256)
         if scan.sha256 != expected:
@@ -106,7 +106,7 @@ class Placing:
             return PartFault("corrupt", "its sha256 is another than when it was fetched", scan.size)
         return None
 
-    def _place(self, part: Part, scan: PartScan) -> None:
+    def _place(self, part: ScheduledPart, scan: PartScan) -> None:
         fetched = not part.in_place
         status = os.stat(part.file.final) if part.in_place else part.file.place()
         last_index = (scan.marker.last_index or 0) if scan.marker else None
@@ -125,7 +125,7 @@ class Placing:
         part.file.forget()
         self.scans[part.index] = scan
 
-    def take_back(self, part: Part) -> None:
+    def take_back(self, part: ScheduledPart) -> None:
         """It is damaged after all."""
         part.file.take_back()
         part.in_place = False

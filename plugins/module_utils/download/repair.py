@@ -15,10 +15,10 @@ from ansible_collections.boxlift.portal.plugins.module_utils.download.failures i
     damaged_at_source,
     rebuilt,
 )
-from ansible_collections.boxlift.portal.plugins.module_utils.download.partial import Partial
-from ansible_collections.boxlift.portal.plugins.module_utils.download.request import Request
+from ansible_collections.boxlift.portal.plugins.module_utils.download.partial import PartialFile
+from ansible_collections.boxlift.portal.plugins.module_utils.download.request import FetchRequest
 from ansible_collections.boxlift.portal.plugins.module_utils.download.retry import Rebuilt
-from ansible_collections.boxlift.portal.plugins.module_utils.download.schedule import Part
+from ansible_collections.boxlift.portal.plugins.module_utils.download.schedule import ScheduledPart
 from ansible_collections.boxlift.portal.plugins.module_utils.download.sources import Sources
 from ansible_collections.boxlift.portal.plugins.module_utils.download.transfer import Transfer
 
@@ -38,13 +38,13 @@ class Mended(t.NamedTuple):
 class Repairs:
     """Safe to use from several threads, each for another part."""
 
-    def __init__(self, request: Request, sources: Sources, transfer: Transfer, account: Account) -> None:
+    def __init__(self, request: FetchRequest, sources: Sources, transfer: Transfer, account: Account) -> None:
         self._request = request
         self._sources = sources
         self._transfer = transfer
         self._account = account
 
-    def repair(self, part: Part) -> str:
+    def repair(self, part: ScheduledPart) -> str:
         """The part's new state: whole, to be proven again, or new where its copy was of no use. Raises BoxliftError."""
         fault = part.fault
         self._check_rounds(part)
@@ -66,14 +66,14 @@ class Repairs:
         part.doubted = False
         return "whole"
 
-    def _check_rounds(self, part: Part) -> None:
+    def _check_rounds(self, part: ScheduledPart) -> None:
         """Every range may be damaged, one after the other; beyond that, what comes is damaged each time anew."""
         part.rounds += 1
         if part.rounds > len(part.file.numbers()) + SPARE_ROUNDS:
             raise always_damaged(part.file.name, part.rounds, part.fault.status, part.fault.reason)
 
 
-def mend(part: Partial, fault: PartFault, sources: Sources, transfer: Transfer, size: int) -> Mended:
+def mend(part: PartialFile, fault: PartFault, sources: Sources, transfer: Transfer, size: int) -> Mended:
     """Replace the first range of `size` bytes that the source has otherwise; all of them where nothing shows a place.
 
     Damage lies at or before the place where it shows, and not before the gzip member that shows it; so the ranges
@@ -101,7 +101,7 @@ def mend(part: Partial, fault: PartFault, sources: Sources, transfer: Transfer, 
     return Mended(False, got, count)
 
 
-def _suspects(part: Partial, fault: PartFault, size: int) -> list[list[tuple[int, int]]]:
+def _suspects(part: PartialFile, fault: PartFault, size: int) -> list[list[tuple[int, int]]]:
     """First the ranges from the damage back to where it can have begun, then those behind it and those before."""
     total = part.total
     since = min(max(0, fault.since), total)

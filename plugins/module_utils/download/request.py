@@ -16,7 +16,7 @@ _SHA256 = re.compile(r"^[0-9a-f]{64}$")
 
 
 @dataclasses.dataclass(frozen=True)
-class Request:
+class FetchRequest:
     """`url` and `mirrors` are addresses of the first part, or its path on a disk that was brought here.
 
     `expected` maps a part's name to its sha256. `segment` is the size of a range.

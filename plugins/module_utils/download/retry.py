@@ -8,9 +8,9 @@ import threading
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.download.failures import expired, unreachable
-from ansible_collections.boxlift.portal.plugins.module_utils.download.partial import Partial
+from ansible_collections.boxlift.portal.plugins.module_utils.download.partial import PartialFile
 from ansible_collections.boxlift.portal.plugins.module_utils.download.sources import Source, Sources
-from ansible_collections.boxlift.portal.plugins.module_utils.http.response import Interrupted, Refused, Unusable
+from ansible_collections.boxlift.portal.plugins.module_utils.http.response import HttpRefused, Interrupted, Unusable
 
 TRIES = 8
 LONGEST_WAIT = 900.0
@@ -42,7 +42,7 @@ class Asking:
         self._sleep = sleep
         self.stopped = threading.Event()
 
-    def ask(self, part: Partial, pick: Pick, attempt: t.Callable[[Source], _T]) -> _T | None:
+    def ask(self, part: PartialFile, pick: Pick, attempt: t.Callable[[Source], _T]) -> _T | None:
         """The result of `attempt`, made until it succeeds. None: no source that may be picked has the part."""
         failures = 0
         without: list[Source] = []
@@ -62,7 +62,7 @@ class Asking:
                 last = str(error)
                 # A line that keeps breaking but moves on is not a failure.
                 failures = 0 if isinstance(error, Interrupted) and error.moved else failures + 1
-            except Refused as error:
+            except HttpRefused as error:
                 if error.status == 404:
                     without.append(source)
                     continue

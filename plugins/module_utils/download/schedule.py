@@ -9,7 +9,7 @@ import threading
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
-from ansible_collections.boxlift.portal.plugins.module_utils.download.partial import Partial
+from ansible_collections.boxlift.portal.plugins.module_utils.download.partial import PartialFile
 from ansible_collections.boxlift.portal.plugins.module_utils.http.response import UNKNOWN
 
 # A part is new (nothing asked yet), probed (its first segment is on its way), open (segments are handed out), whole
@@ -18,14 +18,14 @@ from ansible_collections.boxlift.portal.plugins.module_utils.http.response impor
 
 
 @dataclasses.dataclass
-class Part:
+class ScheduledPart:
     """`busy` threads are at work on it; `moments` holds the begin and end of its fetching and of its proof.
 
     `in_place`: it lies under its own name, where an earlier run or this one has put it.
     """
 
     index: int
-    file: Partial
+    file: PartialFile
     state: str = "new"
     left: list[int] = dataclasses.field(default_factory=list)
     busy: int = 0
@@ -53,7 +53,7 @@ class Job(t.NamedTuple):
     """Segments to fetch, `span` of them from `number` on, or a part to prove or to repair."""
 
     kind: str
-    part: Part
+    part: ScheduledPart
     number: int = 0
     span: int = 1
 
@@ -61,11 +61,11 @@ class Job(t.NamedTuple):
 class Schedule:
     """Handed between threads. `count` is how many parts there are, None while that is not known."""
 
-    def __init__(self, make: t.Callable[[int], Part], connections: int) -> None:
+    def __init__(self, make: t.Callable[[int], ScheduledPart], connections: int) -> None:
         self._make = make
         self._connections = connections
         self._changed = threading.Condition()
-        self.parts: dict[int, Part] = {0: make(0)}
+        self.parts: dict[int, ScheduledPart] = {0: make(0)}
         self.count: int | None = 1
         self.count_sure = False
         # How many segments one request is for: between two requests a connection stands idle for a round trip.
@@ -73,7 +73,7 @@ class Schedule:
         self.failure: BaseException | None = None
         self._over = False
 
-    def part(self, index: int) -> Part:
+    def part(self, index: int) -> ScheduledPart:
         if index not in self.parts:
             self.parts[index] = self._make(index)
         return self.parts[index]
@@ -112,7 +112,7 @@ class Schedule:
                 return self._stretch(part)
         return None
 
-    def _stretch(self, part: Part) -> Job:
+    def _stretch(self, part: ScheduledPart) -> Job:
         """Neighbours together, as far as there is enough for all connections."""
         first, count = part.left[0], 1
         most = min(self.stretch, len(part.left) // self._connections)
@@ -130,7 +130,7 @@ class Schedule:
                 return None
         return None
 
-    def _known(self) -> t.Iterator[Part]:
+    def _known(self) -> t.Iterator[ScheduledPart]:
         """In order. Where the count is not known, one part beyond the last that is known to exist."""
         index = 0
         while self.count is None or index < self.count:
@@ -158,18 +158,18 @@ class Schedule:
                     part.left = part.file.missing()
             self._changed.notify_all()
 
-    def opened(self, part: Part) -> None:
+    def opened(self, part: ScheduledPart) -> None:
         """The first answer for the part has come: its other segments can be fetched beside the first."""
         with self._changed:
             if part.state == "probed" and part.file.total != UNKNOWN:
                 self._open(part, but=0)
                 self._changed.notify_all()
 
-    def _open(self, part: Part, but: int) -> None:
+    def _open(self, part: ScheduledPart, but: int) -> None:
         part.state = "open"
         part.left = [number for number in part.file.missing() if number != but]
 
-    def update(self, part: Part, state: str, fault: PartFault | None = None) -> None:
+    def update(self, part: ScheduledPart, state: str, fault: PartFault | None = None) -> None:
         with self._changed:
             part.state, part.fault = state, fault or part.fault
             self._changed.notify_all()

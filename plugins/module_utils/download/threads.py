@@ -11,14 +11,14 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault impor
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.inflate import MARKER_SIZE, read_marker
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import find_parts, kind_of, part_name
 from ansible_collections.boxlift.portal.plugins.module_utils.download.account import Account
-from ansible_collections.boxlift.portal.plugins.module_utils.download.bandwidth import Pace
+from ansible_collections.boxlift.portal.plugins.module_utils.download.bandwidth import BandwidthLimit
 from ansible_collections.boxlift.portal.plugins.module_utils.download.failures import no_such, rebuilt
-from ansible_collections.boxlift.portal.plugins.module_utils.download.partial import Partial
+from ansible_collections.boxlift.portal.plugins.module_utils.download.partial import PartialFile
 from ansible_collections.boxlift.portal.plugins.module_utils.download.proof import Placing
 from ansible_collections.boxlift.portal.plugins.module_utils.download.repair import Repairs
-from ansible_collections.boxlift.portal.plugins.module_utils.download.request import Request
+from ansible_collections.boxlift.portal.plugins.module_utils.download.request import FetchRequest
 from ansible_collections.boxlift.portal.plugins.module_utils.download.retry import Asking, Rebuilt, Stopped
-from ansible_collections.boxlift.portal.plugins.module_utils.download.schedule import Job, Part, Schedule
+from ansible_collections.boxlift.portal.plugins.module_utils.download.schedule import Job, Schedule, ScheduledPart
 from ansible_collections.boxlift.portal.plugins.module_utils.download.sources import Sources
 from ansible_collections.boxlift.portal.plugins.module_utils.download.state import FetchState
 from ansible_collections.boxlift.portal.plugins.module_utils.download.transfer import Transfer
@@ -38,11 +38,11 @@ class Work:
 
     def __init__(
         self,
-        request: Request,
+        request: FetchRequest,
         sources: Sources,
         state: FetchState,
         account: Account,
-        pace: Pace,
+        pace: BandwidthLimit,
         sleep: t.Callable[[float], None],
         placing: Placing,
         provers: int,
@@ -81,11 +81,11 @@ class Work:
         for part in self.schedule.parts.values():
             part.file.close()
 
-    def _make(self, index: int) -> Part:
+    def _make(self, index: int) -> ScheduledPart:
         """A part as earlier runs have left it."""
         name = part_name(self._base, index)
-        file = Partial(self._request.dest, name, index, self._request.segment)
-        part = Part(index, file)
+        file = PartialFile(self._request.dest, name, index, self._request.segment)
+        part = ScheduledPart(index, file)
         if file.total < 0 and self._state.unchanged(name):
             known = self._state.parts[name]
             file.recall(known["size"], known["validators"])
@@ -153,7 +153,7 @@ class Work:
             self._hint(part)
         self.schedule.done(job)
 
-    def _hint(self, first: Part) -> None:
+    def _hint(self, first: ScheduledPart) -> None:
         """The beginning of the first part tells how many there are; it is not proven yet, but why wait."""
         try:
             marker = read_marker(first.file.read(0, MARKER_SIZE)) if self._kind.compressed else None
@@ -178,7 +178,7 @@ class Work:
                     "Remove it, or give an empty directory in dest.",
                 )
 
-    def _end_at(self, part: Part) -> None:
+    def _end_at(self, part: ScheduledPart) -> None:
         """No source has this part."""
         if part.index == 0:
             raise BoxliftError(
@@ -193,7 +193,7 @@ class Work:
             elif self.schedule.count_sure and part.index < self.schedule.count:
                 raise no_such(part.file.name, self.schedule.count)
 
-    def _begin_anew(self, part: Part, change: Rebuilt) -> None:
+    def _begin_anew(self, part: ScheduledPart, change: Rebuilt) -> None:
         """Of two exports nothing is mixed: where a version shows that this is another one, it ends here.
 
         Where nothing else is here yet, or only the length is odd, which a bad proxy can bring about, the part begins
@@ -262,8 +262,8 @@ class Work:
     def received(self, size: int) -> None:
         self._account.received(size, self.schedule)
 
-    def opened(self, part: Partial) -> None:
+    def opened(self, part: PartialFile) -> None:
         self.schedule.opened(self.schedule.part(part.index))
 
-    def page(self, part: Partial) -> None:
+    def page(self, part: PartialFile) -> None:
         self._account.repair(self.schedule.part(part.index), "foreign", "an HTML page instead of a part of the backup")

@@ -10,16 +10,16 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import looks_like_html
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import Kind
-from ansible_collections.boxlift.portal.plugins.module_utils.download.bandwidth import Pace
-from ansible_collections.boxlift.portal.plugins.module_utils.download.partial import Partial
+from ansible_collections.boxlift.portal.plugins.module_utils.download.bandwidth import BandwidthLimit
+from ansible_collections.boxlift.portal.plugins.module_utils.download.partial import PartialFile
 from ansible_collections.boxlift.portal.plugins.module_utils.download.retry import Asking, Rebuilt, Stopped
 from ansible_collections.boxlift.portal.plugins.module_utils.download.sources import Source, Sources
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.http.response import (
     UNKNOWN,
     Body,
+    HttpRefused,
     Interrupted,
-    Refused,
     Unusable,
 )
 
@@ -38,10 +38,10 @@ class Events(t.Protocol):
     def received(self, size: int) -> None:
         """Bytes have come."""
 
-    def opened(self, part: Partial) -> None:
+    def opened(self, part: PartialFile) -> None:
         """The part's length is known, and its source gives out ranges."""
 
-    def page(self, part: Partial) -> None:
+    def page(self, part: PartialFile) -> None:
         """An HTML page came instead of the part."""
 
 
@@ -52,7 +52,7 @@ class Transfer:
         self,
         sources: Sources,
         kind: Kind,
-        pace: Pace,
+        pace: BandwidthLimit,
         asking: Asking,
         events: Events,
     ) -> None:
@@ -64,7 +64,7 @@ class Transfer:
         self._lock = threading.Lock()
         self._whole: set[int] = set()  # parts that come as a whole, each by one thread
 
-    def segments(self, part: Partial, number: int, count: int, worker: int) -> bool:
+    def segments(self, part: PartialFile, number: int, count: int, worker: int) -> bool:
         """Fetch `count` segments from `number` on, from a source without ranges the whole part. False: none has it.
 
         Nothing is done where another thread fetches the whole part already. Raises Rebuilt.
@@ -97,7 +97,7 @@ class Transfer:
                     self._release(part, mine)
                     mine = False  # a page says nothing about ranges
                     raise
-                except Refused as error:
+                except HttpRefused as error:
                     if error.status != 416 or part.total != UNKNOWN:
                         raise
                     mine = self._claim(part)  # an empty file has no ranges
@@ -111,7 +111,7 @@ class Transfer:
         finally:
             self._release(part, mine)
 
-    def compare(self, part: Partial, first: int, last: int, source: Source) -> Compared | None:
+    def compare(self, part: PartialFile, first: int, last: int, source: Source) -> Compared | None:
         """Fetch these bytes again and put them where the part has others. None: the source fails. Raises Rebuilt."""
         at, got, differs = first, 0, False
 
@@ -139,7 +139,7 @@ class Transfer:
 
         return self._asking.ask(part, lambda without: None if source.left or source in without else source, attempt)
 
-    def beginning(self, part: Partial, size: int) -> bytes | None:
+    def beginning(self, part: PartialFile, size: int) -> bytes | None:
         """The first bytes of what the source has now, none if its version tells that it is what we have.
 
         None where it has no such part. Raises Rebuilt.
@@ -164,7 +164,7 @@ class Transfer:
         return self._asking.ask(part, lambda without: self._sources.pick(0, without), attempt)
 
     @contextlib.contextmanager
-    def _asked(self, part: Partial, source: Source, first: int = 0, last: int | None = None) -> t.Iterator[Body]:
+    def _asked(self, part: PartialFile, source: Source, first: int = 0, last: int | None = None) -> t.Iterator[Body]:
         version = part.validators.get(source.host, "")
         body = self._sources.get(source, part.index, first, last, version, self._pace.step(), sized=False)
         try:
@@ -172,7 +172,7 @@ class Transfer:
         finally:
             body.close()
 
-    def _meet(self, part: Partial, source: Source, body: Body) -> None:
+    def _meet(self, part: PartialFile, source: Source, body: Body) -> None:
         """The first answer says how long the part is and what version; every later one must say the same."""
         with self._lock:
             if part.total == UNKNOWN:
@@ -193,7 +193,7 @@ class Transfer:
                 raise Rebuilt(f"it has {body.total} bytes now and had {part.total}", version)
             part.validators.setdefault(source.host, body.validator)
 
-    def _pour(self, part: Partial, source: Source, body: Body) -> None:
+    def _pour(self, part: PartialFile, source: Source, body: Body) -> None:
         """The whole part, from its beginning. Where it breaks off, it has moved if it came further than ever."""
         at = number = 0
         try:
@@ -216,13 +216,13 @@ class Transfer:
         elif at != part.total:
             raise Rebuilt(f"it has {at} bytes now and had {part.total}")
 
-    def _refuse_page(self, part: Partial, body: Body, head: bytes) -> None:
+    def _refuse_page(self, part: PartialFile, body: Body, head: bytes) -> None:
         """A login or error page. In a part without compression a file's own text may stand at the beginning."""
         if looks_like_html(head[:64]) and (self._kind.compressed or body.total % 512):
             self._events.page(part)
             raise Unusable("the source answers with an HTML page instead of the part")
 
-    def _chunks(self, part: Partial, body: Body) -> t.Iterator[bytes]:
+    def _chunks(self, part: PartialFile, body: Body) -> t.Iterator[bytes]:
         moved = False
         try:
             for chunk in body.chunks:
@@ -236,7 +236,7 @@ class Transfer:
             error.moved = moved
             raise
 
-    def _claim(self, part: Partial) -> bool:
+    def _claim(self, part: PartialFile) -> bool:
         """Whether this thread is the one that fetches the whole part."""
         with self._lock:
             if part.index in self._whole or part.complete:
@@ -244,7 +244,7 @@ class Transfer:
             self._whole.add(part.index)
             return True
 
-    def _release(self, part: Partial, mine: bool) -> None:
+    def _release(self, part: PartialFile, mine: bool) -> None:
         if mine:
             with self._lock:
                 self._whole.discard(part.index)

@@ -22,13 +22,13 @@ from ansible_collections.boxlift.portal.plugins.module_utils.http.response impor
     UNKNOWN,
     AnswerStream,
     Body,
+    HttpRefused,
     Interrupted,
-    Refused,
     Unusable,
     said,
 )
 
-__all__ = ("READ_SIZE", "UNKNOWN", "Body", "Client", "Interrupted", "Refused", "Unusable", "tls_context")
+__all__ = ("READ_SIZE", "UNKNOWN", "Body", "Client", "HttpRefused", "Interrupted", "Unusable", "tls_context")
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 10
@@ -59,7 +59,7 @@ class Client:
         """Ask for the bytes `first` to `last` of `url`; the whole file comes where the source knows no ranges.
 
         A file that has changed since `validator` comes whole, too. The body comes in pieces of at most `step` bytes.
-        Without `sized` a file of unknown length will do. Raises Refused, Interrupted or Unusable.
+        Without `sized` a file of unknown length will do. Raises HttpRefused, Interrupted or Unusable.
         """
         headers = {**self._headers, "Accept-Encoding": "identity"}
         conditions = {}
@@ -169,7 +169,7 @@ class Client:
         if answer.status not in (200, 206):
             wait = _retry_after(answer.headers.get("Retry-After"))
             self._drain(connection, answer)
-            raise Refused(answer.status, answer.reason, wait)
+            raise HttpRefused(answer.status, answer.reason, wait)
         encoding = answer.headers.get("Content-Encoding", "identity")
         if encoding != "identity":
             self._drop(connection)

@@ -13,7 +13,7 @@ READ_SIZE = 256 * 1024
 UNKNOWN = -1
 
 
-class Refused(Exception):
+class HttpRefused(Exception):
     """The source answered with a status that says no. `status` is the HTTP code, `wait` what it asks to wait for."""
 
     def __init__(self, status: int, reason: str, wait: float | None = None) -> None:

@@ -24,7 +24,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts impor
     split_name,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.http.client import Body, Interrupted, Refused, Unusable
+from ansible_collections.boxlift.portal.plugins.module_utils.http.client import Body, HttpRefused, Interrupted, Unusable
 
 _EXPIRED = (401, 403, 410)
 _PARTIAL = ".partial"
@@ -186,7 +186,7 @@ def _ask(url: str, base: str, kind: Kind, here: int, client: Source) -> Backup:
             close()  # the rest of the part is not wanted
     except BoxliftError as error:  # it names the option of backup_fetch; here it is the site's variable
         raise BoxliftError(error.message, error.remedy.replace("ca_path", "source_ca_path")) from error
-    except Refused as error:
+    except HttpRefused as error:
         if error.status in _EXPIRED:
             raise BoxliftError(
                 f"{host} does not give out {base} ({error}): the link has expired.",

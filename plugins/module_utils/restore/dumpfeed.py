@@ -16,7 +16,7 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import HEADER_SIZE
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, in_dump
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import Entry, State, TarFault, Walker
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.tasks import Part
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.tasks import OfferedPart
 
 NOTE_SECONDS = 2.0
 
@@ -61,7 +61,7 @@ class Stopped(Exception):
 class _Proven(t.NamedTuple):
     """A part that follows those before it, where it begins in the stream, and whether the dump is in it."""
 
-    part: Part
+    part: OfferedPart
     sha256: str
     start: State
     offset: int
@@ -86,7 +86,7 @@ class DumpFeed:
         self.began: float | None = None  # when loading began, in the clock's seconds
         self.mark = mark
 
-    def add(self, part: Part, start: State, scan: PartScan) -> None:
+    def add(self, part: OfferedPart, start: State, scan: PartScan) -> None:
         """The next part of the stream."""
         inside = start.entry is not None and in_dump(start.entry.path)
         held = scan.walk is not None and scan.walk.tally.dump_entries > 0

@@ -15,7 +15,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault impor
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import PartFiles, kind_of, part_name
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, cipher_of
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.source import Source
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.tasks import Part
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.tasks import OfferedPart
 
 _Future = concurrent.futures.Future
 
@@ -27,7 +27,7 @@ class _Offered:
     answer: _Future[PartScan]
 
 
-class Intake:
+class Offers:
     """`offer` is for the source's threads, everything else for the one that works on the parts.
 
     `cipher` is None for a plain backup, and where `header_fault` says why the first part could not prove the password.
@@ -51,7 +51,7 @@ class Intake:
             self.refuse(self._failure)
         return answer
 
-    def take(self) -> t.Iterator[Part]:
+    def take(self) -> t.Iterator[OfferedPart]:
         """The parts that were offered since the last look. Raises WrongPassword."""
         while not self._offers.empty():
             offered = self._offers.get()
@@ -63,7 +63,7 @@ class Intake:
                 self._open_cipher(offered)
             name = part_name(self._base, offered.index)
             own = os.path.join(self._directory, name)
-            yield Part(offered.index, name, own, offered.path, kind_of(self._base), self.cipher)
+            yield OfferedPart(offered.index, name, own, offered.path, kind_of(self._base), self.cipher)
 
     def answer(self, index: int, scan: PartScan) -> None:
         """The source hears of a part once for each offer."""

@@ -11,8 +11,8 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan_json import from_json, to_json
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import Entry, State
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.sink import Counts, Mark, Routes
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.tasks import Part
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.sink import Counts, PartMark, Routes
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.tasks import OfferedPart
 
 
 class Chain:
@@ -75,8 +75,8 @@ class PartState:
     stamp: list[int]
     scan: PartScan | None = None
     start: State | None = None
-    partial: Mark = dataclasses.field(default_factory=Mark)
-    mark: Mark | None = None
+    partial: PartMark = dataclasses.field(default_factory=PartMark)
+    mark: PartMark | None = None
     lead: bool = False
     completed: Counts = dataclasses.field(default_factory=Counts)  # by placing the lead apart
     path: bytes | None = None
@@ -98,18 +98,18 @@ class PartState:
 
     @classmethod
     def from_saved(cls, saved: t.Any) -> PartState:
-        state: PartState = from_json(saved, PartState, Mark, Counts)
+        state: PartState = from_json(saved, PartState, PartMark, Counts)
         return state
 
 
-class Board:
+class PartTable:
     """`parts` of this run and of those that it goes on from; `files` only of those that were offered in this one."""
 
     def __init__(self, routes: Routes, saved: dict[str, t.Any]) -> None:
         self._routes = routes
         self.began: float = saved.get("began", time.time())
         self.parts = {int(index): PartState.from_saved(state) for index, state in saved.get("parts", {}).items()}
-        self.files: dict[int, Part] = {}
+        self.files: dict[int, OfferedPart] = {}
         self.chain = Chain()
 
     def saved(self) -> dict[str, t.Any]:
@@ -123,7 +123,7 @@ class Board:
     def again(self, index: int) -> None:
         """What was read and placed of a part counts for nothing."""
         state = self.parts[index]
-        state.scan, state.mark, state.partial = None, None, Mark()
+        state.scan, state.mark, state.partial = None, None, PartMark()
         state.lead, state.completed = False, Counts()
 
     def unplaced(self) -> list[int]:
@@ -148,7 +148,7 @@ class Board:
                 return None
         return None
 
-    def still_true(self, mark: Mark, index: int, start: State | None) -> bool:
+    def still_true(self, mark: PartMark, index: int, start: State | None) -> bool:
         """Whether what a killed run has placed of the part stays, now that this is known of its beginning."""
         if index == 0 or start is None:
             return True

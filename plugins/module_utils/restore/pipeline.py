@@ -27,9 +27,9 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.sums import
 from ansible_collections.boxlift.portal.plugins.module_utils.files import stamp
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.dumpfeed import Database, DumpFeed, DumpMark
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.offers import Intake
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.parts import Board, PartState
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.sink import Counts, Mark, Routes
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.offers import Offers
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.parts import PartState, PartTable
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.sink import Counts, PartMark, Routes
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.source import Source
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.tasks import (
     PlaceLead,
@@ -83,8 +83,8 @@ class Pipeline:
         self._staging = staging
         self._jobs = jobs
         self._progress = progress
-        self.board = Board(staging.routes, marks)
-        self._intake = Intake(source, password)
+        self.board = PartTable(staging.routes, marks)
+        self._offers = Offers(source, password)
         self._feed: DumpFeed | None = None
         if staging.database is not None:
             self._feed = DumpFeed(staging.database, DumpMark(**marks.get("dump", {})))
@@ -102,7 +102,7 @@ class Pipeline:
         # The workers before the threads: forking a process with threads would copy their locks.
         with Crew(self._jobs, work) as self._crew, concurrent.futures.ThreadPoolExecutor(2) as pool:
             try:
-                source = pool.submit(self._source.run, self._intake.offer)
+                source = pool.submit(self._source.run, self._offers.offer)
                 dump = pool.submit(self._feed.run) if self._feed is not None else None
                 self._prove_and_place(source, dump)
                 report = self._report()
@@ -146,7 +146,7 @@ class Pipeline:
     # What comes in.
 
     def _take_offers(self) -> None:
-        for part in self._intake.take():
+        for part in self._offers.take():
             index = part.index
             self.board.files[index] = part
             known, now = self.board.parts.get(index), stamp(part.arrived)
@@ -155,7 +155,7 @@ class Pipeline:
                     raise Replaced(part.name)
                 known = None
             if known is not None and known.scan is not None:
-                self._intake.answer(index, known.scan)
+                self._offers.answer(index, known.scan)
                 self._read += now[0]
             else:
                 self.board.parts[index] = known or PartState(now)
@@ -199,7 +199,7 @@ class Pipeline:
             return
         path = None if start is None else self.board.path(index)
         if not self.board.still_true(state.partial, index, start):
-            state.partial = Mark()
+            state.partial = PartMark()
         staging = self._staging
         self._crew.give(
             ProvePart(
@@ -253,7 +253,7 @@ class Pipeline:
             self._checkpoint()
 
     def _take_note(self, told: Told) -> None:
-        if isinstance(told.value, Mark):
+        if isinstance(told.value, PartMark):
             self.board.parts[told.task.part.index].partial = told.value
         else:
             self._read += told.value
@@ -268,12 +268,12 @@ class Pipeline:
             return
         state.scan, state.start = proven.scan, task.start
         if task.tree is not None:
-            state.partial = Mark()
+            state.partial = PartMark()
             state.mark, state.path, state.reason = proven.mark, proven.path, proven.reason
             state.lead = proven.mark is not None and (proven.mark.lead or task.path is not None)
             state.proven[1] = self.board.now()
             state.placed = list(state.proven)
-        self._intake.answer(index, proven.scan)
+        self._offers.answer(index, proven.scan)
 
     def _take_lead(self, index: int, completed: Counts) -> None:
         state = self.board.parts[index]
@@ -297,7 +297,7 @@ class Pipeline:
     def _assemble(self) -> Report:
         parts = find_parts(self._source.first)
         scans = {index: t.cast(PartScan, state.scan) for index, state in sorted(self.board.parts.items())}
-        report = Assembly(parts, self._intake.cipher, scans, self._intake.header_fault).report()
+        report = Assembly(parts, self._offers.cipher, scans, self._offers.header_fault).report()
         if self._expected is not None:
             check_expected(report, expected_sums(self._expected, parts.base))
         return report
@@ -387,4 +387,4 @@ class Pipeline:
         """Let the threads end: nothing is waited for any more."""
         if self._feed is not None:
             self._feed.stop()
-        self._intake.fail(error)
+        self._offers.fail(error)

@@ -46,7 +46,7 @@ class StagingDatabase(Database, t.Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class Request:
+class RestoreRequest:
     """What to restore where. `uid`/`gid` of -1 leave ownership to the caller's process."""
 
     source: str
@@ -79,7 +79,7 @@ class Restore:
 
     def __init__(
         self,
-        request: Request,
+        request: RestoreRequest,
         database: StagingDatabase | None,
         source: Source | None = None,
         progress: Progress | None = None,

@@ -56,7 +56,7 @@ class Counts:
 
 
 @dataclasses.dataclass(frozen=True)
-class Mark:
+class PartMark:
     """How far a part has been placed: its entries before `offset`, `log` bytes of its log, and what that counts.
 
     That is true only where its first header lies at `first`. `lead`: the rest of a file from earlier parts is placed.
@@ -78,7 +78,7 @@ class TreeSink:
     been misled, or a misled walk of another part may be in the way. `withdrawn` then says why nothing was placed.
     """
 
-    def __init__(self, writer: TreeWriter, routes: Routes, mark: Mark, note: t.Callable[[Mark], None]) -> None:
+    def __init__(self, writer: TreeWriter, routes: Routes, mark: PartMark, note: t.Callable[[PartMark], None]) -> None:
         self._writer = writer
         self._routes = routes
         self._placed_to = mark.offset
@@ -151,12 +151,12 @@ class TreeSink:
             self._rest = self.path = None
             self._writer.undo()
 
-    def mark(self, offset: int) -> Mark:
+    def mark(self, offset: int) -> PartMark:
         """What is placed, where everything before `offset` is."""
         counts = dataclasses.replace(self._counts)
         renamed = (*self._mark.renamed, *self._writer.renamed)
         passed = (*self._mark.left_out, *self._left_out)
-        return Mark(offset, self._writer.position(), self._first, self._lead, counts, renamed, passed)
+        return PartMark(offset, self._writer.position(), self._first, self._lead, counts, renamed, passed)
 
     def _end_rest(self) -> None:
         """The file from earlier parts is whole; a run that goes on writes it again, and does not count it again."""

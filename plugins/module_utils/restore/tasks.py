@@ -18,7 +18,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.stream impo
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import State
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.files import stamp
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.sink import Counts, Mark, Routes, TreeSink
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.sink import Counts, PartMark, Routes, TreeSink
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.writer import TreeWriter
 
 BEAT_SECONDS = 0.5
@@ -40,7 +40,7 @@ class Tree:
 
 
 @dataclasses.dataclass(frozen=True)
-class Part:
+class OfferedPart:
     """One part as a file: `path` is its own; a part that was just fetched still lies in `arrived`."""
 
     index: int
@@ -78,7 +78,7 @@ class Proven:
     """
 
     scan: PartScan
-    mark: Mark | None = None
+    mark: PartMark | None = None
     path: bytes | None = None
     reason: Exception | None = None
 
@@ -91,13 +91,13 @@ class ProvePart:
     `path` is that of the file that is open there.
     """
 
-    part: Part
+    part: OfferedPart
     start: State | None = None
     path: bytes | None = None
     tree: Tree | None = None
     log: str = ""
     routes: Routes = dataclasses.field(default_factory=lambda: Routes(False, ()))
-    mark: Mark = dataclasses.field(default_factory=Mark)
+    mark: PartMark = dataclasses.field(default_factory=PartMark)
 
     def run(self, note: Note) -> Proven:
         """Raises BoxliftError where the disk is full."""
@@ -135,7 +135,7 @@ class ProvePart:
 class PlaceLead:
     """The task of writing the rest of a file that was begun in an earlier part, from a part that is proven."""
 
-    part: Part
+    part: OfferedPart
     sha256: str
     stamp: list[int]
     start: State
@@ -147,7 +147,7 @@ class PlaceLead:
         """What that completes: one file, or none yet. Raises BoxliftError."""
         writer = self.tree.writer(self.log, None)
         try:
-            sink = TreeSink(writer, Routes(False, ()), Mark(), note)
+            sink = TreeSink(writer, Routes(False, ()), PartMark(), note)
             sink.take_over(self.start, self.path)
             part, due = self.part, self.start.data
             skip = HEADER_SIZE if part.index == 0 and part.kind.encrypted else 0

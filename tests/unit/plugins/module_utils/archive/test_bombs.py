@@ -14,7 +14,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.verify import verify
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.restore import restore as restore_module
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.restore import Request, Restore
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.restore import Restore, RestoreRequest
 from lab.archive_writer import UNCLOSED, Entry, write_archive
 from lab.hostile import gzip_member, write_bomb, write_names
 
@@ -73,7 +73,7 @@ def test_a_truthful_bomb_has_no_room_on_the_disk(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(restore_module.os, "statvfs", lambda _path: Small)
     with pytest.raises(BoxliftError, match="GiB free"):
-        Restore(Request(str(first), str(tmp_path / "site" / "www"), str(tmp_path / "state")), None).run()
+        Restore(RestoreRequest(str(first), str(tmp_path / "site" / "www"), str(tmp_path / "state")), None).run()
     assert list((tmp_path / "site").iterdir()) == []
 
 

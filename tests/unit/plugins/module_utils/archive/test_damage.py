@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import WrongPassword
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.verify import verify
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.restore import Request, Restore
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.restore import Restore, RestoreRequest
 
 from .conftest import Sample, make_sample
 
@@ -262,7 +262,7 @@ def assert_nothing_touched(sample: Sample, names: list[str]) -> None:
     live = sample.directory.parent / "site" / "www"
     live.mkdir(parents=True)
     (live / "index.php").write_text("live")
-    request = Request(str(sample.part(0)), str(live), str(sample.directory.parent / "state"), sample.password)
+    request = RestoreRequest(str(sample.part(0)), str(live), str(sample.directory.parent / "state"), sample.password)
     with pytest.raises(BoxliftError) as caught:
         Restore(request, None).run()
     for name in names:

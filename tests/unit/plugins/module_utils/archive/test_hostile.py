@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.verify import verify
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.restore import Request, Restore
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.restore import Restore, RestoreRequest
 from lab.hostile import ATTACKS, COLLISIONS, FALSE_HEADERS, MARKERS, Attack, file, write_hostile
 
 KINDS = (("tar.gz", None), ("enc.gz", "secret"), ("tar", None), ("enc", "secret"))
@@ -49,7 +49,7 @@ class Site:
         return found
 
     def restore(self, source: Path, password: str | None = None) -> dict[str, t.Any]:
-        return Restore(Request(str(source), str(self.live), str(self.place / "state"), password), None).run()
+        return Restore(RestoreRequest(str(source), str(self.live), str(self.place / "state"), password), None).run()
 
 
 @pytest.fixture

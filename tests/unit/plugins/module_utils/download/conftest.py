@@ -9,8 +9,9 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.boxlift.portal.plugins.module_utils.download.bandwidth import Pace
-from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Fetch, Request
+from ansible_collections.boxlift.portal.plugins.module_utils.download.bandwidth import BandwidthLimit
+from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Fetch
+from ansible_collections.boxlift.portal.plugins.module_utils.download.request import FetchRequest
 from ansible_collections.boxlift.portal.plugins.module_utils.http.client import Client, tls_context
 from lab.archive_writer import Entry, write_archive
 from lab.cloud.faults import Fault
@@ -69,8 +70,8 @@ class Lab:
         )
         others = {name: options.pop(name) for name in ("prove", "progress") if name in options}
         sleep = options.pop("sleep", self.slept.append)
-        pace = options.pop("pace", None) or Pace(None)
-        request = Request(
+        pace = options.pop("pace", None) or BandwidthLimit(None)
+        request = FetchRequest(
             url,
             str(self.dest),
             options.pop("password", self.password),

@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from ansible_collections.boxlift.portal.plugins.module_utils.download.bandwidth import Pace, Window
+from ansible_collections.boxlift.portal.plugins.module_utils.download.bandwidth import BandwidthLimit, Window
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.http.response import READ_SIZE
 
@@ -16,7 +16,7 @@ from .conftest import Lab
 
 def test_the_pace_is_shared() -> None:
     now, slept = 0.0, []
-    pace = Pace(1000, clock=lambda: now, sleep=slept.append)
+    pace = BandwidthLimit(1000, clock=lambda: now, sleep=slept.append)
     for _block in range(4):
         pace.take(500)
     assert slept == [0.5, 1.0, 1.5]
@@ -29,7 +29,7 @@ def test_a_schedule_by_the_time_of_day() -> None:
         return time.struct_time((2026, 4, 13, minute // 60, minute % 60, 0, 0, 103, 0))
 
     windows = [Window.of("20:00", "07:00", 0), Window.of("9:30", "12:00", 100)]
-    pace = Pace(1000, windows, clock=lambda: 0.0, sleep=slept.append, local=local)
+    pace = BandwidthLimit(1000, windows, clock=lambda: 0.0, sleep=slept.append, local=local)
     for minute, limit in (
         (0, 0),
         (6 * 60 + 59, 0),
@@ -63,7 +63,7 @@ def test_windows_that_cannot_be_meant(begin: str, end: str, limit: int, message:
 
 def test_a_fetch_keeps_to_its_limit(lab: Lab) -> None:
     began = time.monotonic()
-    lab.fetch(pace=Pace(200_000))
+    lab.fetch(pace=BandwidthLimit(200_000))
     took = time.monotonic() - began
     lab.assert_here()
     assert took > lab.size / 200_000 - 0.5

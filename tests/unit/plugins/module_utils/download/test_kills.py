@@ -28,12 +28,13 @@ SCRIPT = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
 from ansible_collections.boxlift.portal.plugins.module_utils.http.client import Client, tls_context
-from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Fetch, Request
-from ansible_collections.boxlift.portal.plugins.module_utils.download.bandwidth import Pace
+from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Fetch
+from ansible_collections.boxlift.portal.plugins.module_utils.download.request import FetchRequest
+from ansible_collections.boxlift.portal.plugins.module_utils.download.bandwidth import BandwidthLimit
 url, dest, password, authority, connections, segment = sys.argv[2:]
 client = Client({}, 10, tls_context(authority, True))
-request = Request(url, dest, password, int(connections), segment=int(segment))
-print(json.dumps(Fetch(request, client, Pace(None)).run()))
+request = FetchRequest(url, dest, password, int(connections), segment=int(segment))
+print(json.dumps(Fetch(request, client, BandwidthLimit(None)).run()))
 """
 
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.download import partial
-from ansible_collections.boxlift.portal.plugins.module_utils.download.partial import Partial
+from ansible_collections.boxlift.portal.plugins.module_utils.download.partial import PartialFile
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 
 
-def begun(folder: Path, total: int = 35) -> Partial:
-    part = Partial(str(folder), "base.tar.1", 1, 10)
+def begun(folder: Path, total: int = 35) -> PartialFile:
+    part = PartialFile(str(folder), "base.tar.1", 1, 10)
     part.begin(total, "host", "version")
     return part
 
@@ -37,7 +37,7 @@ def test_a_range_is_on_the_disk_before_the_journal_says_so(tmp_path: Path, monke
     part.write(30, b"x" * 5)
     part.finish(3)
     assert happened == ["synced", (1,), "synced", (1, 3)]
-    again = Partial(str(tmp_path), "base.tar.1", 1, 10)
+    again = PartialFile(str(tmp_path), "base.tar.1", 1, 10)
     assert (again.total, again.validators) == (35, {"host": "version"})
     assert (again.missing(), again.here, again.complete) == ([0, 2], 15, False)
 
@@ -49,9 +49,9 @@ def test_a_journal_that_claims_more_than_there_is(tmp_path: Path) -> None:
         part.finish(number)
     part.close()
     os.truncate(part.path, 25)
-    assert Partial(str(tmp_path), "base.tar.1", 1, 10).missing() == [2, 3]
+    assert PartialFile(str(tmp_path), "base.tar.1", 1, 10).missing() == [2, 3]
     os.unlink(part.path)
-    assert Partial(str(tmp_path), "base.tar.1", 1, 10).total < 0
+    assert PartialFile(str(tmp_path), "base.tar.1", 1, 10).total < 0
     assert list(tmp_path.iterdir()) == []
 
 
@@ -59,7 +59,7 @@ def test_a_note_of_another_kind_is_not_believed(tmp_path: Path) -> None:
     """As an earlier release left it: one request for each part, and no journal."""
     (tmp_path / ".base.tar.1.partial").write_bytes(b"x" * 20)
     (tmp_path / ".base.tar.1.partial.json").write_text(json.dumps({"total": 35, "validator": "version"}))
-    assert Partial(str(tmp_path), "base.tar.1", 1, 10).total < 0
+    assert PartialFile(str(tmp_path), "base.tar.1", 1, 10).total < 0
     assert list(tmp_path.iterdir()) == []
 
 

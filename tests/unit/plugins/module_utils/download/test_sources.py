@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.download.local import get_file
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.http.response import Refused
+from ansible_collections.boxlift.portal.plugins.module_utils.http.response import HttpRefused
 from lab.cloud.faults import Fault
 
 from .conftest import SEGMENT, Lab, of_part
@@ -154,7 +154,7 @@ def test_files_are_read_as_servers_are(tmp_path: Path) -> None:
     changed = get_file(str(path), 10, 19, "another")
     assert (changed.offset, changed.ranged) == (0, False)
     assert b"".join(changed.chunks) == bytes(range(100))
-    with pytest.raises(Refused, match="404"):
+    with pytest.raises(HttpRefused, match="404"):
         get_file(str(tmp_path / "absent"))
-    with pytest.raises(Refused, match="416"):
+    with pytest.raises(HttpRefused, match="416"):
         get_file(str(path), 100, 110)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.http.client import Body, Interrupted, Refused, Unusable
+from ansible_collections.boxlift.portal.plugins.module_utils.http.client import Body, HttpRefused, Interrupted, Unusable
 from ansible_collections.boxlift.portal.plugins.module_utils.preflight import backup
 from lab.archive_writer import Entry, write_archive
 
@@ -90,7 +90,7 @@ def test_what_a_download_has_brought_already(tmp_path: Path) -> None:
 
 def test_a_complete_download_asks_nobody(tmp_path: Path) -> None:
     parts = make(tmp_path / "here", "enc.gz")
-    cloud = Cloud(tmp_path, Refused(403, "Forbidden"))
+    cloud = Cloud(tmp_path, HttpRefused(403, "Forbidden"))
     found = backup.look(URL.format("enc.gz"), str(tmp_path / "here"), cloud)
     assert cloud.asked == []
     assert found.archive == found.here == sum(part.stat().st_size for part in parts)
@@ -115,8 +115,8 @@ def test_a_first_part_without_a_size_field(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("error", "said", "remedy"),
     [
-        (Refused(403, "Forbidden"), "the link has expired", "Get a new link"),
-        (Refused(404, "Not Found"), "HTTP 404", "Check source_url"),
+        (HttpRefused(403, "Forbidden"), "the link has expired", "Get a new link"),
+        (HttpRefused(404, "Not Found"), "HTTP 404", "Check source_url"),
         (Interrupted("Connection refused"), "cannot be reached from this host: Connection refused", "firewall"),
         (Unusable("the server does not say how long it is"), "does not say how long", "direct link"),
     ],

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.restore import restore as restore_module
 from ansible_collections.boxlift.portal.plugins.module_utils.restore import sink as sink_module
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.restore import Request, Restore
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.restore import Restore, RestoreRequest
 from lab.archive_writer import Entry, write_archive
 
 from .test_restore_files import tree_of
@@ -45,12 +45,12 @@ def test_a_disk_that_fills_up(
     entries = [Entry(b"d%d/%d" % (number % 20, number), data=noise.randbytes(SIZE), mtime=9) for number in range(FILES)]
     (tmp_path / "source").mkdir()
     source = write_archive(entries, tmp_path / "source", "base", part_limit=1_500_000)[0]
-    undisturbed = Request(str(source), str(tmp_path / "reference" / "www"), str(tmp_path / "reference-state"))
+    undisturbed = RestoreRequest(str(source), str(tmp_path / "reference" / "www"), str(tmp_path / "reference-state"))
     Restore(undisturbed, None).run()
     live = disk / "site" / "www"
     live.mkdir(parents=True)
     (live / "old.txt").write_text("old")
-    request = Request(str(source), str(live), str((disk if state_beside else tmp_path) / "state"), jobs=2)
+    request = RestoreRequest(str(source), str(live), str((disk if state_beside else tmp_path) / "state"), jobs=2)
     restore = Restore(request, None)
     clear = restore._clear
     filler = disk / "filler"

@@ -30,7 +30,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.restore.database im
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import Login
 restore.CHECKPOINT_SECONDS, sink.NOTE_SECONDS, dumpfeed.NOTE_SECONDS = 0.05, 0.02, 0.02
 source, root, state, socket, name = sys.argv[2:]
-request = restore.Request(source, root, state, database_name=name, jobs=2)
+request = restore.RestoreRequest(source, root, state, database_name=name, jobs=2)
 print(json.dumps(restore.Restore(request, StagedDatabase(Login(unix_socket=socket), name)).run()["files"]))
 """
 

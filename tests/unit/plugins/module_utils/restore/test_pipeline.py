@@ -16,7 +16,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan_json i
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.restore import restore as restore_module
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.pipeline import Pipeline
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.restore import Request, Restore
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.restore import Restore, RestoreRequest
 from lab.archive_writer import Entry, write_archive
 
 from .test_restore_files import tree_of
@@ -38,8 +38,10 @@ def restored(tmp_path: Path, entries: t.Sequence[Entry], part_limit: int, kind: 
     """Restore an archive of `entries`, with many workers; the tree must be what one worker, in order, makes of it."""
     (tmp_path / "source").mkdir()
     first = write_archive(entries, tmp_path / "source", "base", kind=kind, part_limit=part_limit)[0]
-    result = Restore(Request(str(first), str(tmp_path / "a" / "www"), str(tmp_path / "sa"), jobs=JOBS), None).run()
-    Restore(Request(str(first), str(tmp_path / "b" / "www"), str(tmp_path / "sb"), jobs=1), None).run()
+    result = Restore(
+        RestoreRequest(str(first), str(tmp_path / "a" / "www"), str(tmp_path / "sa"), jobs=JOBS), None
+    ).run()
+    Restore(RestoreRequest(str(first), str(tmp_path / "b" / "www"), str(tmp_path / "sb"), jobs=1), None).run()
     tree = tree_of(tmp_path / "a" / "www")
     in_order = tree_of(tmp_path / "b" / "www")
     assert set(tree) == set(in_order)
@@ -57,7 +59,7 @@ def stop(_pipeline: Pipeline) -> None:
     raise BoxliftError("stop", "")
 
 
-def interrupt(request: Request, monkeypatch: pytest.MonkeyPatch) -> None:
+def interrupt(request: RestoreRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that ends when everything is placed."""
     with monkeypatch.context() as patch:
         patch.setattr(Pipeline, "_settle", stop)
@@ -127,7 +129,7 @@ def test_two_entries_of_one_name_far_apart(tmp_path: Path) -> None:
     entries = [Entry(b"a", data=noise(9000)), Entry(b"twice", data=b"1"), Entry(b"b", data=noise(30000))]
     entries.append(Entry(b"twice", data=b"2"))
     first = write_archive(entries, tmp_path / "source", "base", part_limit=8192)[0]
-    request = Request(str(first), str(tmp_path / "a" / "www"), str(tmp_path / "state"), jobs=JOBS)
+    request = RestoreRequest(str(first), str(tmp_path / "a" / "www"), str(tmp_path / "state"), jobs=JOBS)
     for _attempt in range(2):
         with pytest.raises(BoxliftError, match="two entries named 'twice'"):
             Restore(request, None).run()
@@ -139,7 +141,7 @@ def test_a_used_part_that_is_replaced(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "source").mkdir()
     entries = [Entry(b"d%d/%d" % (number, number), data=noise(900, number)) for number in range(40)]
     first = write_archive(entries, tmp_path / "source", "base", part_limit=8192)[0]
-    request = Request(str(first), str(tmp_path / "a" / "www"), str(tmp_path / "state"), jobs=JOBS)
+    request = RestoreRequest(str(first), str(tmp_path / "a" / "www"), str(tmp_path / "state"), jobs=JOBS)
     interrupt(request, monkeypatch)
     for part in first.parent.iterdir():
         part.unlink()
@@ -154,7 +156,7 @@ def test_what_is_proven_is_not_read_again(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "source").mkdir()
     entries = [Entry(b"d/%d" % number, data=noise(900, number)) for number in range(40)]
     first = write_archive(entries, tmp_path / "source", "base", part_limit=8192)[0]
-    request = Request(str(first), str(tmp_path / "a" / "www"), str(tmp_path / "state"), jobs=JOBS)
+    request = RestoreRequest(str(first), str(tmp_path / "a" / "www"), str(tmp_path / "state"), jobs=JOBS)
     interrupt(request, monkeypatch)
     given: list[int] = []
     monkeypatch.setattr(Pipeline, "_give_part", lambda self, index: given.append(index))
@@ -177,7 +179,7 @@ def test_checkpoints_hold_the_state_of_every_part(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(restore_module, "CHECKPOINT_SECONDS", 0.0)
     (tmp_path / "source").mkdir()
     first = write_archive([Entry(b"a", data=noise(40000))], tmp_path / "source", "base", part_limit=8192)[0]
-    request = Request(str(first), str(tmp_path / "a" / "www"), str(tmp_path / "state"), jobs=JOBS)
+    request = RestoreRequest(str(first), str(tmp_path / "a" / "www"), str(tmp_path / "state"), jobs=JOBS)
     interrupt(request, monkeypatch)
     state = json.loads(next((tmp_path / "state").glob("restore-*.json")).read_text())
     assert sorted(map(int, state["marks"]["parts"])) == list(range(5))

@@ -14,7 +14,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 from ansible_collections.boxlift.portal.plugins.module_utils.restore import dumpfeed as dumpfeed_module
 from ansible_collections.boxlift.portal.plugins.module_utils.restore import restore as restore_module
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.database import StagedDatabase
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.restore import Request, Restore
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.restore import Restore, RestoreRequest
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import connect, execute, quote_name, rows
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.importer import Importer
 from lab.archive_writer import Entry, write_archive
@@ -39,8 +39,8 @@ def digests(server: t.Any, database: str) -> dict[str, str]:
         return {table: digest(conn, table) for table in tables}
 
 
-def request_for(tmp_path: Path, source: Path, name: str, password: str | None = None) -> Request:
-    return Request(
+def request_for(tmp_path: Path, source: Path, name: str, password: str | None = None) -> RestoreRequest:
+    return RestoreRequest(
         str(source), str(tmp_path / "site" / "www"), str(tmp_path / "state"), password=password, database_name=name
     )
 
@@ -193,7 +193,7 @@ def test_the_server_dies_in_mid_import(tmp_path: Path, mortal_mariadb: t.Any, ma
     entries = [Entry(b"bitrix/backup/base.sql", data=sql), Entry(b"index.php", data=b"<?php")]
     source = str(write_archive(entries, tmp_path / "one", "base", part_limit=100_000)[0])
     quiet = mariadb.fresh_name("portal")
-    request = Request(source, str(tmp_path / "quiet" / "www"), str(tmp_path / "qs"), database_name=quiet)
+    request = RestoreRequest(source, str(tmp_path / "quiet" / "www"), str(tmp_path / "qs"), database_name=quiet)
     Restore(request, StagedDatabase(mariadb.login, quiet)).run()
     total = sum(table["rows"] for table in Restore(request, StagedDatabase(mariadb.login, quiet)).run()["tables"])
     killed = False
@@ -204,7 +204,7 @@ def test_the_server_dies_in_mid_import(tmp_path: Path, mortal_mariadb: t.Any, ma
             killed = True
             mortal_mariadb.kill()
 
-    request = Request(source, str(tmp_path / "site" / "www"), str(tmp_path / "state"), database_name="portal")
+    request = RestoreRequest(source, str(tmp_path / "site" / "www"), str(tmp_path / "state"), database_name="portal")
     with pytest.raises(BoxliftError) as caught:
         Restore(request, StagedDatabase(mortal_mariadb.login, "portal", on_rows=watch)).run()
     assert killed

@@ -20,13 +20,13 @@ from ansible_collections.boxlift.portal.plugins.module_utils.restore import pipe
 from ansible_collections.boxlift.portal.plugins.module_utils.restore import restore as restore_module
 from ansible_collections.boxlift.portal.plugins.module_utils.restore import sink as sink_module
 from ansible_collections.boxlift.portal.plugins.module_utils.restore import writer as writer_module
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.restore import Request, Restore
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.restore import Restore, RestoreRequest
 from lab.archive_writer import Entry, write_archive
 from lab.reference import reference_backups
 
 
-def request_for(tmp_path: Path, source: Path, **options: t.Any) -> Request:
-    return Request(str(source), str(tmp_path / "site" / "www"), str(tmp_path / "state"), **options)
+def request_for(tmp_path: Path, source: Path, **options: t.Any) -> RestoreRequest:
+    return RestoreRequest(str(source), str(tmp_path / "site" / "www"), str(tmp_path / "state"), **options)
 
 
 def tree_of(root: Path) -> dict[bytes, tuple[str, int, int]]:
@@ -317,7 +317,7 @@ def test_a_part_that_changes_behind_the_proof(tmp_path: Path, monkeypatch: pytes
     ("root", "message"), (("/www", "directly in /"), ("/", "directly in /"), ("/proc", "directly in /"))
 )
 def test_document_roots_that_cannot_be_renamed(tmp_path: Path, root: str, message: str) -> None:
-    request = Request(str(small(tmp_path / "one")), root, str(tmp_path / "state"))
+    request = RestoreRequest(str(small(tmp_path / "one")), root, str(tmp_path / "state"))
     with pytest.raises(BoxliftError, match=message):
         Restore(request, None)
 
