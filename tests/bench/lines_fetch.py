@@ -36,7 +36,8 @@ PASSWORD = "bench"
 LIBRARY = "ansible_collections.boxlift.portal.plugins.module_utils"
 FETCH = f"""
 import json, pickle, sys
-from {LIBRARY}.http.client import Client, tls_context
+from {LIBRARY}.http.client import Client
+from {LIBRARY}.http.tls import tls_context
 from {LIBRARY}.download.fetch import Fetch
 from {LIBRARY}.download.bandwidth import BandwidthLimit
 from {LIBRARY}.download.request import FetchRequest

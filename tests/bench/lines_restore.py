@@ -26,7 +26,8 @@ SECONDS = 20.0  # that the download takes
 CONNECTIONS = 4
 SCRIPT = f"""
 import json, sys, time
-from {LIBRARY}.http.client import Client, tls_context
+from {LIBRARY}.http.client import Client
+from {LIBRARY}.http.tls import tls_context
 from {LIBRARY}.download.fetch import Fetch
 from {LIBRARY}.download.bandwidth import BandwidthLimit
 from {LIBRARY}.download.request import FetchRequest

@@ -14,7 +14,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.download.bandwidth 
 from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Fetch
 from ansible_collections.boxlift.portal.plugins.module_utils.download.proof import Prove
 from ansible_collections.boxlift.portal.plugins.module_utils.download.request import FetchRequest
-from ansible_collections.boxlift.portal.plugins.module_utils.http.client import Client, tls_context
+from ansible_collections.boxlift.portal.plugins.module_utils.http.client import Client
+from ansible_collections.boxlift.portal.plugins.module_utils.http.tls import tls_context
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 
 FETCH_OPTIONS: dict[str, t.Any] = {

@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Proof of parts as they come, by worker processes where there are processors for them."""
+"""A complete part is proven, by worker processes where there are processors for them, and then put in its place.
+
+A fetch on its own proves with `Prover`. A restore that fetches passes another `Prove` in: `Offers.offer` of
+restore/offers.py, which places the part's entries in the same reading.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +22,15 @@ from ansible_collections.boxlift.portal.plugins.module_utils.download.schedule i
 from ansible_collections.boxlift.portal.plugins.module_utils.download.state import FetchState
 from ansible_collections.boxlift.portal.plugins.module_utils.workers import Crew
 
-# Part number, and the path of the complete file, which may still be under its partial name.
+# Part number, and the path of the complete file, which may still be under its partial name; waits for the proof.
 Prove = t.Callable[[int, str], PartScan]
 
 
 class Prover:
-    """Call it from any thread, as many at a time as `size` says; make it before any thread. `cipher` is
-    asked for each part."""
+    """Callable as a `Prove` from any thread, at most `size` at a time. Make it before any thread is started.
+
+    `cipher` is asked for each part.
+    """
 
     def __init__(self, base: str, kind: Kind, size: int) -> None:
         self.size = size

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import email.utils
 import http.client
-import os
 import re
 import socket
 import ssl
@@ -28,7 +27,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.http.response impor
     said,
 )
 
-__all__ = ("READ_SIZE", "UNKNOWN", "Body", "Client", "HttpRefused", "Interrupted", "Unusable", "tls_context")
+__all__ = ("READ_SIZE", "UNKNOWN", "Body", "Client", "HttpRefused", "Interrupted", "Unusable")
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 10
@@ -202,22 +201,3 @@ def _retry_after(value: str | None) -> float | None:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
     except (TypeError, ValueError):
         return None
-
-
-def tls_context(ca_path: str | None, validate: bool) -> ssl.SSLContext:
-    """A client context that trusts the system's authorities, or those in `ca_path` (a file or a directory)."""
-    if not validate:
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
-    if ca_path is None:
-        return ssl.create_default_context()
-    try:
-        if os.path.isdir(ca_path):
-            return ssl.create_default_context(capath=ca_path)
-        return ssl.create_default_context(cafile=ca_path)
-    except (OSError, ssl.SSLError) as error:
-        raise BoxliftError(
-            f"ca_path {ca_path} cannot be read: {error}.", "Give a file of certificates in PEM form."
-        ) from error

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import dataclasses
 import http.client
-import os
 import socket
 import ssl
 import typing as t
 import urllib.parse
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.http.tls import chain_context, unjudged_context
 
 Connector = t.Callable[[str, int], socket.socket]
 BODY_LIMIT = 65536
@@ -121,19 +121,13 @@ class HttpClient:
         parts = urllib.parse.urlsplit(url)
         host = parts.hostname or ""
         plain = self.connect(host, parts.port or _DEFAULT_PORTS[parts.scheme])
-        return _unjudged().wrap_socket(plain, server_hostname=host) if parts.scheme in ("https", "wss") else plain
+        return (
+            unjudged_context().wrap_socket(plain, server_hostname=host) if parts.scheme in ("https", "wss") else plain
+        )
 
     def certificate(self, host: str, port: int = 443) -> Certificate:
         """The server's certificate, its chain proven against the system's CAs and those of `ca_path`."""
-        context = ssl.create_default_context()
-        context.check_hostname = False  # the names are compared by Certificate.covers()
-        if self.ca_path:
-            if not os.path.exists(self.ca_path):
-                raise BoxliftError(
-                    f"ca_path {self.ca_path} does not exist.", "Give the CA's certificate file or directory."
-                )
-            kind = "capath" if os.path.isdir(self.ca_path) else "cafile"
-            context.load_verify_locations(**{kind: self.ca_path})
+        context = chain_context(self.ca_path)  # the names are compared by Certificate.covers()
         try:
             with self.connect(host, port) as plain, context.wrap_socket(plain, server_hostname=host) as secure:
                 shown: dict[str, t.Any] = dict(secure.getpeercert() or {})
@@ -161,10 +155,3 @@ class HttpClient:
         if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
             raise Unreachable(f"POST {url}: the answer is not HTTP.")
         return int(words[1])
-
-
-def _unjudged() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context

@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the source offers: parts, each with a promise to say what its proof found."""
+"""What the source offers: parts, each with a promise to say what its proof found.
+
+This is the seam between fetch and restore: the thread of a fetch that has a complete part calls `Offers.offer` as its
+proof (download/proof.py) and waits, while the pipeline's thread takes the part and answers when a worker has read it.
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,8 @@ import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.download.bandwidth import BandwidthLimit
 from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Fetch
 from ansible_collections.boxlift.portal.plugins.module_utils.download.request import FetchRequest
-from ansible_collections.boxlift.portal.plugins.module_utils.http.client import Client, tls_context
+from ansible_collections.boxlift.portal.plugins.module_utils.http.client import Client
+from ansible_collections.boxlift.portal.plugins.module_utils.http.tls import tls_context
 from lab.archive_writer import Entry, write_archive
 from lab.cloud.faults import Fault
 from lab.cloud.server import CloudServer, Served

@@ -27,7 +27,8 @@ BYTES_PER_KILL = 150_000
 SCRIPT = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
-from ansible_collections.boxlift.portal.plugins.module_utils.http.client import Client, tls_context
+from ansible_collections.boxlift.portal.plugins.module_utils.http.client import Client
+from ansible_collections.boxlift.portal.plugins.module_utils.http.tls import tls_context
 from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Fetch
 from ansible_collections.boxlift.portal.plugins.module_utils.download.request import FetchRequest
 from ansible_collections.boxlift.portal.plugins.module_utils.download.bandwidth import BandwidthLimit

@@ -1,0 +1,52 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whom a client trusts: TLS contexts for downloads, for visits, and for looking at a certificate."""
+
+from __future__ import annotations
+
+import os
+import ssl
+
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+
+
+def tls_context(ca_path: str | None, validate: bool) -> ssl.SSLContext:
+    """A client's context that trusts the system's authorities, or instead those in `ca_path` (a file or a directory).
+
+    Raises BoxliftError where `ca_path` cannot be read.
+    """
+    if not validate:
+        return unjudged_context()
+    if ca_path is None:
+        return ssl.create_default_context()
+    try:
+        if os.path.isdir(ca_path):
+            return ssl.create_default_context(capath=ca_path)
+        return ssl.create_default_context(cafile=ca_path)
+    except (OSError, ssl.SSLError) as error:
+        raise BoxliftError(
+            f"ca_path {ca_path} cannot be read: {error}.", "Give a file of certificates in PEM form."
+        ) from error
+
+
+def unjudged_context() -> ssl.SSLContext:
+    """A context that takes any certificate, and therefore reads no authorities."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def chain_context(ca_path: str) -> ssl.SSLContext:
+    """A context that proves the chain against the system's authorities and those in `ca_path`, but compares no names.
+
+    Raises BoxliftError where `ca_path` does not exist.
+    """
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    if ca_path:
+        if not os.path.exists(ca_path):
+            raise BoxliftError(f"ca_path {ca_path} does not exist.", "Give the CA's certificate file or directory.")
+        kind = "capath" if os.path.isdir(ca_path) else "cafile"
+        context.load_verify_locations(**{kind: ca_path})
+    return context
