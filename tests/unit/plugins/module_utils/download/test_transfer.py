@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import kind_of
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, scan_file
-from ansible_collections.boxlift.portal.plugins.module_utils.download import chunks, threads
+from ansible_collections.boxlift.portal.plugins.module_utils.download import threads
+from ansible_collections.boxlift.portal.plugins.module_utils.http import response
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.http.response import READ_SIZE
 from lab.cloud.faults import Fault
