@@ -14,8 +14,8 @@ import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import kind_of
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, scan_file
 from ansible_collections.boxlift.portal.plugins.module_utils.download import threads
-from ansible_collections.boxlift.portal.plugins.module_utils.http import response
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.http import response
 from ansible_collections.boxlift.portal.plugins.module_utils.http.response import READ_SIZE
 from lab.cloud.faults import Fault
 from lab.cloud.server import HTML_PAGE
@@ -158,8 +158,8 @@ def test_pieces_follow_the_speed_of_the_line(monkeypatch: pytest.MonkeyPatch) ->
             return False
 
     dropped: list[bool] = []
-    monkeypatch.setattr(chunks.time, "monotonic", lambda: now)
-    stream = chunks.AnswerStream(t.cast(t.Any, Answer()), 10**9, READ_SIZE, lambda: dropped.append(True))
+    monkeypatch.setattr(response.time, "monotonic", lambda: now)
+    stream = response.AnswerStream(t.cast(t.Any, Answer()), 10**9, READ_SIZE, lambda: dropped.append(True))
     sizes = [len(next(stream)) for _piece in range(13)]
     assert [size // 1024 for size in sizes] == [4, 8, 16, 32, 64, 128, 256, 256, 256, 128, 64, 32, 32]
     stream.close()
