@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A part's scan as JSON, so that after a kill a proven part need not be read again.
 
-A dataclass is written as its name and the list of its fields, so a state file of another version cannot be read.
+A dataclass is written as its name and the list of its fields, so a state file of another version cannot be read:
+`layout` tells whether it is one.
 """
 
 from __future__ import annotations
 
 import base64
 import dataclasses
+import hashlib
+import json
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.inflate import Marker
@@ -16,6 +19,13 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import Entry, State
 
 _CLASSES: dict[str, t.Any] = {kind.__name__: kind for kind in (PartScan, Marker, Walk, State, Tally, DumpFile, Entry)}
+
+
+def layout(*more: t.Any) -> str:
+    """A hash of the names and fields of all classes that are saved; `more` are dataclasses beside those of a scan."""
+    kinds = {**_CLASSES, **{kind.__name__: kind for kind in more}}
+    fields = {name: list(kind.__annotations__) for name, kind in kinds.items()}
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def to_json(value: t.Any) -> t.Any:

@@ -18,11 +18,10 @@ import time
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.assembly import Assembly
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import (
-    find_parts,
-)
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import find_parts
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan_json import layout
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.sums import check_expected, expected_sums
 from ansible_collections.boxlift.portal.plugins.module_utils.files import stamp
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
@@ -42,6 +41,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.restore.tasks impor
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.writer import TreeWriter, remove_strays
 from ansible_collections.boxlift.portal.plugins.module_utils.workers import Crew, Told
 
+# What another version of the collection has saved in other classes cannot be read.
+LAYOUT = layout(PartState, PartMark, Counts, DumpMark)
 _LISTEN_SECONDS = 0.2
 _TELL_SECONDS = 0.5
 _HURRY_SECONDS = 0.01  # while a worker is idle and parts may come
@@ -119,7 +120,7 @@ class Pipeline:
 
     def marks(self) -> dict[str, t.Any]:
         """What a later run goes on from, fit for JSON."""
-        saved = self.board.saved()
+        saved = {"layout": LAYOUT, **self.board.saved()}
         if self._feed is not None:
             saved["dump"] = dataclasses.asdict(self._feed.mark)
         return saved

@@ -18,7 +18,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.report impo
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.dumpfeed import Database
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.pipeline import Pipeline, Replaced, Staging
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.pipeline import LAYOUT, Pipeline, Replaced, Staging
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.room import check_room
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.sink import Routes
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.source import (
@@ -120,7 +120,7 @@ class Restore:
             return False
         if state["phase"] == "switch":
             return unchanged(state["directory"], state["parts"])
-        if state["phase"] == "done" or "marks" not in state:
+        if state["phase"] == "done" or state.get("marks", {}).get("layout") != LAYOUT:
             return False
         if self._database is not None and state["marks"].get("dump", {}).get("state") and not self._database.exists():
             return False

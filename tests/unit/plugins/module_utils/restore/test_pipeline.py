@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 import typing as t
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import find_parts
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import scan_part
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan_json import from_json, to_json
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan_json import from_json, layout, to_json
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.restore import restore as restore_module
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.pipeline import Pipeline
@@ -183,3 +184,25 @@ def test_checkpoints_hold_the_state_of_every_part(tmp_path: Path, monkeypatch: p
     interrupt(request, monkeypatch)
     state = json.loads(next((tmp_path / "state").glob("restore-*.json")).read_text())
     assert sorted(map(int, state["marks"]["parts"])) == list(range(5))
+
+
+def test_what_another_version_has_noted_is_not_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its classes may have other names and fields: the restore begins anew, with nothing of the first in the way."""
+    (tmp_path / "source").mkdir()
+    entries = [Entry(b"d/%d" % number, data=noise(900, number)) for number in range(40)]
+    first = write_archive(entries, tmp_path / "source", "base", part_limit=8192)[0]
+    request = RestoreRequest(str(first), str(tmp_path / "a" / "www"), str(tmp_path / "state"), jobs=JOBS)
+    interrupt(request, monkeypatch)
+    path = next((tmp_path / "state").glob("restore-*.json"))
+    state = json.loads(path.read_text().replace('"PartMark"', '"Mark"'))
+    assert state["marks"].pop("layout")
+    path.write_text(json.dumps(state))
+    result = Restore(request, None).run()
+    assert (result["files"], result["resumed"]) == (40, False)
+
+
+def test_another_field_or_name_is_another_layout() -> None:
+    kept = layout(dataclasses.make_dataclass("Kept", ["one"]))
+    assert layout(dataclasses.make_dataclass("Kept", ["one"])) == kept
+    assert layout(dataclasses.make_dataclass("Kept", ["one", "two"])) != kept
+    assert layout(dataclasses.make_dataclass("Held", ["one"])) != kept
