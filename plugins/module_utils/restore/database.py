@@ -1,6 +1,8 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The dump on its way into a staging database, and that database on its way into the live one's place."""
+"""The database beside the live one: filled from the dump, then switched in. What this adds to sql/load/ is one object
+that can be passed in, and that connects late.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,12 @@ if t.TYPE_CHECKING:
 
 
 class StagedDatabase:
-    """Connects when it is first needed, so that a run with nothing to do needs no server."""
+    """The staging database of the live database `name`, loaded over `jobs` connections.
+
+    It connects when it is first needed: a run with nothing to do needs no server. First `prepare`, then `feed` and
+    `end_of_file` for each file of the dump, `complete`, `switch_in`; `close` however it ends. All of them raise
+    BoxliftError. `on_rows` is told the rows that are loaded so far.
+    """
 
     def __init__(
         self,
@@ -33,11 +40,12 @@ class StagedDatabase:
         self._importer: Importer | None = None
 
     def exists(self) -> bool:
+        """Whether an earlier run left its staging database."""
         with connect(self._login) as conn:
             return schema.exists(conn, self._names.staging)
 
     def prepare(self, state: dict[str, t.Any] | None) -> None:
-        """An empty staging database, or the one that an interrupted run has filled as far as `state` says."""
+        """Create it empty; with the `state()` of a killed run, keep what that run has loaded."""
         with connect(self._login) as conn:
             staging.end_connections(conn, self._names.staging)
             if state is None:
@@ -48,22 +56,29 @@ class StagedDatabase:
         return connect(self._login, self._names.staging)
 
     def feed(self, name: str, content: bytes) -> None:
+        """The next bytes of the dump's file `name`. Blocks while the server is behind."""
         self._at_work.feed(name, content)
 
     def end_of_file(self) -> None:
         self._at_work.end_of_file()
 
     def complete(self) -> dict[str, t.Any]:
-        """Rows counted, views made; what the importer says about it."""
+        """Count the rows, make the views, and return the `ImportResult` as a dictionary."""
         return dataclasses.asdict(self._at_work.finish())
 
     def state(self) -> dict[str, t.Any]:
+        """What a later run can resume from, fit for JSON; its `position` is the dump's file, the byte in it, the line.
+
+        `position` is None where nothing can be skipped yet.
+        """
         return self._at_work.state()
 
     def close(self) -> None:
+        """End the connections; what is not done is left undone."""
         self._at_work.close()
 
     def switch_in(self, keep_previous: bool) -> None:
+        """Make it the live database. Can be called again after a kill."""
         with connect(self._login) as conn:
             staging.switch_in(conn, self._names.staging, self._names.live, self._names.previous)
             if not keep_previous:

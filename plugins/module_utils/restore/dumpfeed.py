@@ -16,28 +16,10 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import HEADER_SIZE
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, in_dump
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import Entry, State, TarFault, Walker
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.database import StagedDatabase
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.tasks import OfferedPart
 
 NOTE_SECONDS = 2.0
-
-
-class Database(t.Protocol):
-    """The staging database as the feed sees it."""
-
-    def prepare(self, state: dict[str, t.Any] | None) -> None:
-        """Make it empty, or go on with it where `state` comes from an earlier run."""
-
-    def feed(self, name: str, content: bytes) -> None: ...
-
-    def end_of_file(self) -> None: ...
-
-    def complete(self) -> dict[str, t.Any]: ...
-
-    def state(self) -> dict[str, t.Any]:
-        """What it can go on from; `position` is the dump's file, the byte in it, and the line."""
-
-    def close(self) -> None:
-        """End the connections; what is not done is left undone."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +54,7 @@ class _Proven(t.NamedTuple):
 class DumpFeed:
     """`add` the parts in order, then `close`, from one thread; `run` in another. `mark` can always be gone on from."""
 
-    def __init__(self, database: Database, mark: DumpMark) -> None:
+    def __init__(self, database: StagedDatabase, mark: DumpMark) -> None:
         self._database = database
         self._skip_in, self._skip = mark.file, mark.skip
         self._prepared = False

@@ -25,7 +25,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan_json i
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.sums import check_expected, expected_sums
 from ansible_collections.boxlift.portal.plugins.module_utils.files import stamp
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.dumpfeed import Database, DumpFeed, DumpMark
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.database import StagedDatabase
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.dumpfeed import DumpFeed, DumpMark
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.offers import Offers
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.parts import PartState, PartTable
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.sink import Counts, PartMark, Routes
@@ -60,7 +61,7 @@ class Staging:
     tree: Tree
     logs: str
     routes: Routes
-    database: Database | None
+    database: StagedDatabase | None
 
 
 class Pipeline:

@@ -17,7 +17,7 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.dumpfeed import Database
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.database import StagedDatabase
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.pipeline import LAYOUT, Pipeline, Replaced, Staging
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.room import check_room
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.sink import Routes
@@ -34,15 +34,6 @@ from ansible_collections.boxlift.portal.plugins.module_utils.state import Lock, 
 from ansible_collections.boxlift.portal.plugins.module_utils.workers import processors
 
 CHECKPOINT_SECONDS = 5.0
-
-
-class StagingDatabase(Database, t.Protocol):
-    """A database that is filled beside the live one and then takes its place."""
-
-    def exists(self) -> bool:
-        """Whether an earlier run left its staging database."""
-
-    def switch_in(self, keep_previous: bool) -> None: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +71,7 @@ class Restore:
     def __init__(
         self,
         request: RestoreRequest,
-        database: StagingDatabase | None,
+        database: StagedDatabase | None,
         source: Source | None = None,
         progress: Progress | None = None,
         clock: t.Callable[[], float] = time.monotonic,
