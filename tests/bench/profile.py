@@ -17,7 +17,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts impor
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import scan_part
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.stream import PartStream, backup_cipher
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.parts import Chain
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.tasks import OfferedPart, ProvePart, Tree
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.tasks import OfferedPart, ProvePart
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.writer import StagingTree
 
 _RUNS = 3
 
@@ -85,7 +86,7 @@ def place(parts: t.Any, cipher: Cipher | None, folder: str) -> None:
     for index, part_path in parts.present.items():
         start = chain.starts[index]
         part = OfferedPart(index, parts.name(index), part_path, part_path, parts.kind, cipher)
-        proven = ProvePart(part, start, path, Tree(f"{work}/tree", -1, -1), f"{work}/log-{index}").run(
+        proven = ProvePart(part, start, path, StagingTree(f"{work}/tree", -1, -1), f"{work}/log-{index}").run(
             lambda _note: None
         )
         assert proven.mark is not None and chain.follow(proven.scan, start), proven.reason

@@ -40,7 +40,7 @@ class Stopped(Exception):
     """The restore has failed elsewhere."""
 
 
-class _Proven(t.NamedTuple):
+class _StreamPart(t.NamedTuple):
     """A part that follows those before it, where it begins in the stream, and whether the dump is in it."""
 
     part: OfferedPart
@@ -60,7 +60,7 @@ class DumpFeed:
         self._prepared = False
         self._offsets: dict[str, int] = {}
         self._name: str | None = None
-        self._parts: list[_Proven] = []
+        self._parts: list[_StreamPart] = []
         self._size = 0
         self._changed = threading.Condition()
         self._closed = self._stopped = False
@@ -73,7 +73,7 @@ class DumpFeed:
         inside = start.entry is not None and in_dump(start.entry.path)
         held = scan.walk is not None and scan.walk.tally.dump_entries > 0
         with self._changed:
-            self._parts.append(_Proven(part, scan.sha256, start, self._size, scan.data_size, inside or held))
+            self._parts.append(_StreamPart(part, scan.sha256, start, self._size, scan.data_size, inside or held))
             self._size += scan.data_size
             self._changed.notify()
 
@@ -113,7 +113,7 @@ class DumpFeed:
         self.mark = dataclasses.replace(self.mark, state=None, imported=self._database.complete())
         return self.mark.imported
 
-    def _in_order(self) -> t.Iterator[_Proven]:
+    def _in_order(self) -> t.Iterator[_StreamPart]:
         given = 0
         while True:
             with self._changed:
@@ -126,7 +126,7 @@ class DumpFeed:
             yield self._parts[given]
             given += 1
 
-    def _read(self, proven: _Proven, walker: Walker | None) -> Walker:
+    def _read(self, proven: _StreamPart, walker: Walker | None) -> Walker:
         part, begin = proven.part, proven.offset
         if part.index == 0 and part.kind.encrypted:
             begin += HEADER_SIZE

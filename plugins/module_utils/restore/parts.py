@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a restore knows of its parts: how far each is, how they follow each other, what that comes to."""
+"""What a restore knows of its parts: how far each is, which follow each other, and their counts together."""
 
 from __future__ import annotations
 
@@ -16,23 +16,28 @@ from ansible_collections.boxlift.portal.plugins.module_utils.restore.tasks impor
 
 
 class Chain:
-    """`starts` knows the state in which each part begins, as far as the parts are followed."""
+    """Parts that follow each other without a gap, from the first one on. They may be used before all others arrive.
+
+    The proof of the whole backup (archive/assembly.py) needs every part and comes later. `starts` holds the state in
+    which each part begins; the last one is that of the part that comes next.
+    """
 
     def __init__(self) -> None:
         self.starts: list[State] = [State()]
 
     @property
     def length(self) -> int:
-        """The number of parts that were followed; the part of this number comes next."""
+        """How many parts are followed; it is also the index of the part that comes next."""
         return len(self.starts) - 1
 
     def start(self, index: int) -> State | None:
+        """The state in which part `index` begins, None while it is not known."""
         return self.starts[index] if index < len(self.starts) else None
 
     def follow(self, scan: PartScan, known_start: State | None) -> bool:
-        """Take the next part; False where it does not continue the one before as it was walked.
+        """Add the next part. Returns False, and adds nothing, where its walk does not continue the part before.
 
-        `known_start` is the state that was known when it was walked, None where its first header was searched for.
+        `known_start` is the state that the walk began with, None where it searched for the first header.
         """
         state = self.starts[self.length]
         after = _after(scan, state, walked_from=known_start)
@@ -41,12 +46,9 @@ class Chain:
         self.starts.append(after)
         return True
 
-    def cut(self, index: int) -> None:
-        """Forget part `index` and all that was followed after it."""
-        del self.starts[index + 1 :]
-
 
 def _after(scan: PartScan, state: State, walked_from: State | None) -> State | None:
+    """The state in which the part ends that begins in `state`, None where its walk does not show it."""
     walk = scan.walk
     if scan.fault or scan.size_fault() or walk is None or walk.fault:
         return None
@@ -64,34 +66,28 @@ def _after(scan: PartScan, state: State, walked_from: State | None) -> State | N
 
 @dataclasses.dataclass
 class PartState:
-    """One part. `stamp` is its file's as it was read.
+    """How far the restore is with one part; saved for a run after a kill."""
 
-    `scan`: it is proven, walked from `start` (None: its first header was searched for). `mark`: it is placed, but for
-    its lead; `reason` says why not. `lead`: so is that. `partial`: how far a killed run had placed it. `path`: of the
-    file open at its end. `broken`: it does not go on where the part before it ends. `proven` and `placed`: when, in
-    seconds since the restore began.
-    """
-
-    stamp: list[int]
-    scan: PartScan | None = None
-    start: State | None = None
-    partial: PartMark = dataclasses.field(default_factory=PartMark)
-    mark: PartMark | None = None
-    lead: bool = False
-    completed: Counts = dataclasses.field(default_factory=Counts)  # by placing the lead apart
-    path: bytes | None = None
-    broken: bool = False
-    proven: list[float] = dataclasses.field(default_factory=list)
-    placed: list[float] = dataclasses.field(default_factory=list)
-    reason: Exception | None = None
+    stamp: list[int]  # its file's (files.py), when it was read
+    scan: PartScan | None = None  # its proof
+    start: State | None = None  # where the proof's walk began, None where it searched for the first header
+    partial: PartMark = dataclasses.field(default_factory=PartMark)  # how far it is, or a killed run was, in placing it
+    mark: PartMark | None = None  # everything in it is placed, but perhaps its lead
+    lead: bool = False  # its lead is placed
+    completed: Counts = dataclasses.field(default_factory=Counts)  # what a lead that was placed apart has completed
+    path: bytes | None = None  # of the file that is open at its end
+    broken: bool = False  # it does not continue the part before it
+    proven: list[float] = dataclasses.field(default_factory=list)  # begin and end, in seconds since the restore began
+    placed: list[float] = dataclasses.field(default_factory=list)  # the same
+    reason: Exception | None = None  # why it could not be placed
 
     @property
     def used(self) -> bool:
-        """Whether something of it lies in the tree."""
+        """Whether anything of it is placed in the tree."""
         return self.mark is not None or self.partial.offset > 0
 
     def saved(self) -> t.Any:
-        """Fit for JSON. A part with a fault is read again by the next run."""
+        """Fit for JSON. Of a part with a fault nothing is kept: the next run reads it again."""
         if self.scan is not None and (self.scan.fault or self.scan.walk is None or self.scan.walk.fault):
             return to_json(PartState(self.stamp))
         return to_json(dataclasses.replace(self, reason=None))
@@ -103,45 +99,49 @@ class PartState:
 
 
 class PartTable:
-    """`parts` of this run and of those that it goes on from; `files` only of those that were offered in this one."""
+    """All parts by their index: `states` also of those from earlier runs, `offered` only those of this run.
+
+    `saved` is what the method of that name returned to an earlier run, or empty. `began` is a time of the clock.
+    """
 
     def __init__(self, routes: Routes, saved: dict[str, t.Any]) -> None:
         self._routes = routes
         self.began: float = saved.get("began", time.time())
-        self.parts = {int(index): PartState.from_saved(state) for index, state in saved.get("parts", {}).items()}
-        self.files: dict[int, OfferedPart] = {}
+        self.states = {int(index): PartState.from_saved(state) for index, state in saved.get("parts", {}).items()}
+        self.offered: dict[int, OfferedPart] = {}
         self.chain = Chain()
 
     def saved(self) -> dict[str, t.Any]:
         """Fit for JSON."""
-        return {"began": self.began, "parts": {index: state.saved() for index, state in self.parts.items()}}
+        return {"began": self.began, "parts": {index: state.saved() for index, state in self.states.items()}}
 
     def now(self) -> float:
         """Seconds since the restore began."""
         return round(time.time() - self.began, 2)
 
     def again(self, index: int) -> None:
-        """What was read and placed of a part counts for nothing."""
-        state = self.parts[index]
+        """Forget what was read and placed of the part."""
+        state = self.states[index]
         state.scan, state.mark, state.partial = None, None, PartMark()
         state.lead, state.completed = False, Counts()
 
     def unplaced(self) -> list[int]:
-        return [index for index, state in sorted(self.parts.items()) if state.mark is None]
+        """Parts that are still to be placed, in order."""
+        return [index for index, state in sorted(self.states.items()) if state.mark is None]
 
     def straddler(self, index: int) -> Entry | None:
-        """The file of the tree that is open where part `index` begins."""
+        """The file of the tree that spans the beginning of part `index`, None where none does or it is not known."""
         start = self.chain.start(index)
         if start is None or start.entry is None or self._routes.of(start.entry) != "tree":
             return None
         return start.entry
 
     def path(self, index: int) -> bytes | None:
-        """The path of that file, None as long as the part that it begins in is not placed."""
+        """The path that file got in the tree, None until the part in which it begins is placed."""
         if self.straddler(index) is None:
             return None
         for before in range(index - 1, -1, -1):
-            state = self.parts[before]
+            state = self.states[before]
             if state.mark is None or state.path is not None:
                 return state.path if state.mark is not None else None
             if state.scan is None or state.scan.walk is None or state.scan.walk.first is not None:
@@ -149,43 +149,44 @@ class PartTable:
         return None
 
     def still_true(self, mark: PartMark, index: int, start: State | None) -> bool:
-        """Whether what a killed run has placed of the part stays, now that this is known of its beginning."""
+        """Whether what a killed run has placed of the part is right, now that its `start` is known or still is not."""
         if index == 0 or start is None:
             return True
         return start.plain and mark.first == start.need
 
     def placed(self) -> int:
-        """Files, those of parts at work included."""
-        return sum((state.mark or state.partial).counts.files for state in self.parts.values())
+        """Files placed so far, also of parts that are not done."""
+        return sum((state.mark or state.partial).counts.files for state in self.states.values())
 
     def counts(self) -> Counts:
+        """What all placed parts come to."""
         total = Counts()
-        for state in self.parts.values():
+        for state in self.states.values():
             total.add(state.completed)
             if state.mark is not None:
                 total.add(state.mark.counts)
         return total
 
     def renamed(self) -> list[str]:
-        """Entries that keep their cp1251 names."""
-        return sorted(name for state in self.parts.values() if state.mark for name in state.mark.renamed)
+        """Entries that keep the bytes of their cp1251 names."""
+        return sorted(name for state in self.states.values() if state.mark for name in state.mark.renamed)
 
     def left_out(self) -> list[str]:
         """Installers, which are not placed."""
-        return sorted(name for state in self.parts.values() if state.mark for name in state.mark.left_out)
+        return sorted(name for state in self.states.values() if state.mark for name in state.mark.left_out)
 
     def timeline(self, fetched: dict[int, list[float]]) -> list[dict[str, t.Any]]:
-        """When each part was fetched, proven and placed: beginning and end, in seconds since the restore began.
+        """When each part was fetched, proven and placed: begin and end, in seconds since the restore began.
 
-        `fetched` is in the clock's seconds.
+        `fetched` has times of the clock.
         """
         return [
             {
-                "name": self.files[index].name,
+                "name": self.offered[index].name,
                 "index": index,
                 "fetched": [round(moment - self.began, 2) for moment in fetched.get(index, ())] or None,
                 "proven": state.proven,
                 "placed": state.placed,
             }
-            for index, state in sorted(self.parts.items())
+            for index, state in sorted(self.states.items())
         ]

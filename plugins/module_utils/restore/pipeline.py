@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Parts, while they come in → proof, the staging tree and the staging database, on all cores.
+"""Fills the staging tree and the staging database from parts as they arrive, on all processors.
 
-A part is proven and placed in one reading, by a worker of its own, before it is known how the part before it ends: its
-first header is searched for. What lies before that header belongs to a file of an earlier part and is written when that
-part is done. A part that was misled in its search, or whose files met names that exist, takes back all that it placed,
-and is placed when everything else is. Nothing counts before the whole backup is proven.
+A worker proves and places a part in one reading, before anyone knows how the part before it ends: it searches for the
+part's first header. What lies before that header, the *lead*, ends a file of an earlier part, and is written when that
+part is placed. A search can be misled, and a file can meet a name that exists: then the worker takes back all that it
+placed of the part, and the part is placed when all others are. Nothing counts before the whole backup is proven.
 """
 
 from __future__ import annotations
@@ -32,42 +32,49 @@ from ansible_collections.boxlift.portal.plugins.module_utils.restore.parts impor
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.sink import Counts, PartMark, Routes
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.source import Source
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.tasks import (
+    PartOutcome,
     PlaceLead,
-    Proven,
     ProvePart,
     SettleDirectories,
-    Tree,
     work,
 )
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.writer import TreeWriter, remove_strays
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.writer import (
+    StagingTree,
+    TreeWriter,
+    remove_strays,
+)
 from ansible_collections.boxlift.portal.plugins.module_utils.workers import Crew, Told
 
-# What another version of the collection has saved in other classes cannot be read.
+# What a version of the collection with other classes has saved cannot be read.
 LAYOUT = layout(PartState, PartMark, Counts, DumpMark)
 _LISTEN_SECONDS = 0.2
 _TELL_SECONDS = 0.5
-_HURRY_SECONDS = 0.01  # while a worker is idle and parts may come
+_HURRY_SECONDS = 0.01  # while a worker is idle and parts may arrive
 _Future = concurrent.futures.Future
 
 
 class Replaced(Exception):
-    """A part has another content than the one that was used: what was placed counts for nothing."""
+    """A part changed after it was placed: everything placed is void."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Staging:
-    """Where a backup is put beside the live portal: `logs` say what was placed, `database` is None for files only."""
+    """Where a backup is put beside the live portal.
 
-    tree: Tree
+    `logs` is the folder of the workers' logs, from which a later run takes back what is half done. `database` is None
+    where only files are restored.
+    """
+
+    tree: StagingTree
     logs: str
     routes: Routes
     database: StagedDatabase | None
 
 
 class Pipeline:
-    """One run of filling the staging area; `marks` of an earlier run are what it goes on from.
+    """One run of filling the staging area; it resumes from the `marks` of an earlier run.
 
-    `expected` are sums of the parts that were taken at the source, as sha256sum prints them.
+    `expected` are the parts' sums as taken at the source, in the lines that sha256sum prints.
     """
 
     def __init__(
@@ -85,20 +92,20 @@ class Pipeline:
         self._staging = staging
         self._jobs = jobs
         self._progress = progress
-        self.board = PartTable(staging.routes, marks)
+        self.parts = PartTable(staging.routes, marks)
         self._offers = Offers(source, password)
         self._feed: DumpFeed | None = None
         if staging.database is not None:
             self._feed = DumpFeed(staging.database, DumpMark(**marks.get("dump", {})))
-        self._waiting: list[int] = []
-        self._leads: set[int] = set()
-        self._read = 0
+        self._waiting: list[int] = []  # parts to give to a worker, the first one next
+        self._leads: set[int] = set()  # parts whose lead is due, as soon as its file's path is known
+        self._read = 0  # bytes
         self._told = 0.0
 
     def run(self, save: t.Callable[[], None], checkpoint_seconds: float) -> Report:
-        """Do what is not done yet; `save` is called every so often. Nothing is complete where the report says damage.
+        """Do what is not done yet, and return the proof. Where it names damage, the staging area is incomplete.
 
-        Raises BoxliftError.
+        `save` is called about every `checkpoint_seconds`. Raises BoxliftError, or Replaced.
         """
         self._save, self._save_every, self._saved_at = save, checkpoint_seconds, time.monotonic()
         # The workers before the threads: forking a process with threads would copy their locks.
@@ -120,54 +127,54 @@ class Pipeline:
                 raise
 
     def marks(self) -> dict[str, t.Any]:
-        """What a later run goes on from, fit for JSON."""
-        saved = {"layout": LAYOUT, **self.board.saved()}
+        """What a later run resumes from, fit for JSON."""
+        saved = {"layout": LAYOUT, **self.parts.saved()}
         if self._feed is not None:
             saved["dump"] = dataclasses.asdict(self._feed.mark)
         return saved
 
     @property
     def imported(self) -> dict[str, t.Any] | None:
-        """What the importer said, once it is done."""
+        """The importer's result; None until it is done, and where only files are restored."""
         return self._feed.mark.imported if self._feed else None
 
     def timeline(self) -> list[dict[str, t.Any]]:
         """When each part was fetched, proven and placed, in seconds since the restore began."""
-        return self.board.timeline(self._source.fetched)
+        return self.parts.timeline(self._source.fetched)
 
     def import_timeline(self) -> list[dict[str, t.Any]]:
-        """When each table was loaded, in the same seconds; of a table that a killed run has loaded nothing is known."""
+        """When each table was loaded, in the same seconds. Tables that a killed run has loaded are not in it."""
         if self._feed is None or self._feed.began is None or self.imported is None:
             return []
-        later = self._feed.began - self.board.began
+        later = self._feed.began - self.parts.began
         return [
             {**row, "begin": round(row["begin"] + later, 2), "end": round(row["end"] + later, 2)}
             for row in self.imported["timeline"]
         ]
 
-    # What comes in.
+    # Parts that arrive
 
     def _take_offers(self) -> None:
         for part in self._offers.take():
             index = part.index
-            self.board.files[index] = part
-            known, now = self.board.parts.get(index), stamp(part.arrived)
+            self.parts.offered[index] = part
+            known, now = self.parts.states.get(index), stamp(part.arrived)
             if known is not None and known.stamp != now:
-                if known.used or index < self.board.chain.length:
+                if known.used or index < self.parts.chain.length:
                     raise Replaced(part.name)
                 known = None
             if known is not None and known.scan is not None:
                 self._offers.answer(index, known.scan)
                 self._read += now[0]
             else:
-                self.board.parts[index] = known or PartState(now)
+                self.parts.states[index] = known or PartState(now)
                 self._waiting.append(index)
         self._waiting.sort()
 
-    # What is to be done.
+    # Tasks for the workers
 
     def _prove_and_place(self, source: _Future[None], dump: _Future[t.Any] | None) -> None:
-        """Until every part is proven, and all that could be placed early is."""
+        """Give tasks until every part is proven, and everything that can be placed early is placed."""
         while True:
             coming = not source.done()
             self._take_offers()
@@ -183,7 +190,7 @@ class Pipeline:
         source.result()
 
     def _give_tasks(self) -> None:
-        ready = [index for index in sorted(self._leads) if self.board.path(index) is not None]
+        ready = [index for index in sorted(self._leads) if self.parts.path(index) is not None]
         while self._crew.idle and (ready or self._waiting):
             if ready:
                 index = ready.pop(0)
@@ -193,53 +200,53 @@ class Pipeline:
                 self._give_part(self._waiting.pop(0))
 
     def _give_part(self, index: int) -> None:
-        state, start = self.board.parts[index], self.board.chain.start(index)
-        state.proven = [self.board.now()] * 2
+        state, start = self.parts.states[index], self.parts.chain.start(index)
+        state.proven = [self.parts.now()] * 2
         if state.broken:
-            # Read without placing, and from its own first header: as verification reads it.
-            self._crew.give(ProvePart(self.board.files[index]))
+            # Only prove it, from the first header that a search finds: so the report compares it with the others.
+            self._crew.give(ProvePart(self.parts.offered[index]))
             return
-        path = None if start is None else self.board.path(index)
-        if not self.board.still_true(state.partial, index, start):
+        path = None if start is None else self.parts.path(index)
+        if not self.parts.still_true(state.partial, index, start):
             state.partial = PartMark()
         staging = self._staging
         self._crew.give(
             ProvePart(
-                self.board.files[index], start, path, staging.tree, self._log(index), staging.routes, state.partial
+                self.parts.offered[index], start, path, staging.tree, self._log(index), staging.routes, state.partial
             )
         )
 
     def _give_lead(self, index: int) -> None:
-        state, path = self.board.parts[index], t.cast(bytes, self.board.path(index))
-        sha256, start = t.cast(PartScan, state.scan).sha256, self.board.chain.starts[index]
-        part, tree = self.board.files[index], self._staging.tree
+        state, path = self.parts.states[index], t.cast(bytes, self.parts.path(index))
+        sha256, start = t.cast(PartScan, state.scan).sha256, self.parts.chain.starts[index]
+        part, tree = self.parts.offered[index], self._staging.tree
         self._crew.give(PlaceLead(part, sha256, state.stamp, start, path, tree, self._log(index)))
 
     def _advance(self) -> None:
-        """Follow the stream through the parts that are proven."""
+        """Follow the stream through the proven parts: feed the dump, find leads, have misled parts read again."""
         while True:
-            index = self.board.chain.length
-            state, part = self.board.parts.get(index), self.board.files.get(index)
+            index = self.parts.chain.length
+            state, part = self.parts.states.get(index), self.parts.offered.get(index)
             if state is None or state.scan is None or part is None:
                 return
-            start = self.board.chain.starts[index]
-            if self.board.chain.follow(state.scan, state.start):
+            start = self.parts.chain.starts[index]
+            if self.parts.chain.follow(state.scan, state.start):
                 if self._feed is not None:
                     self._feed.add(part, start, state.scan)
-                if self.board.straddler(index) is not None and not state.lead:
+                if self.parts.straddler(index) is not None and not state.lead:
                     self._leads.add(index)
                 continue
             if state.scan.fault or state.scan.size_fault() or state.start == start or state.broken:
-                return  # damage; the report names it
+                return  # damage, which the report names
             self._again(index)
             return
 
     def _again(self, index: int) -> None:
-        """Read a part once more, now that it is known how it begins."""
-        self.board.again(index)
+        """Have the part read once more, before all others: now it is known how it begins."""
+        self.parts.again(index)
         self._waiting.insert(0, index)
 
-    # What workers say.
+    # Answers of the workers
 
     def _listen(self, seconds: float) -> None:
         for told in self._crew.listen(seconds):
@@ -256,56 +263,56 @@ class Pipeline:
 
     def _take_note(self, told: Told) -> None:
         if isinstance(told.value, PartMark):
-            self.board.parts[told.task.part.index].partial = told.value
+            self.parts.states[told.task.part.index].partial = told.value
         else:
             self._read += told.value
 
-    def _take_part(self, task: ProvePart, proven: Proven) -> None:
-        index, state = task.part.index, self.board.parts[task.part.index]
-        walk = proven.scan.walk
-        if index and task.start is not None and walk is not None and walk.fault and not proven.scan.fault:
-            # It does not go on where the part before it ends.
+    def _take_part(self, task: ProvePart, outcome: PartOutcome) -> None:
+        index, state = task.part.index, self.parts.states[task.part.index]
+        walk = outcome.scan.walk
+        if index and task.start is not None and walk is not None and walk.fault and not outcome.scan.fault:
+            # It does not continue the part before it.
             state.broken = True
             self._again(index)
             return
-        state.scan, state.start = proven.scan, task.start
+        state.scan, state.start = outcome.scan, task.start
         if task.tree is not None:
             state.partial = PartMark()
-            state.mark, state.path, state.reason = proven.mark, proven.path, proven.reason
-            state.lead = proven.mark is not None and (proven.mark.lead or task.path is not None)
-            state.proven[1] = self.board.now()
+            state.mark, state.path, state.reason = outcome.mark, outcome.path, outcome.reason
+            state.lead = outcome.mark is not None and (outcome.mark.lead or task.path is not None)
+            state.proven[1] = self.parts.now()
             state.placed = list(state.proven)
-        self._offers.answer(index, proven.scan)
+        self._offers.answer(index, outcome.scan)
 
     def _take_lead(self, index: int, completed: Counts) -> None:
-        state = self.board.parts[index]
+        state = self.parts.states[index]
         state.lead, state.completed = True, completed
-        state.placed[1] = self.board.now()
+        state.placed[1] = self.parts.now()
 
-    # When everything is here.
+    # When every part has arrived
 
     def _report(self) -> Report:
         report = self._assemble()
-        # To name damage, parts are compared by where their own first headers lie, whatever the part before says.
-        led = [index for index, state in sorted(self.board.parts.items()) if index and state.start is not None]
+        # Which part is wrong shows where each part's own first header lies; what the part before says does not count.
+        led = [index for index, state in sorted(self.parts.states.items()) if index and state.start is not None]
         if report.intact or not led:
             return report
         for index in led:
-            self.board.parts[index].broken = True
+            self.parts.states[index].broken = True
         self._waiting = led
         self._finish_tasks()
         return self._assemble()
 
     def _assemble(self) -> Report:
-        parts = find_parts(self._source.first)
-        scans = {index: t.cast(PartScan, state.scan) for index, state in sorted(self.board.parts.items())}
-        report = Assembly(parts, self._offers.cipher, scans, self._offers.header_fault).report()
+        files = find_parts(self._source.first)
+        scans = {index: t.cast(PartScan, state.scan) for index, state in sorted(self.parts.states.items())}
+        report = Assembly(files, self._offers.cipher, scans, self._offers.header_fault).report()
         if self._expected is not None:
-            check_expected(report, expected_sums(self._expected, parts.base))
+            check_expected(report, expected_sums(self._expected, files.base))
         return report
 
     def _finish_tasks(self) -> None:
-        """Until nothing is left that can be done now."""
+        """Give tasks until none is waiting and no worker is busy."""
         while True:
             self._give_tasks()
             if not (self._waiting or self._crew.busy):
@@ -313,12 +320,15 @@ class Pipeline:
             self._listen(_LISTEN_SECONDS)
 
     def _place_the_rest(self) -> None:
-        """In order, one at a time: what could not be placed before. Now a name that exists is there twice."""
-        if self.board.chain.length < len(self.board.parts):
+        """Place what could not be placed early, one part at a time, in order.
+
+        All other parts are in their place, so a name that exists now is in the archive twice: that is an error.
+        """
+        if self.parts.chain.length < len(self.parts.states):
             raise RuntimeError(
-                f"the report knows all {len(self.board.parts)} parts intact, the chain {self.board.chain.length}"
+                f"the report knows all {len(self.parts.states)} parts intact, the chain {self.parts.chain.length}"
             )
-        unplaced = self.board.unplaced()
+        unplaced = self.parts.unplaced()
         if unplaced:
             with self._shared_writer() as writer:
                 remove_strays(writer, self._staging.logs)
@@ -326,12 +336,12 @@ class Pipeline:
             self._leads.discard(index)
             self._again(index)
             self._finish_tasks()
-            if self.board.parts[index].mark is None:
-                raise t.cast(BaseException, self.board.parts[index].reason)
+            if self.parts.states[index].mark is None:
+                raise t.cast(BaseException, self.parts.states[index].reason)
         self._finish_tasks()
 
     def _load(self, dump: _Future[t.Any] | None) -> None:
-        """Wait for what is left of the dump."""
+        """Wait until the rest of the dump is loaded."""
         if self._feed is None or dump is None:
             return
         self._feed.close()
@@ -341,39 +351,42 @@ class Pipeline:
         dump.result()
 
     def _settle(self) -> None:
-        """What can only be set when nothing is written any more: times of shared files, then those of directories."""
+        """Set what writing would change again: the times of files that span parts, then those of directories."""
         with self._shared_writer() as writer:
-            for index in range(1, len(self.board.parts)):
-                path, entry = self.board.path(index), self.board.straddler(index)
+            for index in range(1, len(self.parts.states)):
+                path, entry = self.parts.path(index), self.parts.straddler(index)
                 if path is not None and entry is not None:
                     writer.open_file(entry, path, 0)
                     writer.end_file()
             remove_strays(writer, self._staging.logs)
-        self._crew.map([SettleDirectories(self._log(index), self._staging.tree) for index in self.board.parts])
+        self._crew.map([SettleDirectories(self._log(index), self._staging.tree) for index in self.parts.states])
 
     def _shared_writer(self) -> t.ContextManager[TreeWriter]:
-        """For what belongs to no part alone."""
+        """A writer for what belongs to several parts."""
         return contextlib.closing(self._staging.tree.writer(os.path.join(self._staging.logs, "shared"), None))
 
     def _log(self, index: int) -> str:
         return os.path.join(self._staging.logs, f"part-{index}")
 
     def _tell(self, coming: bool, last: bool) -> None:
-        """What is placed; and what is read, unless the source tells what comes. The last word is always said."""
+        """Report the files placed and, unless the source reports what arrives, the bytes read.
+
+        At most twice a second; the `last` report is always made.
+        """
         now = time.monotonic()
         if now - self._told < _TELL_SECONDS and not last:
             return
         self._told = now
-        self._progress.tell(files=self.board.placed())
+        self._progress.tell(files=self.parts.placed())
         if coming and self._source.tells:
             return
-        states = [state for index, state in self.board.parts.items() if index in self.board.files]
+        states = [state for index, state in self.parts.states.items() if index in self.parts.offered]
         proven = [state.scan for state in states if state.scan is not None]
         damaged = sum(scan.fault is not None or scan.size_fault() is not None for scan in proven)
         total = sum(state.stamp[0] for state in states)
         self._progress.tell(
             phase="restore",
-            # Workers tell what they read from time to time, so that the last bytes of a part are not told.
+            # Workers report what they have read from time to time, and never the last bytes of a part.
             done=total if last else self._read,
             total=total,
             parts={"total": len(states), "done": len(proven) - damaged, "damaged": damaged, "repaired": 0},
@@ -383,10 +396,10 @@ class Pipeline:
         self._save()
         self._saved_at = time.monotonic()
 
-    # When it cannot go on.
+    # Failure
 
     def _stop(self, error: BaseException) -> None:
-        """Let the threads end: nothing is waited for any more."""
+        """Let the threads end: those of the source wait for answers, that of the dump for parts."""
         if self._feed is not None:
             self._feed.stop()
         self._offers.fail(error)

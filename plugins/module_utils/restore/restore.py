@@ -29,7 +29,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.restore.source impo
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.specials import survey
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.switch import Trees, remove_tree, switch_in
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.tasks import Tree
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.writer import StagingTree
 from ansible_collections.boxlift.portal.plugins.module_utils.state import Lock, read_json, write_json
 from ansible_collections.boxlift.portal.plugins.module_utils.workers import processors
 
@@ -156,14 +156,14 @@ class Restore:
         state["directory"], state["parts"] = report.parts.directory, identity(report)
         state["result"] = {
             "document_root": self._trees.live,
-            **dataclasses.asdict(pipeline.board.counts()),
+            **dataclasses.asdict(pipeline.parts.counts()),
             "tables": imported.get("tables", []),
             "rows": imported.get("rows", 0),
             "repairs": imported.get("repairs", []),
             "timeline": pipeline.timeline(),
             "import_timeline": pipeline.import_timeline(),
             "findings": [finding.as_dict() for finding in report.findings],
-            "left_out": pipeline.board.left_out(),
+            "left_out": pipeline.parts.left_out(),
             "specials": found.as_dict(),
             "warnings": [
                 *found.warnings(),
@@ -173,7 +173,7 @@ class Restore:
                 ),
                 *(
                     f"{name} keeps the bytes of its name: the converted one is taken or too long."
-                    for name in pipeline.board.renamed()
+                    for name in pipeline.parts.renamed()
                 ),
                 *self._without_dump(report),
             ],
@@ -186,7 +186,7 @@ class Restore:
         if "marks" not in state:
             self._clear()
         source = self._source or LocalParts(request.source)
-        tree = Tree(self._trees.staging, request.uid, request.gid, request.raw_names)
+        tree = StagingTree(self._trees.staging, request.uid, request.gid, request.raw_names)
         routes = Routes(self._database is not None, request.exclude)
         staging = Staging(tree, self._logs, routes, self._database)
         jobs = request.jobs or processors()

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which entries of the archive are placed in the tree, which go into the database, and which are left out."""
+"""Decides for each entry of the archive: into the tree, into the database, or nowhere. Places those of the tree."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ _Result = t.TypeVar("_Result")
 
 @dataclasses.dataclass(frozen=True)
 class Routes:
-    """Where an entry goes: `dump` (into the database), `excluded`, `left_out` (an installer), or `tree`."""
+    """Where entries go. `exclude` has names and patterns of fnmatch; a folder's name excludes all within."""
 
     with_database: bool
     exclude: tuple[str, ...]
 
     def of(self, entry: Entry) -> str:
+        """One of `dump` (into the database), `left_out` (an installer, never placed), `excluded`, `tree`."""
         if self.with_database and not entry.is_directory and in_dump(entry.path):
             return "dump"
         if left_out(entry.path):
@@ -41,7 +42,7 @@ class Routes:
 
 @dataclasses.dataclass
 class Counts:
-    """What was placed. A file counts where its last byte is placed."""
+    """What was placed. A file counts with the part that holds its last byte."""
 
     files: int = 0
     directories: int = 0
@@ -57,25 +58,23 @@ class Counts:
 
 @dataclasses.dataclass(frozen=True)
 class PartMark:
-    """How far a part has been placed: its entries before `offset`, `log` bytes of its log, and what that counts.
+    """How far a part is placed; saved for a run after a kill."""
 
-    That is true only where its first header lies at `first`. `lead`: the rest of a file from earlier parts is placed.
-    """
-
-    offset: int = 0
-    log: int = 0
-    first: int | None = None
-    lead: bool = False
+    offset: int = 0  # all entries before this byte of its stream are placed
+    log: int = 0  # the log's size by then: what is logged behind it is to be taken back
+    first: int | None = None  # where its first header lies; if that turns out to be wrong, the mark is void
+    lead: bool = False  # the rest of a file from an earlier part is placed, too
     counts: Counts = dataclasses.field(default_factory=Counts)
-    renamed: tuple[str, ...] = ()
-    left_out: tuple[str, ...] = ()
+    renamed: tuple[str, ...] = ()  # names that kept their cp1251 bytes, for a warning
+    left_out: tuple[str, ...] = ()  # installers
 
 
 class TreeSink:
-    """Places one part's entries while the part is being proven.
+    """Places the entries of one part while the part is proven: a `Companion` of archive/scan.py.
 
-    `mark` is what an earlier run has placed already. An entry that cannot be placed is no error yet: the walk may have
-    been misled, or a misled walk of another part may be in the way. `withdrawn` then says why nothing was placed.
+    `mark` is what an earlier run has placed; `note` is told a new mark about every two seconds. An entry that cannot be
+    placed is no error yet: this walk may be misled, or the misled walk of another part may be in the way. Then all is
+    taken back, and `withdrawn` says why. Only a full disk is an error at once (DiskFull).
     """
 
     def __init__(self, writer: TreeWriter, routes: Routes, mark: PartMark, note: t.Callable[[PartMark], None]) -> None:
@@ -94,7 +93,7 @@ class TreeSink:
         self.withdrawn: BoxliftError | None = None
 
     def take_over(self, state: State, path: bytes | None) -> None:
-        """`path` is that of the file which is open where the part begins, None where it is not to be written here."""
+        """The part begins in `state`; write the rest of the file that is open there to `path`, unless that is None."""
         if path is not None and state.entry is not None:
             self._writer.open_file(state.entry, path, state.entry.size - state.data)
             self._rest, self.path = _Rest(state.entry, state.data), path
@@ -143,23 +142,24 @@ class TreeSink:
             self._counts.bytes += entry.size
 
     def unsafe(self, path: bytes, reason: str) -> None:
-        """The proof refuses the backup, with this entry's name."""
+        """Nothing to place: the proof will refuse the backup for this entry."""
 
     def withdraw(self, reason: BoxliftError | None = None) -> None:
+        """Take back all that was placed of the part, and place nothing more."""
         if not self.withdrawn:
             self.withdrawn = reason or BoxliftError("The part was not walked to its end.", "Verify it.")
             self._rest = self.path = None
             self._writer.undo()
 
     def mark(self, offset: int) -> PartMark:
-        """What is placed, where everything before `offset` is."""
+        """The mark to resume from, given that everything before `offset` is placed."""
         counts = dataclasses.replace(self._counts)
         renamed = (*self._mark.renamed, *self._writer.renamed)
         passed = (*self._mark.left_out, *self._left_out)
         return PartMark(offset, self._writer.position(), self._first, self._lead, counts, renamed, passed)
 
     def _end_rest(self) -> None:
-        """The file from earlier parts is whole; a run that goes on writes it again, and does not count it again."""
+        """The file from an earlier part is whole. A resumed run writes its rest again, but must not count it again."""
         rest, self._rest, self.path = t.cast(_Rest, self._rest), None, None
         self._attempt(self._writer.end_file)
         if not self._lead and not self.withdrawn:
@@ -179,7 +179,7 @@ class TreeSink:
 
 @dataclasses.dataclass
 class _Rest:
-    """What is still to come of a file that began in an earlier part."""
+    """The rest of a file that began in an earlier part."""
 
     entry: Entry
-    bytes: int
+    bytes: int  # still to come

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What workers do with parts: prove one and place what lies in it, in one reading."""
+"""What a worker process does with a part: proves it and places what lies in it, in one reading."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import time
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import HEADER_SIZE, Cipher
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import Cipher
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import Kind
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import REMEDIES
@@ -19,45 +19,36 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.files import stamp
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.sink import Counts, PartMark, Routes, TreeSink
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.writer import TreeWriter
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.writer import StagingTree
 
 BEAT_SECONDS = 0.5
-# A worker's note: a Mark, or the number of bytes that it has read since the last such note.
+# What a worker says while it works: a PartMark, or the bytes it has read since it last said so. None says nothing and
+# only ends the worker where its parent is gone (workers.py).
 Note = t.Callable[[t.Any], None]
 
 
 @dataclasses.dataclass(frozen=True)
-class Tree:
-    """Where the files go, whose they shall be (-1: whoever runs this), and whether names keep their bytes."""
-
-    root: str
-    uid: int
-    gid: int
-    raw_names: bool = False
-
-    def writer(self, log: str, checkpoint: int | None) -> TreeWriter:
-        return TreeWriter(self.root, log, self.uid, self.gid, checkpoint, self.raw_names)
-
-
-@dataclasses.dataclass(frozen=True)
 class OfferedPart:
-    """One part as a file: `path` is its own; a part that was just fetched still lies in `arrived`."""
+    """A part as the source offered it."""
 
     index: int
     name: str
-    path: str
-    arrived: str
+    path: str  # under its own name
+    arrived: str  # where it lay when it was offered: a fetched part gets its own name only when it is proven
     kind: Kind
     cipher: Cipher | None
 
     def chunks(self, sha256: str) -> t.Iterator[bytes | memoryview]:
-        """Its plain bytes once more, which are those that were proven, with this sum. Raises BoxliftError."""
+        """Read it once more, inflated and decrypted. Raises BoxliftError where it is not the proven part any more.
+
+        Its `sha256` shows that at the end, after the last chunk.
+        """
         path = self.path if os.path.exists(self.path) else self.arrived
         stream = PartStream(path, self.kind, self.cipher)
         try:
             try:
                 yield from stream.chunks()
-            except FileNotFoundError:  # it got its own name in between
+            except FileNotFoundError:  # it has just got its own name
                 stream = PartStream(self.path, self.kind, self.cipher)
                 yield from stream.chunks()
         except PartFault as fault:
@@ -66,44 +57,37 @@ class OfferedPart:
             raise self.changed("its checksum is another")
 
     def changed(self, reason: str) -> BoxliftError:
+        """The error to raise where it is not the part that was proven."""
         return BoxliftError(f"{self.name} has changed since it was verified ({reason}).", REMEDIES["corrupt"])
 
 
 @dataclasses.dataclass(frozen=True)
-class Proven:
-    """What came of a part: its scan, and what is placed of it (None: nothing, it has to be placed later).
-
-    `path` is that of the file which is open at the part's end, None where none is or this task did not write it;
-    `reason` says why nothing was placed.
-    """
+class PartOutcome:
+    """The result of `ProvePart`."""
 
     scan: PartScan
-    mark: PartMark | None = None
-    path: bytes | None = None
-    reason: Exception | None = None
+    mark: PartMark | None = None  # what is placed; None: nothing, it must be placed later
+    path: bytes | None = None  # of the file that is open at the part's end, if this task wrote it
+    reason: Exception | None = None  # why nothing is placed
 
 
 @dataclasses.dataclass(frozen=True)
 class ProvePart:
-    """The task of reading one part: proof of it, and, with a `tree`, its entries placed.
-
-    `start` is the state in which the part begins, None where it is not known; the first header is then searched for.
-    `path` is that of the file that is open there.
-    """
+    """Task: read one part, prove it and, given a `tree`, place its entries."""
 
     part: OfferedPart
-    start: State | None = None
-    path: bytes | None = None
-    tree: Tree | None = None
+    start: State | None = None  # in which it begins; None: not known, so its first header is searched for
+    path: bytes | None = None  # of the file that is open there; None: its rest is not written here
+    tree: StagingTree | None = None
     log: str = ""
     routes: Routes = dataclasses.field(default_factory=lambda: Routes(False, ()))
-    mark: PartMark = dataclasses.field(default_factory=PartMark)
+    mark: PartMark = dataclasses.field(default_factory=PartMark)  # what a killed run has placed of it
 
-    def run(self, note: Note) -> Proven:
+    def run(self, note: Note) -> PartOutcome:
         """Raises BoxliftError where the disk is full."""
         beat = _Beat(note)
         if self.tree is None:
-            return Proven(self._scan(beat, None))
+            return PartOutcome(self._scan(beat, None))
         writer = self.tree.writer(self.log, self.mark.log)
         try:
             sink = TreeSink(writer, self.routes, self.mark, note)
@@ -111,7 +95,7 @@ class ProvePart:
                 sink.take_over(self.start, self.path)
             scan = self._scan(beat, sink)
             mark = None if sink.withdrawn else sink.mark(scan.data_size)
-            return Proven(scan, mark, sink.path, sink.withdrawn)
+            return PartOutcome(scan, mark, sink.path, sink.withdrawn)
         finally:
             writer.close()
 
@@ -133,33 +117,31 @@ class ProvePart:
 
 @dataclasses.dataclass(frozen=True)
 class PlaceLead:
-    """The task of writing the rest of a file that was begun in an earlier part, from a part that is proven."""
+    """Task: write the lead of a proven part, that is the rest of a file from an earlier part."""
 
     part: OfferedPart
     sha256: str
-    stamp: list[int]
+    stamp: list[int]  # its file's (files.py), when it was proven
     start: State
-    path: bytes
-    tree: Tree
+    path: bytes  # of that file in the tree
+    tree: StagingTree
     log: str
 
     def run(self, note: Note) -> Counts:
-        """What that completes: one file, or none yet. Raises BoxliftError."""
+        """Count what that completes: one file, or none where it goes on in the next part. Raises BoxliftError."""
         writer = self.tree.writer(self.log, None)
         try:
             sink = TreeSink(writer, Routes(False, ()), PartMark(), note)
             sink.take_over(self.start, self.path)
             part, due = self.part, self.start.data
-            skip = HEADER_SIZE if part.index == 0 and part.kind.encrypted else 0
             for chunk in part.chunks(self.sha256):
                 note(None)
-                content = memoryview(chunk)[skip:][:due]
-                skip = 0
+                content = memoryview(chunk)[:due]
                 sink.lead(content)
                 due -= len(content)
                 if not due:
                     break
-            # Its sum is only known at the part's end, which is mostly not read.
+            # The sum shows at the part's end only, which this seldom reads.
             if stamp(part.path if os.path.exists(part.path) else part.arrived) != self.stamp:
                 raise part.changed("its size or time is another")
             if sink.withdrawn:
@@ -171,10 +153,10 @@ class PlaceLead:
 
 @dataclasses.dataclass(frozen=True)
 class SettleDirectories:
-    """The task of setting the modes and times of one part's directories, when nothing more is created in them."""
+    """Task: set modes and times of one part's directories, once nothing more is created in them."""
 
     log: str
-    tree: Tree
+    tree: StagingTree
 
     def run(self, note: Note) -> None:
         writer = self.tree.writer(self.log, None)
@@ -185,7 +167,7 @@ class SettleDirectories:
 
 
 class _Beat:
-    """Tells how far reading has come, not more often than people look; and notices where nobody listens any more."""
+    """Reports the bytes read, at most twice a second; stops the worker when its parent is gone."""
 
     def __init__(self, note: Note) -> None:
         self._note = note
@@ -206,5 +188,5 @@ Task = t.Union[ProvePart, PlaceLead, SettleDirectories]
 
 
 def work(task: Task, note: Note) -> t.Any:
-    """What a worker of the crew does."""
+    """Run one task, in a worker process."""
     return task.run(note)

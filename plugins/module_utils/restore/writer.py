@@ -13,6 +13,7 @@ refused. Folders that it takes for one become one.
 from __future__ import annotations
 
 import base64
+import dataclasses
 import errno
 import os
 import stat
@@ -35,6 +36,19 @@ NO_ENTRY = Entry(b"", False, 0, 0, 0, 0)
 
 class DiskFull(BoxliftError):
     """The file system of the staging tree has no room left."""
+
+
+@dataclasses.dataclass(frozen=True)
+class StagingTree:
+    """Where the files go, whose they shall be (-1: whoever runs this), and whether names keep their bytes."""
+
+    root: str
+    uid: int
+    gid: int
+    raw_names: bool = False
+
+    def writer(self, log: str, checkpoint: int | None) -> TreeWriter:
+        return TreeWriter(self.root, log, self.uid, self.gid, checkpoint, self.raw_names)
 
 
 class TreeWriter:
