@@ -12,7 +12,7 @@ short_description: Ansible's default output with every error said once
 version_added: 0.1.0
 author: boxlift.portal contributors (!UNKNOWN)
 description:
-  - As P(ansible.builtin.default#callback), which says the message of a failed task as text and once more in the task's
+  - As C(ansible.builtin.default), which says the message of a failed task as text and once more in the task's
     result. Here the result is shown without the message that was just said.
   - The error of a task with C(no_log) is not printed at all, as ansible-core did it before 2.19.
 extends_documentation_fragment:

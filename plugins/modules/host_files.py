@@ -47,7 +47,7 @@ options:
         default: file
       content:
         description: >-
-          The whole text of the file. P(ansible.builtin.template#lookup) makes it from a template of the role.
+          The whole text of the file. The lookup C(ansible.builtin.template) makes it from a template of the role.
         type: str
       owner:
         description: Name of the account that owns it.
@@ -68,9 +68,6 @@ options:
         description: Whether the content is a secret or holds one. It is then in no diff and no result.
         type: bool
         default: false
-seealso:
-  - module: ansible.builtin.template
-  - module: ansible.builtin.file
 author:
   - boxlift.portal contributors (@boxlift)
 """

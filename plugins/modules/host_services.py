@@ -42,9 +42,6 @@ options:
     description: How many seconds O(ports) have.
     type: int
     default: 30
-seealso:
-  - module: ansible.builtin.systemd_service
-  - module: ansible.builtin.wait_for
 author:
   - boxlift.portal contributors (@boxlift)
 """
