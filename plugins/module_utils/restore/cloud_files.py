@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The list of files that a cloud portal's backup leaves out because they lie in the vendor's storage.
+"""The list of files that a cloud portal's backup leaves out, because they are in the vendor's storage.
 
 The vendor's restore fetches each of them into `upload/` (docs/archive-format.md, section 5). The list has the name of a
-PHP file; here it is read as lines of text, whatever they say, and never executed.
+PHP file. Here it is read as lines of text and never executed, whatever it says.
 """
 
 from __future__ import annotations
@@ -21,45 +21,42 @@ from ansible_collections.boxlift.portal.plugins.module_utils.restore.names impor
 
 LISTS = ("bitrix/restore_cloud.php", "bitrix/restore_cloud.txt")
 _LINE = re.compile(rb"^([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8})[ \t]+([0-9]{1,18})[ \t]+(.+)$")
-# The vendor passes over what a portal makes anew: these, as the first component below `upload/`.
+# The vendor's restore skips what a portal creates again: these, as the first component below `upload/`.
 _PASSED_OVER = re.compile(rb"^[^/]*(?:cache/|tmp/|test\.txt)")
 _LONGEST_LINE = 8192
 _MOST_NAMED = 20
 
 
 class CloudFile(t.NamedTuple):
-    """`source` is the path in the vendor's storage, `target` the one below the document root."""
+    """One line of the list."""
 
-    time: str
-    size: int
-    source: bytes
-    target: bytes
+    time: str  # as the list writes it
+    size: int  # bytes
+    source: bytes  # path in the vendor's storage
+    target: bytes  # path below the document root
 
 
 @dataclasses.dataclass
 class CloudFiles:
-    """What the list `name` says, compared with the tree: `absent` files are not there with their stated size.
+    """What the list names, compared with the tree."""
 
-    `unread` lines cannot be read or must not be followed.
-    """
-
-    name: str
+    name: str  # of the list
     files: int = 0
     bytes: int = 0
-    absent: int = 0
+    absent: int = 0  # files that are not in the tree with their stated size
     absent_bytes: int = 0
-    passed_over: int = 0
-    unread: int = 0
-    unread_lines: list[str] = dataclasses.field(default_factory=list)
+    passed_over: int = 0  # lines that the vendor's restore skips, too
+    unread: int = 0  # lines that cannot be read or must not be followed
+    unread_lines: list[str] = dataclasses.field(default_factory=list)  # the first of them, with the reason
 
 
 def find_list(root: str) -> str | None:
-    """The list's path below `root`, None where the backup is not of a cloud portal or brought its files."""
+    """The list's path below `root`. None: the backup is not of a cloud portal, or it holds all files."""
     return next((name for name in LISTS if _size(root, name.encode()) is not None), None)
 
 
 def compare_with_tree(root: str) -> CloudFiles | None:
-    """What the list in the tree names, and how much of it is not there with the stated size. None without a list."""
+    """Read the tree's list and look for each of its files. None where there is no list."""
     name = find_list(root)
     if name is None:
         return None
@@ -86,7 +83,7 @@ def compare_with_tree(root: str) -> CloudFiles | None:
 
 
 def read_line(line: bytes) -> CloudFile | None:
-    """One line of the list; None where the vendor passes it over. Raises ValueError that says what is wrong with it."""
+    """One line of the list, None where the vendor's restore skips it. Raises ValueError, which says what is wrong."""
     match = _LINE.match(line)
     if match is None:
         raise ValueError("not a time, a size and a path")
@@ -104,7 +101,7 @@ def read_line(line: bytes) -> CloudFile | None:
 
 
 def _lines(source: t.BinaryIO) -> t.Iterator[tuple[int, bytes]]:
-    """Number and text of each line but PHP's opening ones; of a line that is too long, its beginning."""
+    """Number and text of each line, without PHP's opening ones. A line that is too long has no text."""
     number, begins = 0, True
     while line := source.readline(_LONGEST_LINE):
         first, begins = begins, line.endswith(b"\n")
@@ -117,6 +114,7 @@ def _lines(source: t.BinaryIO) -> t.Iterator[tuple[int, bytes]]:
 
 
 def _size(root: str, target: bytes) -> int | None:
+    """The size of a file in the tree, None where there is none."""
     try:
         status = os.lstat(os.path.join(os.fsencode(root), placed_name(target)))
     except OSError as error:

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The database dump on its way out of the archive: from the parts that are proven, in order, while others still come.
+"""Reads the database dump from the parts that are proven, in order, and feeds it to the staging database.
 
-Parts in which nothing of the dump lies are not read. The importer says from which byte of which file it can go on
-after a kill.
+It runs while later parts still arrive. Parts that hold nothing of the dump are not read. After a kill, the importer
+says from which byte of which file of the dump it resumes.
 """
 
 from __future__ import annotations
@@ -24,16 +24,13 @@ NOTE_SECONDS = 2.0
 
 @dataclasses.dataclass(frozen=True)
 class DumpMark:
-    """How far the dump has come: go on in the stream at `offset`, where the dump's `file` begins, `skip` bytes in.
+    """How far the dump is loaded; saved for a run after a kill."""
 
-    `imported` is what the importer said when it was done.
-    """
-
-    offset: int = 0
-    file: str = ""
-    skip: int = 0
-    state: dict[str, t.Any] | None = None
-    imported: dict[str, t.Any] | None = None
+    offset: int = 0  # in the stream, where the header of `file` begins
+    file: str = ""  # of the dump, in which loading resumes
+    skip: int = 0  # bytes of that file that are loaded
+    state: dict[str, t.Any] | None = None  # of the staging database
+    imported: dict[str, t.Any] | None = None  # the importer's result, once it is done
 
 
 class Stopped(Exception):
@@ -41,7 +38,7 @@ class Stopped(Exception):
 
 
 class _StreamPart(t.NamedTuple):
-    """A part that follows those before it, where it begins in the stream, and whether the dump is in it."""
+    """A proven part, and its place in the stream."""
 
     part: OfferedPart
     sha256: str
@@ -52,7 +49,10 @@ class _StreamPart(t.NamedTuple):
 
 
 class DumpFeed:
-    """`add` the parts in order, then `close`, from one thread; `run` in another. `mark` can always be gone on from."""
+    """`add` the parts in order, then `close`, in one thread; `run` in another. A later run can resume from any `mark`.
+
+    It is the `Sink` of its own walk through the stream.
+    """
 
     def __init__(self, database: StagedDatabase, mark: DumpMark) -> None:
         self._database = database
@@ -69,7 +69,7 @@ class DumpFeed:
         self.mark = mark
 
     def add(self, part: OfferedPart, start: State, scan: PartScan) -> None:
-        """The next part of the stream."""
+        """Add the next part of the stream, which begins in the state `start`."""
         inside = start.entry is not None and in_dump(start.entry.path)
         held = scan.walk is not None and scan.walk.tally.dump_entries > 0
         with self._changed:
@@ -78,19 +78,19 @@ class DumpFeed:
             self._changed.notify()
 
     def close(self) -> None:
-        """All parts are there, and the backup is proven whole."""
+        """No more parts: the backup is proven whole."""
         with self._changed:
             self._closed = True
             self._changed.notify()
 
     def stop(self) -> None:
-        """End at the next chunk: the restore has failed elsewhere."""
+        """Let `run` raise Stopped, at the next chunk or while it waits."""
         with self._changed:
             self._stopped = True
             self._changed.notify()
 
     def run(self) -> dict[str, t.Any] | None:
-        """What the importer says at the end, None where there was no dump. Raises BoxliftError, or Stopped."""
+        """The importer's result, None where the backup holds no dump. Raises BoxliftError, or Stopped."""
         if self.mark.imported is not None:
             return self.mark.imported
         try:
@@ -114,6 +114,7 @@ class DumpFeed:
         return self.mark.imported
 
     def _in_order(self) -> t.Iterator[_StreamPart]:
+        """The parts as they are added, until the last one."""
         given = 0
         while True:
             with self._changed:
@@ -150,7 +151,7 @@ class DumpFeed:
     def _take_note(self) -> None:
         if self._offsets and time.monotonic() - self._noted >= NOTE_SECONDS:
             state = self._database.state()
-            # Before its first table is complete the dump is read again from its beginning.
+            # Before the first table is complete, a later run reads the dump from its beginning.
             file, skip = (state["position"] or (next(iter(self._offsets)), 0))[:2]
             self.mark = DumpMark(self._offsets[file], file, skip, state)
             self._noted = time.monotonic()
@@ -183,4 +184,4 @@ class DumpFeed:
             self._database.end_of_file()
 
     def unsafe(self, path: bytes, reason: str) -> None:
-        """Not the dump's business; the proof refuses it."""
+        """Nothing to load: the proof refuses it."""

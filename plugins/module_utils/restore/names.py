@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The name under which an entry is placed (docs/archive-format.md, section 2), and how two for one place are named."""
+"""The name an entry gets in the tree (docs/archive-format.md, section 2), and the error for two entries of one name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 
 
 def placed_name(path: bytes) -> bytes:
-    """The UTF-8 of a name in either encoding. A component that would become too long for the disk keeps its bytes."""
+    """The path in UTF-8, from UTF-8 or cp1251. A component that would become too long for a disk keeps its bytes."""
     if path.isascii():
         return path
     return b"/".join(map(_placed_component, path.split(b"/")))
@@ -25,7 +25,7 @@ def _placed_component(raw: bytes) -> bytes:
 
 
 def twice(path: bytes, listing: t.Callable[[bytes], list[bytes]]) -> BoxliftError:
-    """The error that a second file for the place `path` is; `listing` tells the names in a directory of the target."""
+    """The error for a second file at `path`. `listing` returns the names in a directory of the target."""
     standing = _spelling(path, listing)
     if standing == path:
         remedy = "Order a new backup: which of the two is right cannot be told."
@@ -40,7 +40,7 @@ def twice(path: bytes, listing: t.Callable[[bytes], list[bytes]]) -> BoxliftErro
 
 
 def _spelling(path: bytes, listing: t.Callable[[bytes], list[bytes]]) -> bytes:
-    """How what stands at `path` is spelled on the disk."""
+    """The path of the first file, as the disk spells it."""
     spelled = []
     for depth, component in enumerate(components := path.split(b"/")):
         names = listing(b"/".join(components[:depth]))
@@ -50,5 +50,5 @@ def _spelling(path: bytes, listing: t.Callable[[bytes], list[bytes]]) -> bytes:
 
 
 def _folded(raw: bytes) -> str:
-    """The same for names that differ only in case, or in how an accent is composed."""
+    """A form in which names are equal that differ only in case or in how accents are composed."""
     return unicodedata.normalize("NFD", unicodedata.normalize("NFD", decode_name(raw)).casefold())

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the source offers: parts, each with a promise to say what its proof found.
+"""Parts on their way from the source to the pipeline, and their proofs on the way back.
 
 This is the seam between fetch and restore: the thread of a fetch that has a complete part calls `Offers.offer` as its
 proof (download/proof.py) and waits, while the pipeline's thread takes the part and answers when a worker has read it.
@@ -32,9 +32,10 @@ class _Offered:
 
 
 class Offers:
-    """`offer` is for the source's threads, everything else for the one that works on the parts.
+    """A queue of parts. `offer` is called by threads of the source, all else by the pipeline's thread.
 
-    `cipher` is None for a plain backup, and where `header_fault` says why the first part could not prove the password.
+    `cipher` is that of the backup once its first part was taken. It is None for a plain backup, and where that part
+    could not prove the password; `header_fault` says why.
     """
 
     def __init__(self, source: Source, password: str | None) -> None:
@@ -48,7 +49,7 @@ class Offers:
         self.header_fault: PartFault | None = None
 
     def offer(self, index: int, path: str) -> _Future[PartScan]:
-        """Part `index` lies in `path`. The answer fails when the restore does."""
+        """Have part `index`, the file `path`, proven. The future raises what ends the restore, if that comes first."""
         answer: _Future[PartScan] = _Future()
         self._offers.put(_Offered(index, path, answer))
         if self._failure is not None:
@@ -56,10 +57,10 @@ class Offers:
         return answer
 
     def take(self) -> t.Iterator[OfferedPart]:
-        """The parts that were offered since the last look. Raises WrongPassword."""
+        """The parts that were offered since the last call. Raises WrongPassword."""
         while not self._offers.empty():
             offered = self._offers.get()
-            self._answers[offered.index] = offered.answer  # from here on it gets one, whatever happens
+            self._answers[offered.index] = offered.answer  # first of all, so that `fail` reaches it
             if not self._directory:
                 self._directory, self._base = os.path.split(os.path.abspath(self._source.first))
                 self._open_cipher(offered)
@@ -70,25 +71,25 @@ class Offers:
             yield OfferedPart(offered.index, name, own, offered.path, kind_of(self._base), self.cipher)
 
     def answer(self, index: int, scan: PartScan) -> None:
-        """The source hears of a part once for each offer."""
+        """Give the source its proof. Nothing happens where the part is read again: each offer has one answer."""
         answer = self._answers.pop(index, None)
         if answer is not None:
             answer.set_result(scan)
 
     def refuse(self, failure: BaseException) -> None:
-        """Nothing will be proven any more: whoever waits for an answer, now or later, gets the failure."""
+        """Nothing more is proven: offers that were not taken, and all later ones, get the failure."""
         self._failure = failure
         while not self._offers.empty():
             self._offers.get().answer.set_exception(failure)
 
     def fail(self, failure: BaseException) -> None:
-        """`refuse`, also for those parts that were taken."""
+        """`refuse`, also for parts that were taken."""
         for index in list(self._answers):
             self._answers.pop(index).set_exception(failure)
         self.refuse(failure)
 
     def _open_cipher(self, offered: _Offered) -> None:
-        """The first part proves the password; where it cannot, the report says why."""
+        """Prove the password with the first part; where that fails, the report says why."""
         kind = kind_of(self._base)
         parts = PartFiles(self._directory, self._base, kind, {} if offered.index else {0: offered.path})
         self.cipher, self.header_fault = cipher_of(parts, self._password)

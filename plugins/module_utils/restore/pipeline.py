@@ -155,6 +155,7 @@ class Pipeline:
     # Parts that arrive
 
     def _take_offers(self) -> None:
+        """Queue the parts that arrived. What an earlier run has proven is answered at once. Raises Replaced."""
         for part in self._offers.take():
             index = part.index
             self.parts.offered[index] = part
@@ -190,6 +191,7 @@ class Pipeline:
         source.result()
 
     def _give_tasks(self) -> None:
+        """Keep every worker busy, with leads before parts: a lead that is written completes a file."""
         ready = [index for index in sorted(self._leads) if self.parts.path(index) is not None]
         while self._crew.idle and (ready or self._waiting):
             if ready:
@@ -292,6 +294,7 @@ class Pipeline:
     # When every part has arrived
 
     def _report(self) -> Report:
+        """The proof of the whole backup. Where there is damage, first make sure that it is blamed on the right part."""
         report = self._assemble()
         # Which part is wrong shows where each part's own first header lies; what the part before says does not count.
         led = [index for index, state in sorted(self.parts.states.items()) if index and state.start is not None]

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A backup → a staged tree and database → switched in.
+"""A restore, step by step: a backup → a staged tree and database → switched in.
 
-The order of the steps is the promise: everything is placed beside the live portal, and only when the backup is proven
-whole and all of it is in place, renames make it live. Each step can be killed and run again.
+The order of the steps is the promise. Everything is placed beside the live portal. Only when the backup is proven whole
+and all of it is in place, renames make it live. Each step can be killed and run again.
 """
 
 from __future__ import annotations
@@ -38,23 +38,23 @@ CHECKPOINT_SECONDS = 5.0
 
 @dataclasses.dataclass(frozen=True)
 class RestoreRequest:
-    """What to restore where. `uid`/`gid` of -1 leave ownership to the caller's process."""
+    """What to restore, and where."""
 
-    source: str
+    source: str  # path of the first part, or of the folder that holds the parts
     document_root: str
     state_dir: str
     password: str | None = dataclasses.field(default=None, repr=False)
-    database_name: str | None = None
-    uid: int = -1
-    gid: int = -1
-    jobs: int | None = None
-    exclude: tuple[str, ...] = ()
-    keep_previous: bool = True
-    raw_names: bool = False
-    expected: tuple[str, ...] | None = None
+    database_name: str | None = None  # None: files only
+    uid: int = -1  # -1: files belong to whoever runs this
+    gid: int = -1  # the same
+    jobs: int | None = None  # worker processes; None: one for each processor
+    exclude: tuple[str, ...] = ()  # see sink.Routes
+    keep_previous: bool = True  # what was live before
+    raw_names: bool = False  # names keep their bytes
+    expected: tuple[str, ...] | None = None  # the parts' sums as taken at the source, in the lines of sha256sum
 
     def key(self) -> dict[str, t.Any]:
-        """What an interrupted run must have in common with this one to be gone on with."""
+        """What two requests must have in common, so that the second resumes what the first began."""
         return {
             "document_root": self.document_root,
             "database": self.database_name,
@@ -66,7 +66,10 @@ class RestoreRequest:
 
 
 class Restore:
-    """One restore; `run()` does whatever of it has not been done yet."""
+    """One restore. `run` does what is not done yet, `would_change` says whether there is anything.
+
+    `source` is None where the parts are on this host. `report` is the proof, after a run that has made it.
+    """
 
     def __init__(
         self,
@@ -87,10 +90,13 @@ class Restore:
         self._logs = os.path.join(request.state_dir, f"restore-{name}.logs")
         self._lock_path = os.path.join(request.state_dir, f"restore-{name}.lock")
         self._timings: dict[str, float] = {}
-        self.report: Report | None = None  # the proof, after a run that has made it
+        self.report: Report | None = None
 
     def run(self) -> dict[str, t.Any]:
-        """The result, with `changed`. Raises BoxliftError before the live portal is touched, whatever is wrong."""
+        """The result, with `changed` and `resumed`.
+
+        Raises BoxliftError; where the backup is at fault, nothing of the live portal was touched.
+        """
         os.makedirs(self._request.state_dir, mode=0o700, exist_ok=True)
         with Lock(self._lock_path, f"The restore into {self._trees.live}"):
             state = read_json(self._state_path) or {}
@@ -106,7 +112,7 @@ class Restore:
             return {**state["result"], "changed": True, "resumed": resumed}
 
     def _can_go_on(self, state: dict[str, t.Any]) -> bool:
-        """Whether an interrupted run has left its work behind, all of it, and wanted the same."""
+        """Whether an interrupted run wanted the same, and everything it left is still there."""
         if state.get("key") != self._request.key():
             return False
         if state["phase"] == "switch":
@@ -118,7 +124,7 @@ class Restore:
         return os.path.isdir(self._trees.staging) and os.path.isdir(self._logs)
 
     def done(self, state: dict[str, t.Any]) -> bool:
-        """Whether this very backup was restored into the tree that stands there now."""
+        """Whether the tree that is live now came from this very backup, by the same request."""
         if state.get("phase") != "done" or state.get("key") != self._request.key():
             return False
         if not os.path.isdir(self._trees.live) or state["tree"] != _place(self._trees.live):
@@ -130,31 +136,39 @@ class Restore:
         return not self.done(read_json(self._state_path) or {})
 
     def _stage(self, state: dict[str, t.Any]) -> None:
+        """Place everything beside the live portal, proven; then note in the state what there is to switch in."""
         try:
             pipeline, report = self._fill(state)
         except Replaced:
-            # What was placed came of a part that is another one now.
             del state["marks"]
             pipeline, report = self._fill(state)
         if not report.intact:
-            if not report.damaged():
-                # No repair of a part can make this backup acceptable: nothing of it stays.
-                del state["marks"]
-                remove_tree(self._trees.staging)
-                remove_tree(self._logs)
-                write_json(self._state_path, state)
-            raise BoxliftError(
-                f"The backup is not intact, nothing was restored. {report.summary()}",
-                "Repair or replace what is named, and run again.",
-                **report.as_dict(),
-            )
+            self._refuse(report, state)
         self.report = report
-        imported = pipeline.imported or {}
-        found = survey(self._trees.staging)
+        state["result"] = self._result(pipeline, report)
+        state["directory"], state["parts"] = report.parts.directory, identity(report)
         del state["marks"]
         state["phase"] = "switch"
-        state["directory"], state["parts"] = report.parts.directory, identity(report)
-        state["result"] = {
+        write_json(self._state_path, state)
+
+    def _refuse(self, report: Report, state: dict[str, t.Any]) -> t.NoReturn:
+        """Raise BoxliftError. What is staged stays for the next run, if a repaired part can make the backup whole."""
+        if not report.damaged():
+            del state["marks"]
+            remove_tree(self._trees.staging)
+            remove_tree(self._logs)
+            write_json(self._state_path, state)
+        raise BoxliftError(
+            f"The backup is not intact, nothing was restored. {report.summary()}",
+            "Repair or replace what is named, and run again.",
+            **report.as_dict(),
+        )
+
+    def _result(self, pipeline: Pipeline, report: Report) -> dict[str, t.Any]:
+        """What was staged, as the module returns it."""
+        imported = pipeline.imported or {}
+        found = survey(self._trees.staging)
+        return {
             "document_root": self._trees.live,
             **dataclasses.asdict(pipeline.parts.counts()),
             "tables": imported.get("tables", []),
@@ -178,10 +192,9 @@ class Restore:
                 *self._without_dump(report),
             ],
         }
-        write_json(self._state_path, state)
 
     def _fill(self, state: dict[str, t.Any]) -> tuple[Pipeline, Report]:
-        """Fill the staging area; whatever ends it, what is done need not be done again."""
+        """Fill the staging area. Whatever ends this, the state says what is done and need not be done again."""
         request = self._request
         if "marks" not in state:
             self._clear()
@@ -198,7 +211,7 @@ class Restore:
             self._save(pipeline, state)
 
     def _clear(self) -> None:
-        """Begin with an empty staging area."""
+        """Make the staging area, empty. Raises BoxliftError where the tree cannot fit."""
         for path in (self._trees.staging, self._logs):
             remove_tree(path)
         os.makedirs(self._trees.parent, exist_ok=True)
@@ -210,7 +223,7 @@ class Restore:
             os.chown(self._trees.staging, self._request.uid, self._request.gid)
 
     def _save(self, pipeline: Pipeline, state: dict[str, t.Any]) -> None:
-        """A checkpoint: what was placed is made durable before the state says that it is there."""
+        """A checkpoint. What was placed is on the disk before the state says that it is."""
         marks = pipeline.marks()
         os.sync()
         state["marks"] = marks
@@ -222,6 +235,7 @@ class Restore:
         return ["The archive holds no database dump: the database was not restored."]
 
     def _switch(self, state: dict[str, t.Any]) -> None:
+        """Make what is staged live: first the database, then the tree."""
         if self._database is not None and state["result"]["tables"]:
             self._database.switch_in(self._request.keep_previous)
         switch_in(self._trees)
@@ -229,6 +243,7 @@ class Restore:
             remove_tree(self._trees.previous)
 
     def _conclude(self, state: dict[str, t.Any]) -> None:
+        """Note that it is done, and into which tree, so that the same request finds nothing to do."""
         state["result"]["previous"] = self._trees.previous if os.path.isdir(self._trees.previous) else None
         state["result"]["timings"] = {name: round(seconds, 2) for name, seconds in self._timings.items()}
         state["phase"] = "done"
@@ -244,11 +259,12 @@ class Restore:
 
 
 def _place(path: str) -> list[int]:
+    """Which directory it is: another one of the same name is not the restored tree."""
     status = os.stat(path)
     return [status.st_dev, status.st_ino]
 
 
 def _same_source(source: str, state: dict[str, t.Any]) -> bool:
-    """Whether `source` still means the backup in the state: its first part, or the directory it lies in."""
+    """Whether `source` names the backup in the state: its first part, or the directory of its parts."""
     path = os.path.abspath(source)
     return path == state["directory"] or path == os.path.join(state["directory"], state["parts"][0]["name"])

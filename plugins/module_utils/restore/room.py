@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether there is room for the tree, before anything is written."""
+"""Whether the tree fits on the disk, before anything is written."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ansible_collections.boxlift.portal.plugins.module_utils.files import free_b
 from ansible_collections.boxlift.portal.plugins.module_utils.units import size
 
 _BLOCK = 4096
-# On the disk everything takes whole blocks, in the archive less: with twice the stream's size even small files fit.
+# Small files take whole blocks of the disk, and less in the archive. Twice the stream's size is enough for them, too.
 _AMPLE = 2
 
 
 def check_room(directory: str, source: str, password: str | None, with_database: bool) -> None:
-    """Raises BoxliftError where the tree of the backup `source` does not fit into `directory`.
+    """Raise BoxliftError where the tree of the backup `source` does not fit into `directory`.
 
-    What the parts state about themselves tells where room is ample. Only where it is not, the backup is read to count
-    exactly what its tree needs.
+    First the sizes that the parts state are asked. Only where space is not ample by them, the backup is read, and what
+    its tree needs is counted exactly.
     """
     free = free_bytes(directory)
     stated = _stated(find_parts(source))
@@ -41,7 +41,7 @@ def check_room(directory: str, source: str, password: str | None, with_database:
 
 
 def _stated(parts: PartFiles) -> int | None:
-    """Bytes of the stream as the parts state them, None where they do not."""
+    """Bytes of the stream as the parts state them, None where they state nothing."""
     if not parts.kind.compressed:
         return sum(os.path.getsize(path) for path in parts.present.values())
     total = 0
@@ -50,7 +50,7 @@ def _stated(parts: PartFiles) -> int | None:
             try:
                 marker = read_marker(part.read(MARKER_SIZE))
             except PartFault:
-                return 0  # not intact, and the proof says so
+                return 0  # damaged: the proof will name it, and that needs no space
         if marker is None:
             return None
         total += marker.data_size

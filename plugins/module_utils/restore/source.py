@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the parts come from, and what tells them from those of another backup."""
+"""Where the parts come from, and what identifies a backup."""
 
 from __future__ import annotations
 
@@ -12,36 +12,37 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts impor
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report
 from ansible_collections.boxlift.portal.plugins.module_utils.files import stamp
 
-if t.TYPE_CHECKING:  # a restore from a disk need not load what a download needs
+if t.TYPE_CHECKING:  # a restore from a disk does not load what only a download needs
     import concurrent.futures
 
     from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan
     from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Fetch, Prove
 
-    # Gives a part (its number, where it lies) to be proven.
+    # Gives a part (its index, its path) to be proven; the future is its proof.
     Offer = t.Callable[[int, str], concurrent.futures.Future[PartScan]]
 
 
 class Source(t.Protocol):
-    """`first` is where the first part lies, at the latest when `run` has returned."""
+    """Offers the parts of one backup: the seam for restores from other stores."""
 
     @property
-    def first(self) -> str: ...
+    def first(self) -> str:
+        """The path of the first part. It exists when `run` has returned, if not before."""
 
     @property
     def tells(self) -> bool:
-        """Whether it tells its own progress, in bytes that come, while it runs."""
+        """Whether it reports its own progress while it runs, in bytes that arrive."""
 
     def run(self, offer: Offer) -> None:
-        """Offer every part, the first one first; return when all of them have been proven. Called in a thread."""
+        """Offer every part, the first one first, and return when all are proven. Runs in a thread of its own."""
 
     @property
     def fetched(self) -> dict[int, list[float]]:
-        """When the parts came that this run has fetched: beginning and end, in the clock's seconds."""
+        """When this run fetched each part: begin and end, as times of the clock."""
 
 
 class LocalParts:
-    """Parts that lie here already. `path` is the first part's, or that of a directory that holds one backup."""
+    """Parts on a disk of this host. `path` is the first part's, or that of a directory that holds one backup."""
 
     tells = False
 
@@ -62,7 +63,10 @@ class LocalParts:
 
 
 class FetchedParts:
-    """Parts that come from somewhere else. `make` makes the download, given the function that proves a part."""
+    """Parts that a fetch brings. `make` makes the `Fetch`, given the function by which it has parts proven.
+
+    `result` is that of the fetch, when it is done.
+    """
 
     tells = True
 
@@ -79,12 +83,12 @@ class FetchedParts:
         for row in self.result["timeline"]:
             if row["fetched"]:
                 self.fetched[row["index"]] = [began + moment for moment in row["fetched"]]
-        # Those that an earlier run has fetched and proven.
+        # A fetch that an earlier run has completed offers nothing. Of parts that were offered, the proof is known.
         LocalParts(self.first).run(offer)
 
 
 def identity(report: Report) -> list[dict[str, t.Any]]:
-    """What tells this backup from any other: names, sizes, sums, and the files' times for a quick look later."""
+    """What identifies a backup: its parts' names, sizes and sums. Their times let `unchanged` do without reading."""
     return [
         {
             "name": volume.name,
@@ -97,7 +101,7 @@ def identity(report: Report) -> list[dict[str, t.Any]]:
 
 
 def unchanged(directory: str, parts: t.Sequence[t.Mapping[str, t.Any]]) -> bool:
-    """Whether the files still have the names, sizes and times that `identity` saw. Reads no content."""
+    """Whether the parts in `directory` have the names, sizes and times that `identity` saw. Reads no content."""
     for part in parts:
         try:
             now = stamp(os.path.join(directory, part["name"]))

@@ -1,11 +1,10 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a backup brings beside the portal itself, and what becomes of it (docs/archive-format.md, section 5).
+"""What a backup holds beside the portal itself, and what becomes of it (docs/archive-format.md, section 5).
 
-Where the vendor's restore unpacks over a tree, this one fills an empty tree and switches it in. So nothing is renamed
-while it unpacks (`.htaccess`, `dbconn.php`, `.settings.php` keep their names), and there are no older kernel files to
-move aside. What the vendor does beyond that is done here or named: installers are not placed; the rest is placed, and
-`survey` says what still has to be done about it.
+The vendor's restore unpacks over a tree; this one fills an empty tree and switches it in. So no file needs another name
+meanwhile (`.htaccess`, `dbconn.php`, `.settings.php`), and no older kernel must be moved aside. Of the rest that the
+vendor's restore does, one thing is done here: installers are left out. `survey` names what people have to do.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import 
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.cloud_files import CloudFiles, compare_with_tree
 from ansible_collections.boxlift.portal.plugins.module_utils.units import size
 
-# In the root of a site, also of a further one.
+# In the root of a site, further ones included.
 _INSTALLER = re.compile(rb"^(?:bitrix/backup/sites/[^/]+/)?(?:restore|bitrixsetup)\.php$", re.IGNORECASE)
-# Made by the vendor's restore on the source, and left there by it.
+# The vendor's restore made them on the source, and left them there.
 LEFTOVERS = (
     ".htaccess.restore",
     ".htsecure.restore",
@@ -35,13 +34,13 @@ _MOST_NAMED = 20
 
 
 def left_out(path: bytes) -> bool:
-    """Whether an entry is never placed: an installer, with which anybody could overwrite the portal."""
+    """Whether the entry is an installer, which is never placed: with it anybody could overwrite the portal."""
     return _INSTALLER.match(path) is not None
 
 
 @dataclasses.dataclass
 class Folder:
-    """A bucket's or a site's own folder, with what lies in it."""
+    """The folder of a bucket or a site, and how much is in it."""
 
     name: str
     files: int
@@ -50,7 +49,7 @@ class Folder:
 
 @dataclasses.dataclass
 class Survey:
-    """What lies in a staged tree and is not put to use by restoring it."""
+    """What is in a staged tree, and of no use before somebody acts."""
 
     leftovers: list[str]
     buckets: list[Folder]
@@ -61,6 +60,7 @@ class Survey:
         return dataclasses.asdict(self)
 
     def warnings(self) -> list[str]:
+        """What is to be done, one text for each kind."""
         said = []
         cloud = self.cloud_files
         if cloud is not None:
@@ -87,7 +87,7 @@ class Survey:
 
 
 def survey(root: str) -> Survey:
-    """Look at the fixed places where such things lie. Reads names and sizes, and the list of cloud files."""
+    """Look at the fixed places of such files. Reads names and sizes, and the list of cloud files."""
     return Survey(
         [name for name in LEFTOVERS if os.path.lexists(os.path.join(root, name))],
         _folders_in(os.path.join(root, BUCKETS)),

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Put the staged tree in the place of the live one. Every step looks at what is where, so that it can be run again."""
+"""Puts the staged tree in the live one's place. Each step looks at what exists, so that it can be repeated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.files import sync_d
 
 @dataclasses.dataclass(frozen=True)
 class Trees:
-    """The live tree and its neighbours: all lie in one directory, so that a rename is enough."""
+    """The live tree and its neighbours, in one directory: a rename moves them."""
 
     live: str
 
@@ -32,7 +32,7 @@ class Trees:
 
     @classmethod
     def of(cls, document_root: str) -> Trees:
-        """Raises BoxliftError where the document root cannot be renamed."""
+        """The trees of a document root. Raises BoxliftError where that cannot be renamed."""
         live = os.path.realpath(document_root)
         if live == "/" or os.path.dirname(live) == "/":
             raise BoxliftError(
@@ -48,7 +48,7 @@ class Trees:
 
 
 def switch_in(trees: Trees) -> None:
-    """live → previous, staging → live. An older previous tree is removed first; an empty live tree is not kept."""
+    """live → previous, staging → live. Removes the older previous tree; an empty live tree is not kept."""
     if os.path.isdir(trees.staging):
         if os.path.isdir(trees.live):
             if os.listdir(trees.live):
@@ -61,7 +61,7 @@ def switch_in(trees: Trees) -> None:
 
 
 def remove_tree(path: str) -> None:
-    """Remove a tree beside the live one, if it is there. Does not follow links."""
+    """Remove a tree, or a link in its place, without following links. Nothing happens where there is none."""
     if os.path.islink(path):
         os.unlink(path)
     elif os.path.isdir(path):

@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Places entries below one directory and nowhere else.
+"""Writes entries below one directory, and nowhere else.
 
-Every component is opened from its parent's descriptor without following links, so that neither a name nor something
-that lies in the tree can lead out of it. Modes and times are those of the archive; set-id and sticky bits are not taken
-over (docs/archive-format.md, sections 2 and 7).
+Every component of a path is opened from its parent's descriptor, without following links: neither a name nor anything
+that lies in the tree leads out of it. Files get the archive's mode and time, without set-id and sticky bits
+(docs/archive-format.md, sections 2 and 7).
 
-Of two files that the target's file system takes for one, by its own rules about case and accents, the second is
-refused. Folders that it takes for one become one.
+A file system may take two names for one, by its own rules about case and accents. Then the second file is refused;
+two folders become one.
 """
 
 from __future__ import annotations
@@ -30,35 +30,38 @@ _GO_ON = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOST_OPEN = 64
 _MOST_RENAMED = 100
 _FORBIDDEN_BITS = 0o7000
-STRAYS = ".strays"
+STRAYS = ".strays"  # ends the name of the list that a log's writer leaves for remove_strays
 NO_ENTRY = Entry(b"", False, 0, 0, 0, 0)
 
 
 class DiskFull(BoxliftError):
-    """The file system of the staging tree has no room left."""
+    """The file system of the staging tree is full."""
 
 
 @dataclasses.dataclass(frozen=True)
 class StagingTree:
-    """Where the files go, whose they shall be (-1: whoever runs this), and whether names keep their bytes."""
+    """Where the files go, and how: what all its writers have in common."""
 
     root: str
-    uid: int
-    gid: int
-    raw_names: bool = False
+    uid: int  # -1: whoever runs this
+    gid: int  # the same
+    raw_names: bool = False  # names keep their bytes
 
     def writer(self, log: str, checkpoint: int | None) -> TreeWriter:
+        """A writer with a log of its own."""
         return TreeWriter(self.root, log, self.uid, self.gid, checkpoint, self.raw_names)
 
 
 class TreeWriter:
-    """Writes one entry at a time below `root`, and notes each in the log `log` before it creates it.
+    """Writes one entry at a time below `root`, each noted in the file `log` before it is created.
 
-    `checkpoint` is a position in that log, None for its end. The writer begins by removing the files that were placed
-    after it, so that the tree is as it was then, and a name that exists is always a second entry of that name, which is
-    refused. Directories stay, for others may use them; `strays.remove_strays` looks after those that nobody does.
-    Several writers may write below one root, each with a log of its own. `uid`/`gid` of -1 leave ownership as it is.
-    Names are converted to UTF-8, unless `raw_names`; `renamed` lists those that could not be.
+    `checkpoint` is a position in that log, None for its end. What is noted behind it is taken back first: the tree is
+    as it was at the checkpoint, and a name that exists can only be a second entry of that name, which is refused.
+    Only files are taken back. A directory may be in use by other writers; `remove_strays` removes those that are not.
+
+    Several writers may write below one root, each with its own log. `uid` and `gid` of -1 leave ownership as it is.
+    Names are converted to UTF-8, unless `raw_names`; `renamed` lists those that could not be. Methods raise
+    BoxliftError where an entry is refused or cannot be written, DiskFull where there is no space.
     """
 
     def __init__(
@@ -93,7 +96,7 @@ class TreeWriter:
             self._file = -1
 
     def position(self) -> int:
-        """The log's position to go on from, at which a file still open is not yet noted."""
+        """The checkpoint for a later writer: the log's end, or where the file that is still open is noted."""
         return self._file_noted_at if self._entry is not NO_ENTRY else self._end
 
     def make_directory(self, entry: Entry) -> None:
@@ -107,7 +110,7 @@ class TreeWriter:
         self._name_unconverted(path)
 
     def begin_file(self, entry: Entry) -> bytes:
-        """Create the entry's file; the path that it got."""
+        """Create the entry's file. Returns the path that it got."""
         path = self._target(entry)
         try:
             try:
@@ -115,7 +118,7 @@ class TreeWriter:
             except FileExistsError:
                 if path == entry.path:
                     raise
-                # Another entry has the name that this one's cp1251 bytes mean: it keeps its bytes.
+                # Another entry has this one's name in UTF-8: this one keeps its cp1251 bytes.
                 path = entry.path
                 self._file = self._create(path, entry)
         except FileExistsError:
@@ -127,7 +130,7 @@ class TreeWriter:
         return path
 
     def open_file(self, entry: Entry, path: bytes, position: int) -> None:
-        """Go on with a file that was begun by another writer: the next byte written is its byte `position`."""
+        """Open a file that another writer began; the next `write` begins at its byte `position`."""
         try:
             parent, name = self._parent(path)
             self._file = os.open(name, _GO_ON, dir_fd=parent)
@@ -145,6 +148,7 @@ class TreeWriter:
             raise _explained(error, self._entry) from error
 
     def end_file(self) -> None:
+        """Close the open file, with owner, mode and time set."""
         entry, descriptor = self._entry, self._file
         self._entry, self._file = NO_ENTRY, -1
         try:
@@ -158,7 +162,7 @@ class TreeWriter:
             os.close(descriptor)
 
     def undo(self, checkpoint: int = 0) -> None:
-        """Remove the files that were placed after `checkpoint`, and note the directories for `remove_strays`."""
+        """Remove the files that are noted behind `checkpoint`, and list the directories for `remove_strays`."""
         if self._file >= 0:
             os.close(self._file)
             self._entry, self._file = NO_ENTRY, -1
@@ -172,7 +176,7 @@ class TreeWriter:
                 directory, _slash, name = path.rpartition(b"/")
                 os.unlink(name, dir_fd=self._open(directory, make=False))
             except FileNotFoundError:
-                continue  # noted, and killed before it was created
+                continue  # a kill came between the note and the file
         if made:
             descriptor = os.open(self._strays, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
             with open(descriptor, "wb") as log:
@@ -181,7 +185,7 @@ class TreeWriter:
         self.renamed.clear()
 
     def remove_directory(self, path: bytes) -> None:
-        """Remove a directory if it is there, is one and is empty."""
+        """Remove an empty directory; leave anything else alone."""
         directory, _slash, name = path.rpartition(b"/")
         self._forget_directories()
         try:
@@ -191,7 +195,10 @@ class TreeWriter:
                 raise
 
     def settle_directories(self, note: t.Callable[[None], None]) -> None:
-        """Set the modes and times of the directories, now that nothing more is created in them."""
+        """Set modes and times of the archive's directories, once nothing more is created in them.
+
+        `note` is called for each, with None.
+        """
         for kind, path, mode, mtime in self._records(0):
             if kind == b"D":
                 note(None)
@@ -207,13 +214,13 @@ class TreeWriter:
         try:
             descriptor = os.open(name, _CREATE, 0o600, dir_fd=parent)
         except OSError:
-            self._cut_log(noted_at)  # what this writer did not create is not its to remove
+            self._cut_log(noted_at)  # a writer only removes what it created
             raise
         self._file_noted_at = noted_at
         return descriptor
 
     def _note(self, kind: bytes, path: bytes, entry: Entry) -> None:
-        """F: a file, D: a directory that the archive holds, M: one made for what lies in it."""
+        """Add a line to the log. `F`: a file, `D`: a directory of the archive, `M`: one made for what is in it."""
         record = b"%s %s %o %d\n" % (kind, base64.b64encode(path), entry.mode & ~_FORBIDDEN_BITS, entry.mtime)
         self._end += os.write(self._log, record)
 
@@ -222,7 +229,10 @@ class TreeWriter:
         self._end = os.lseek(self._log, position, os.SEEK_SET)
 
     def _records(self, position: int) -> t.Iterator[tuple[bytes, bytes, int, int]]:
-        """What was noted from `position` on. A last line that a crash cut short was never acted upon."""
+        """The lines from `position` on: kind, path, mode, time.
+
+        A last line that a crash cut short does not count: what it was to announce was never created.
+        """
         with open(os.dup(self._log), "rb") as log:
             log.seek(position)
             for line in log:
@@ -231,6 +241,7 @@ class TreeWriter:
                     yield kind, base64.b64decode(path), int(mode, 8), int(mtime)
 
     def _target(self, entry: Entry) -> bytes:
+        """The path of the entry below the root."""
         reason = refusal(entry.path)
         if reason:
             raise BoxliftError(
@@ -239,6 +250,7 @@ class TreeWriter:
         return entry.path if self._raw_names else placed_name(entry.path)
 
     def _name_unconverted(self, path: bytes) -> None:
+        """Add the path to `renamed` if its name is not UTF-8."""
         if self._raw_names or path.isascii() or len(self.renamed) > _MOST_RENAMED:
             return
         try:
@@ -255,7 +267,7 @@ class TreeWriter:
         return self._open(directory), name
 
     def _open(self, path: bytes, make: bool = True) -> int:
-        """A descriptor of the directory `path`, made where it is missing and `make` says so; the cache owns it."""
+        """A descriptor of the directory `path`, which the cache owns. With `make`, missing ones are created."""
         if not path:
             return self._root
         if path not in self._directories:
@@ -283,7 +295,7 @@ class TreeWriter:
             os.chown(name, self._uid, self._gid, dir_fd=parent, follow_symlinks=False)
 
     def _limit_directories(self) -> None:
-        """Called between entries, when nobody holds a descriptor of the cache."""
+        """Close the cached descriptors if they are many. Only between entries: nobody holds one of them then."""
         if len(self._directories) > _MOST_OPEN:
             self._forget_directories()
 
@@ -311,9 +323,9 @@ def _explained(error: OSError, entry: Entry) -> BoxliftError:
 
 
 def remove_strays(writer: TreeWriter, logs: str) -> None:
-    """Remove the empty directories that some writer has taken back and that no writer's log in `logs` holds.
+    """Remove strays: empty directories that a writer took back, and that no log in the folder `logs` still notes.
 
-    Only for a tree in which nothing is being written any more.
+    Only while nothing else writes to the tree.
     """
     strays: set[bytes] = set()
     for name in os.listdir(logs):
@@ -330,7 +342,7 @@ def remove_strays(writer: TreeWriter, logs: str) -> None:
 
 
 def _held(logs: str) -> t.Iterator[bytes]:
-    """The directories that the archive holds, as the logs write them."""
+    """The directories of the archive, as the logs write them."""
     for name in os.listdir(logs):
         if not name.endswith(STRAYS):
             with open(os.path.join(logs, name), "rb") as log:
