@@ -191,7 +191,7 @@ class Pipeline:
         source.result()
 
     def _give_tasks(self) -> None:
-        """Keep every worker busy, with leads before parts: a lead that is written completes a file."""
+        """Keep every worker busy. Leads that can be written come before parts."""
         ready = [index for index in sorted(self._leads) if self.parts.path(index) is not None]
         while self._crew.idle and (ready or self._waiting):
             if ready:
