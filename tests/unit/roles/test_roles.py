@@ -93,6 +93,15 @@ def test_main_is_a_table_of_contents(role: Path) -> None:
         assert len(path.read_text().splitlines()) <= 150, path.name
 
 
+def test_only_the_first_files_of_a_role_import(role: Path) -> None:
+    """An import within a file that was itself imported or included finds a tasks/ beside the playbook first."""
+    texts = {path.name: path.read_text() for path in yaml_files(role, "tasks")}
+    named = [name for text in texts.values() for name in re.findall(r"(?:_tasks|file): \"?(\S.*\.yml)", text)]
+    patterns = [re.sub(r"\\{\\{.*?\\}\\}", ".*", re.escape(name)) for name in named]
+    inner = {name for name in texts if name != "main.yml" and any(re.fullmatch(each, name) for each in patterns)}
+    assert [name for name in sorted(inner) if "import_tasks" in texts[name]] == []
+
+
 def test_phases_can_be_run_alone(role: Path) -> None:
     phases = {f"{role.name}_{phase}" for phase in ("install", "configure", "run")}
     for task in yaml.safe_load((role / "tasks/main.yml").read_text()):
