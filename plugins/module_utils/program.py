@@ -22,6 +22,18 @@ def start(command: t.Sequence[str], **streams: t.Any) -> subprocess.Popen[bytes]
         ) from error
 
 
+def run(command: t.Sequence[str]) -> tuple[int, str, str]:
+    """Run it to its end; its exit status, and what it wrote to standard output and error. Raises OSError.
+
+    For programs that threads start. `AnsibleModule.run_command` runs Python code in the child before the program. In a
+    process with threads that hangs for ever if another thread holds a lock of OpenSSL at that moment.
+    """
+    ended = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", errors="surrogateescape", check=False
+    )
+    return ended.returncode, ended.stdout, ended.stderr
+
+
 def complained(complaints: t.IO[bytes]) -> str:
     """A sentence with the beginning of what it wrote to this file."""
     complaints.seek(0)

@@ -207,6 +207,7 @@ import typing as t
 import urllib.parse
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.boxlift.portal.plugins.module_utils import program
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.finding import FAIL_ON, Finding, summarize
 from ansible_collections.boxlift.portal.plugins.module_utils.health import runner, site_checks, users
@@ -229,10 +230,6 @@ def build_context(module: AnsibleModule) -> Context:
     database = params["database"]
     to_portal = direct(params["address"] or "", parts.hostname or "", params["timeout"])
 
-    def run_command(arguments: t.Sequence[str]) -> tuple[int, str, str]:
-        status, output, errors = module.run_command(list(arguments), handle_exceptions=False)
-        return status, output, errors
-
     root, no_files = params["document_root"], "document_root was not given"
     if root and not os.path.isdir(root):
         # What is not there cannot be looked at; the module does not fail where the portal is only to be restored.
@@ -245,7 +242,7 @@ def build_context(module: AnsibleModule) -> Context:
         base_url=base_url,
         http_client=HttpClient(to_portal, params["ca_path"] or "") if base_url else None,
         login=(Login.from_params(database), database["name"]) if database else None,
-        run_command=run_command,
+        run_command=program.run,
         connect_tcp=direct("", "", min(params["timeout"], NEIGHBOUR_SECONDS)),
         push_expected=params["push"],
         baseline=baseline_of(params["baseline"]),

@@ -123,7 +123,7 @@ class Context:
         """Standard output of a command on the host. Raises BoxliftError if it fails."""
         if self.run_command is None:
             raise CannotLook("commands cannot be run from here")
-        with self._asking.setdefault("command", threading.Lock()):  # a runner is not safe for threads
+        with self._asking.setdefault("command", threading.Lock()):  # one program at a time
             status, output, problem = self.run_command(arguments)
         if status != 0:
             raise BoxliftError(f"{arguments[0]} failed with status {status}: {problem.strip()[:200]}.")

@@ -8,6 +8,7 @@ import typing as t
 
 import pytest
 import yaml
+from ansible_collections.boxlift.portal.plugins.module_utils import program
 from ansible_collections.boxlift.portal.plugins.module_utils.finding import FAIL_ON
 from ansible_collections.boxlift.portal.plugins.module_utils.health.catalogue import all_checks
 from ansible_collections.boxlift.portal.plugins.modules import portal_health
@@ -60,6 +61,14 @@ def test_a_check_that_cannot_look(portal: t.Any, run_module: t.Any, fail_on: str
     wanted = {"document_root": str(portal.root), "areas": ["agents"], "fail_on": fail_on}
     result = run_module(portal_health, **wanted)
     assert (result["failed"], result["summary"]["unknown"]) == (fails, 1)
+
+
+def test_programs_are_run_as_threads_may(portal: t.Any, run_module: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[t.Sequence[str]] = []
+    real = program.run
+    monkeypatch.setattr(program, "run", lambda command: ran.append(command) or real(command))
+    result = run_module(portal_health, document_root=str(portal.root), areas=["environment"], fail_on="never")
+    assert ran and by_id(result)["environment.php"]["status"] != "unknown"
 
 
 def test_fails_by_default(portal: t.Any, run_module: t.Any) -> None:
