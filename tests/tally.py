@@ -15,6 +15,10 @@ class Outcome(t.NamedTuple):
     status: str  # passed, failed or skipped
     name: str
     reason: str
+    seconds: float | None = None
+
+
+SLOWEST = 10
 
 
 def of_junit(path: Path) -> list[Outcome]:
@@ -28,7 +32,7 @@ def of_junit(path: Path) -> list[Outcome]:
                 status, reason = "failed", child.get("message", "")
             elif child.tag == "skipped" and status == "passed":
                 status, reason = "skipped", child.get("message", "")
-        outcomes.append(Outcome(status, name, reason.splitlines()[0] if reason else ""))
+        outcomes.append(Outcome(status, name, reason.splitlines()[0] if reason else "", float(case.get("time", 0))))
     return outcomes
 
 
@@ -36,10 +40,10 @@ def of_results(path: Path) -> list[Outcome]:
     """The lines that a stage reported itself."""
     outcomes = []
     for line in path.read_text(encoding="utf-8").splitlines():
-        status, name, reason = [*line.split("\t"), "", ""][:3]
+        status, name, reason, seconds = [*line.split("\t"), "", "", ""][:4]
         if status not in ("passed", "failed", "skipped"):
             raise ValueError(f"{path}: {line!r} does not begin with passed, failed or skipped")
-        outcomes.append(Outcome(status, name, reason))
+        outcomes.append(Outcome(status, name, reason, float(seconds) if seconds else None))
     return outcomes
 
 
@@ -58,16 +62,25 @@ def of_stage(folder: Path, stage: str, code: int) -> list[Outcome]:
     return outcomes
 
 
-def main(folder: Path) -> int:
+def clock(seconds: float) -> str:
+    return f"{int(seconds) // 60:3}:{int(seconds) % 60:02}"
+
+
+def main(folder: Path, total: int) -> int:
+    """Tell what the stages did in `total` seconds, some of them side by side; 1 if something failed."""
     outcomes: list[Outcome] = []
-    total = 0
     print("\n======== stages")
     for line in (folder / "stages").read_text(encoding="utf-8").splitlines():
         stage, code, seconds = line.split("\t")
         outcomes += of_stage(folder, stage, int(code))
-        total += int(seconds)
-        print(f"{stage:10} {int(seconds) // 60:3}:{int(seconds) % 60:02}  {'passed' if code == '0' else 'FAILED'}")
-    print(f"{'all':10} {total // 60:3}:{total % 60:02}")
+        print(f"{stage:10} {clock(int(seconds))}  {'passed' if code == '0' else 'FAILED'}")
+    print(f"{'all':10} {clock(total)}")
+    timed = sorted((outcome for outcome in outcomes if outcome.seconds), key=lambda outcome: -(outcome.seconds or 0))
+    if timed:
+        print(f"\n======== the longest {SLOWEST} parts")
+    for outcome in timed[:SLOWEST]:
+        print(f"{outcome.seconds:7.1f} s  {outcome.name}")
+    print()
     for status in ("failed", "skipped"):
         for outcome in outcomes:
             if outcome.status == status:
@@ -78,4 +91,4 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2])))

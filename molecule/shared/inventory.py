@@ -6,7 +6,8 @@
 A program and not a YAML file, because testinfra reads host variables without evaluating templates.
 A scenario that needs other hosts than box12 and box13 says so in its molecule.yml: `ansible: {env: {LAB_HOSTS: …}}`.
 LAB_PREPRODUCTION names the boxes that are copies of the others, LAB_DATABASE the one that has database and cache for
-them; where it is not set, every box is a whole site of its own.
+them; where it is not set, every box is a whole site of its own. LAB_PROVISIONED names the boxes that start from the
+image that the scenario provision has made (provisioned.py) instead of from a virgin Debian.
 """
 
 from __future__ import annotations
@@ -15,11 +16,24 @@ import json
 import os
 from pathlib import Path
 
+from provisioned import tag
+
+# One connection a host, for Ansible and testinfra: `docker exec` would cost the engine a third of a second a task.
+SSH = (
+    "-o ControlMaster=auto -o ControlPersist=60s -o ControlPath={ssh}/%h -o UserKnownHostsFile={ssh}/known_hosts"
+    " -o StrictHostKeyChecking=yes -o IdentitiesOnly=yes"
+)
 RELEASES = {"box12": "12", "box13": "13", "cloud": "12"}
 
 
 def inventory(
-    scenario: str, hosts: list[str], scenarios: list[str], copies: list[str], databases: list[str]
+    scenario: str,
+    hosts: list[str],
+    scenarios: list[str],
+    copies: list[str],
+    databases: list[str],
+    provisioned: list[str],
+    ssh: Path,
 ) -> dict[str, object]:
     """Describe the hosts of one scenario as `ansible-inventory --list` does."""
     network = f"198.19.{scenarios.index(scenario)}"
@@ -27,11 +41,18 @@ def inventory(
     names.update({f"{name}.boxlift.test": address for name, address in names.items()})
     hostvars = {
         name: {
-            "ansible_connection": "community.docker.docker",
-            "ansible_host": f"boxlift-{scenario}-{name}",
+            "ansible_host": names[name],
+            "ansible_user": "root",
             "ansible_python_interpreter": "/usr/bin/python3",
+            "ansible_ssh_private_key_file": str(ssh / "id_ed25519"),
+            "ansible_ssh_common_args": SSH.format(ssh=ssh),
+            "lab_ssh": str(ssh),
             "lab_container": f"boxlift-{scenario}-{name}",
             "lab_release": RELEASES[name],
+            "lab_image": tag(RELEASES[name]) if name in provisioned else f"boxlift-lab:debian{RELEASES[name]}",
+            # What provision keeps its boxes as; it says so on the container from the beginning.
+            "lab_provisioned": tag(RELEASES[name]),
+            "lab_labels": {"boxlift.lab.provisioned": tag(RELEASES[name])},
             "lab_network": f"boxlift-{scenario}",
             "lab_subnet": f"{network}.0/24",
             "lab_names": names,
@@ -45,6 +66,7 @@ def inventory(
         "boxes": {"hosts": boxes},
         "production": {"hosts": [name for name in boxes if name not in copies]},
         "preproduction": {"hosts": copies},
+        "provisioned": {"hosts": provisioned},
         "web": {"hosts": [name for name in boxes if name not in databases]},
         **{group: {"hosts": databases or boxes} for group in ("database", "cache")},
     }
@@ -58,7 +80,9 @@ def main() -> None:
     hosts = os.environ.get("LAB_HOSTS", "box12 box13").split()
     copies = os.environ.get("LAB_PREPRODUCTION", "").split()
     databases = os.environ.get("LAB_DATABASE", "").split()
-    print(json.dumps(inventory(scenario, hosts, scenarios, copies, databases)))
+    provisioned = os.environ.get("LAB_PROVISIONED", "").split()
+    ssh = Path(os.environ.get("MOLECULE_EPHEMERAL_DIRECTORY", "/nonexistent"), "ssh")
+    print(json.dumps(inventory(scenario, hosts, scenarios, copies, databases, provisioned, ssh)))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from tally import main
 
 JUNIT = """<?xml version="1.0"?>
 <testsuites><testsuite>
-  <testcase classname="a" name="good"/>
+  <testcase classname="a" name="good" time="3.25"/>
   <testcase classname="a" name="bad"><failure message="AssertionError: two&#10;lines"/></testcase>
   <testcase classname="a" name="torn"><error message="fixture"/></testcase>
   <testcase classname="a" name="left"><skipped message="no folder"/></testcase>
@@ -21,7 +21,7 @@ JUNIT = """<?xml version="1.0"?>
 
 def lines_of(folder: Path, stages: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:
     (folder / "stages").write_text(stages, encoding="utf-8")
-    code = main(folder)
+    code = main(folder, 75)
     return code, capsys.readouterr().out.splitlines()
 
 
@@ -37,6 +37,9 @@ def test_parts_of_all_stages_are_counted(tmp_path: Path, capsys: pytest.CaptureF
     assert "skipped: a::left: no folder" in lines
     assert "failed: a::bad: AssertionError: two" in lines
     assert "unit         1:02  FAILED" in lines
+    # Some stages ran side by side.
+    assert "all          1:15" in lines
+    assert "    3.2 s  a::good" in lines
 
 
 def test_a_stage_that_failed_without_saying_where_is_one_failure(

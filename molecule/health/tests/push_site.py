@@ -12,7 +12,12 @@ import yaml
 from testinfra.host import Host
 
 WORK = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
-VARS = yaml.safe_load(Path(__file__).parent.parent.joinpath("vars", "site.yml").read_text())
+SCENARIOS = Path(__file__).parent.parent.parent
+VARS = {
+    name: value
+    for scenario in ("provision", "health")
+    for name, value in yaml.safe_load(SCENARIOS.joinpath(scenario, "vars", "site.yml").read_text()).items()
+}
 DOMAIN, KEY = VARS["site_domain"], VARS["site_push_key"]
 _COUNT = """
 import json, sys, urllib.request
