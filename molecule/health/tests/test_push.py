@@ -61,7 +61,7 @@ def test_every_publisher_reaches_every_subscriber(host: Host) -> None:
     wait_for_listeners(host, channel, 1)
     publish(host, channel, '"NUMBER"', times=10)
     got: list[str] = []
-    until = time.monotonic() + 5
+    until = time.monotonic() + 30
     while len(got) < 10 and time.monotonic() < until:
         got += [json.loads(text)["text"] for text in web.arrived(1)]
     assert got == [str(number) for number in range(10)]

@@ -129,7 +129,7 @@ def portal(root: pathlib.Path, tmp_path: pathlib.Path) -> t.Iterator[Portal]:
 
 
 def _wait(port: int) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         try:
             socket.create_connection(("127.0.0.1", port)).close()

@@ -27,6 +27,7 @@ SIGNED = f"{PRIVATE}.fa9ad17500fa27fac8ac6891fcde22ce7b7e167c"
 SIGNED_PAIR = f"{PRIVATE}:{PUBLIC}.f86de932b7eec2db10a61bfc8927d7e4dfe43c29"
 PUBLIC_SIGNATURE = "084415f187c11dfd6026b5e5d77db7ce2dfcd6f4"
 LIMIT = 5000
+PATIENCE = 30  # seconds for what comes at once, unless the machine is loaded
 
 
 def free_port() -> int:
@@ -53,7 +54,7 @@ class PushServer:
             self.processes.append(subprocess.Popen(command))
         for port in (self.sub, self.pub):
             wait_for_port(port)
-        until = time.monotonic() + 10
+        until = time.monotonic() + PATIENCE
         while self.ask("GET", "/server-stat/")[0] != 200:
             assert time.monotonic() < until, "the storage does not answer"
             time.sleep(0.05)
@@ -78,7 +79,7 @@ class PushServer:
         return WebSocket(socket.create_connection(("127.0.0.1", self.sub)), url)
 
     def wait_for_listeners(self, channel: str, count: int = 1) -> None:
-        until = time.monotonic() + 5
+        until = time.monotonic() + PATIENCE
         expected = {"infos": [{"channel": channel, "subscribers": count}]}
         while json.loads(self.ask("GET", f"/bitrix/pub/?CHANNEL_ID={channel}")[1]) != expected:
             assert time.monotonic() < until, f"{channel} has not {count} listeners"
@@ -91,7 +92,7 @@ class PushServer:
 
 
 def wait_for_port(port: int) -> None:
-    until = time.monotonic() + 15
+    until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -122,7 +123,7 @@ def redis() -> t.Iterator[str]:
         path = f"{folder}/redis.sock"
         options = ["--port", "0", "--unixsocket", path, "--save", "", "--dir", folder]
         process = subprocess.Popen(["redis-server", *options], executable=program, stdout=subprocess.DEVNULL)
-        until = time.monotonic() + 10
+        until = time.monotonic() + PATIENCE
         while not pathlib.Path(path).exists():
             assert time.monotonic() < until
             time.sleep(0.02)
@@ -156,7 +157,7 @@ def test_the_vectors_are_accepted(server: PushServer) -> None:
         poll = server.poll(signed)
         server.wait_for_listeners(PRIVATE)
         assert server.publish(PRIVATE, '"hello"') == (200, "")
-        (text,) = poll.arrived(5)
+        (text,) = poll.arrived(PATIENCE)
         assert message(text)["text"] == "hello"
         poll.close()
         server.wait_for_listeners(PRIVATE, 0)
@@ -180,7 +181,7 @@ def test_the_vectors_are_accepted(server: PushServer) -> None:
 )
 def test_a_wrong_channel_is_refused(server: PushServer, wrong: str) -> None:
     with pytest.raises(Refused, match="answered 400 .4010: Wrong Channel Id"):
-        server.poll(wrong).arrived(5)
+        server.poll(wrong).arrived(PATIENCE)
     with pytest.raises(Refused, match="answered 400"):
         server.websocket(wrong)
 
@@ -190,7 +191,7 @@ def test_a_message_has_the_form_that_clients_read(server: PushServer) -> None:
     poll = server.poll(signed)
     server.wait_for_listeners(bare)
     server.publish(bare, '{"module_id":"im","command":"message"}')
-    got = message(poll.arrived(5)[0])
+    got = message(poll.arrived(PATIENCE)[0])
     assert list(got) == ["id", "mid", "channel", "tag", "time", "text"]
     assert got["mid"].isdigit() and len(got["mid"]) == 26
     assert got["channel"] == "-" and got["text"] == {"module_id": "im", "command": "message"}
@@ -202,9 +203,9 @@ def test_a_websocket_gets_every_message(server: PushServer) -> None:
     server.wait_for_listeners(bare)
     server.publish(bare, '"first"')
     long = json.dumps("x" * 4000)
-    assert message(web.arrived(5)[0])["text"] == "first"
+    assert message(web.arrived(PATIENCE)[0])["text"] == "first"
     server.publish(bare, long)
-    assert message(web.arrived(5)[0])["text"] == "x" * 4000
+    assert message(web.arrived(PATIENCE)[0])["text"] == "x" * 4000
     web.close()
     server.wait_for_listeners(bare, 0)
 
@@ -218,7 +219,7 @@ def test_a_message_reaches_all_that_listen_and_nobody_else(server: PushServer) -
     )
     server.wait_for_listeners(bare, 2)
     server.publish(f"{bare}/{other}", '"all"')
-    assert [message(text)["text"] for text in (*web.arrived(5), *poll.arrived(5))] == ["all", "all"]
+    assert [message(text)["text"] for text in (*web.arrived(PATIENCE), *poll.arrived(PATIENCE))] == ["all", "all"]
     assert stranger.arrived(0.3) == []
 
 
@@ -226,11 +227,11 @@ def test_what_was_missed_comes_again(server: PushServer) -> None:
     bare, signed = channel()
     for text in ('"one"', '"two"'):
         server.publish(bare, text)
-    missed = server.poll(signed, "&mid=" + "0" * 26).arrived(5)
+    missed = server.poll(signed, "&mid=" + "0" * 26).arrived(PATIENCE)
     assert [message(text)["text"] for text in missed] == ["one", "two"]
     after = message(missed[0])["mid"]
-    assert [message(text)["text"] for text in server.poll(signed, f"&mid={after}").arrived(5)] == ["two"]
-    assert [message(text)["text"] for text in server.websocket(signed, f"&mid={after}").arrived(5)] == ["two"]
+    assert [message(text)["text"] for text in server.poll(signed, f"&mid={after}").arrived(PATIENCE)] == ["two"]
+    assert [message(text)["text"] for text in server.websocket(signed, f"&mid={after}").arrived(PATIENCE)] == ["two"]
 
 
 def test_an_expired_message_does_not_come_again(server: PushServer) -> None:
@@ -238,7 +239,7 @@ def test_an_expired_message_does_not_come_again(server: PushServer) -> None:
     server.publish(bare, '"short"', Message_Expiry="1")
     server.publish(bare, '"long"', Message_Expiry="600")
     time.sleep(1.1)
-    missed = server.poll(signed, "&mid=" + "0" * 26).arrived(5)
+    missed = server.poll(signed, "&mid=" + "0" * 26).arrived(PATIENCE)
     assert [message(text)["text"] for text in missed] == ["long"]
 
 
@@ -268,7 +269,7 @@ def test_many_messages_and_questions_at_once(server: PushServer) -> None:
     body = json.dumps({"requests": requests})
     status, text = server.ask("POST", "/bitrix/pub/", body, Content_Type="application/json")
     online, processes = json.loads(text)["responses"]
-    assert (status, message(web.arrived(5)[0])["text"]) == (200, "batch")
+    assert (status, message(web.arrived(PATIENCE)[0])["text"]) == (200, "batch")
     assert online["channelStats"]["channels"] == [{"id": bare, "isPrivate": True, "isOnline": True}]
     assert all({"pid", "date"} <= set(each) for each in json.loads(processes["serverStats"]["json"]))
 
@@ -285,7 +286,7 @@ def test_browsers_publish_to_public_ids_with_signatures(server: PushServer) -> N
 
     good = push_channel.public_signature(public, KEY)
     assert send(SIGNED_PAIR, id=public, signature=good)[0] == 200
-    assert message(web.arrived(5)[0])["text"] == "from a browser"
+    assert message(web.arrived(PATIENCE)[0])["text"] == "from a browser"
     assert send(SIGNED, id=public, signature=good)[1].startswith("4012")
     assert send(SIGNED[:-1] + "d", id=public, signature=good) == (400, "4010: Wrong Channel Id.")
     assert send(SIGNED_PAIR, id=public, signature="0" * 40)[0] == 400
@@ -296,7 +297,7 @@ def test_browsers_publish_to_public_ids_with_signatures(server: PushServer) -> N
 def test_every_process_reports(server: PushServer) -> None:
     status, text = server.ask("GET", "/server-stat/")
     assert status == 200
-    until = time.monotonic() + 5
+    until = time.monotonic() + PATIENCE
     while len(json.loads(server.ask("GET", "/server-stat/")[1])) < len(server.processes):
         assert time.monotonic() < until, text
         time.sleep(0.1)

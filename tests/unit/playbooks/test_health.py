@@ -69,6 +69,7 @@ def health(world: t.Any, tmp_path: pathlib.Path) -> t.Callable[..., t.Any]:
     return run
 
 
+@pytest.mark.slow
 def test_one_list_from_two_places(health: t.Any, world: t.Any, tmp_path: pathlib.Path) -> None:
     (tmp_path / "checks").mkdir()
     (tmp_path / "checks" / "branch.py").write_text(OWN_CHECK)
@@ -91,6 +92,7 @@ def test_one_list_from_two_places(health: t.Any, world: t.Any, tmp_path: pathlib
     assert PASSWORD not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_health_fail_on_stops_the_run_after_everything_was_said(health: t.Any) -> None:
     done, found = health(health_fail_on="fail", health_outside=False)
     assert done.returncode == 2 and not found
@@ -98,6 +100,7 @@ def test_health_fail_on_stops_the_run_after_everything_was_said(health: t.Any) -
     assert "checks are not in order: " in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_check_mode_changes_nothing(health: t.Any, tmp_path: pathlib.Path) -> None:
     done, _found = health("--check", health_users_csv=str(tmp_path / "users.csv"), site_ca_path="")
     assert done.returncode == 0, done.stdout + done.stderr

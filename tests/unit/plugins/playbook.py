@@ -19,7 +19,7 @@ def run_playbook(
     """Write the playbook into the folder and run it there, with the journal enabled."""
     with start_playbook(folder, text, *arguments, name=name, **environment) as process:
         try:
-            output, errors = process.communicate(timeout=120)
+            output, errors = process.communicate(timeout=300)
         except BaseException:
             process.kill()
             raise

@@ -7,6 +7,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import pytest
 from unit.plugins.action.watching import playbook, returned, run, stopped
 from unit.plugins.playbook import REPOSITORY, run_playbook
 
@@ -40,6 +41,7 @@ LOOKS = """
 """
 
 
+@pytest.mark.slow
 def test_progress_info_tells_what_runs_and_what_ran(backup_site: Path) -> None:
     with stopped(backup_site, playbook()) as job:
         # Its own playbook shall not hear of its end.

@@ -29,6 +29,7 @@ from unit.plugins.action.watching import (
 from unit.plugins.playbook import run_playbook, start_playbook
 
 
+@pytest.mark.slow
 def test_it_says_how_far_it_is_and_returns_what_the_module_returns(backup_site: Path) -> None:
     jobs = backup_site / "jobs"
     # In check mode plainly: on the connection itself, and nothing is written.
@@ -65,6 +66,7 @@ def test_it_says_how_far_it_is_and_returns_what_the_module_returns(backup_site: 
     assert precious.exists()
 
 
+@pytest.mark.slow
 def test_on_a_terminal_there_is_a_line_every_few_seconds_until_it_is_killed(backup_site: Path) -> None:
     terminal, end = pty.openpty()
     with stopped(backup_site, playbook(jobs=1), output=end) as job:
@@ -110,6 +112,7 @@ FAILURES = """
 """
 
 
+@pytest.mark.slow
 def test_failures_are_told_in_the_modules_words(backup_site: Path) -> None:
     output = run(backup_site, FAILURES)
     for message in (
@@ -124,6 +127,7 @@ def test_failures_are_told_in_the_modules_words(backup_site: Path) -> None:
     assert "ignored=5" in output
 
 
+@pytest.mark.slow
 def test_the_work_outlives_its_playbook_and_the_same_task_watches_it_again(backup_site: Path) -> None:
     with stopped(backup_site, playbook()) as job:
         job.watcher.send_signal(signal.SIGINT)
@@ -155,6 +159,7 @@ def test_the_note_is_not_written_through_a_link(backup_site: Path) -> None:
     assert precious.read_text(encoding="utf-8") == "not ours"
 
 
+@pytest.mark.slow
 def test_another_task_does_not_take_the_work_for_its_own(backup_site: Path) -> None:
     with stopped(backup_site, playbook()) as job:
         text = playbook(fail_on_damage=False, progress=f"{backup_site}/run/other.json")
@@ -164,6 +169,7 @@ def test_another_task_does_not_take_the_work_for_its_own(backup_site: Path) -> N
         assert json.loads((backup_site / "run/verify.json").read_text(encoding="utf-8"))["pid"] == job.pid
 
 
+@pytest.mark.slow
 def test_the_tasks_timeout_ends_the_work(tmp_path: Path, backup: Path) -> None:
     for seconds in (6, 20, 60):
         site = tmp_path / str(seconds)

@@ -84,7 +84,7 @@ with Crew(1, work) as crew:
     crew.map([1], print)
 """
     parent = subprocess.Popen([sys.executable, "-c", script])
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     process = tmp_path / "process"
     while not (process.exists() and process.read_text()):
         assert time.monotonic() < deadline

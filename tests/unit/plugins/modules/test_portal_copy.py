@@ -99,7 +99,7 @@ def test_files_come_while_rows_come(site: Site, monkeypatch: pytest.MonkeyPatch)
     real = sync.refresh
 
     def waiting(*arguments: t.Any, **more: t.Any) -> sync.Done:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not (site.copied_files / "index.php").exists():
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -112,7 +112,7 @@ def test_files_come_while_rows_come(site: Site, monkeypatch: pytest.MonkeyPatch)
 
 def test_files_that_fail_end_the_rows(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     def endless(*_arguments: t.Any, on_bytes: t.Callable[[int], None], **_more: t.Any) -> sync.Done:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             on_bytes(1)
         raise AssertionError("nobody has ended it")

@@ -221,6 +221,7 @@ PLAYBOOK = """
 """
 
 
+@pytest.mark.slow
 def test_ansible_runs_all_five_and_shows_no_secret(portal: t.Any, tmp_path: pathlib.Path) -> None:
     text = PLAYBOOK.format(root=portal.root, password=PASSWORD, domain=DOMAIN)
     done = run_playbook(tmp_path, text, "-vvv", "--diff")

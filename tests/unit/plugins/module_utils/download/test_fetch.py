@@ -152,18 +152,27 @@ def test_addresses_that_cannot_be_meant(lab: Lab) -> None:
 def test_every_part_is_proven_once_and_the_first_before_all_others(lab: Lab) -> None:
     lock, proven = threading.Lock(), []
 
+    def here(part: Path) -> bool:
+        partial = lab.dest / f".{part.name}.partial"
+        return partial.exists() and partial.read_bytes() == part.read_bytes()
+
     def prove(index: int, path: str) -> PartScan:
         if index:
             assert (lab.dest / lab.parts[0].name).exists()
         else:
-            time.sleep(0.5)  # the others are here by then
+            deadline = time.monotonic() + 60
+            while not all(here(part) for part in lab.parts):
+                assert time.monotonic() < deadline, "the others do not come meanwhile"
+                time.sleep(0.01)
         assert Path(path).name == f".{lab.parts[index].name}.partial"
         assert Path(path).read_bytes() == lab.parts[index].read_bytes()
         with lock:
             proven.append(index)
+        time.sleep(0.002)  # times are told in milliseconds
         return scan_file(path, lab.parts[index].name, index, kind_of(lab.parts[0].name))
 
-    result, _cloud = lab.fetch(prove=prove)
+    slow = Fault("slow", rate=200_000, times=-1)
+    result, _cloud = lab.fetch(*((index, slow) for index in range(len(lab.parts))), prove=prove)
     assert proven[0] == 0
     assert sorted(proven) == list(range(len(lab.parts)))
     assert result["bytes_fetched"] == lab.size

@@ -103,7 +103,7 @@ def test_a_message_in_several_frames_with_a_ping_between() -> None:
     web = open_websocket(frames, then=lambda sock: pongs.put(sock.recv(100)))
     assert web.arrived(5) == ['{"text":1}']
     web.close()
-    pong = pongs.get(timeout=5)
+    pong = pongs.get(timeout=30)
     mask, masked = pong[2:6], pong[6:17]
     assert pong[0] == 0x8A and bytes(b ^ mask[i % 4] for i, b in enumerate(masked)) == b"still there"
 

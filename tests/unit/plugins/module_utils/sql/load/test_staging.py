@@ -173,6 +173,7 @@ def killed_at(conn: t.Any, number: int, after: bool, work: t.Callable[[], object
 
 
 @pytest.mark.parametrize(("back", "after"), [(False, False), (False, True), (True, True)])
+@pytest.mark.slow
 def test_a_switch_killed_anywhere_is_finished_by_calling_it_again(mariadb: t.Any, after: bool, back: bool) -> None:
     number = 0
     while True:
@@ -198,6 +199,7 @@ def test_a_switch_killed_anywhere_is_finished_by_calling_it_again(mariadb: t.Any
     assert number > 20
 
 
+@pytest.mark.slow
 def test_a_killed_switch_can_be_taken_back(mariadb: t.Any) -> None:
     number = 0
     while True:
@@ -218,6 +220,7 @@ def test_a_killed_switch_can_be_taken_back(mariadb: t.Any) -> None:
     assert number > 20
 
 
+@pytest.mark.slow
 def test_an_import_after_a_killed_switch_is_not_lost(mariadb: t.Any) -> None:
     number = 0
     while True:
