@@ -89,8 +89,11 @@ def found_after(tmp_path: Path, *paths: bytes) -> dict[bytes, bytes]:
 
 
 @pytest.fixture
-def folding(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The writer's file system ignores case and normalisation, as ext4 with `casefold`, exFAT, or APFS do."""
+def folding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The writer's file system ignores case and normalisation, as ext4 with `casefold`, exFAT, or APFS do.
+
+    It names tmp_path, so that the real functions are back before pytest removes the directory.
+    """
 
     def standing(name: bytes, directory: int) -> bytes:
         names = [os.fsencode(other) for other in os.listdir(directory)]
