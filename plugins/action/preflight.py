@@ -81,6 +81,10 @@ class _Variables:
         except AnsibleUndefinedVariable:
             return None  # it refers to a variable that is not set, such as one of a missing vault
 
+    def raw(self) -> t.Mapping[str, t.Any]:
+        found: t.Mapping[str, t.Any] = self._action._vars["hostvars"].raw_get(self._action._vars["inventory_hostname"])
+        return found
+
     def is_file(self, path: str) -> bool:
         try:
             self._action._find_needle("files", path)

@@ -16,6 +16,8 @@ SOURCE_PATH, DOCUMENT_ROOT, DATABASE_DIRECTORY = "/var/lib/boxlift/backup", "/sr
 
 _NAME = r"(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?[.])+[A-Za-z0-9-]*[A-Za-z][A-Za-z0-9-]*$"
 _NO_SPACE_AT_ENDS = r"\S(.*\S)?$"
+# What says how a host is reached. ansible-core templates it with the names of the host that delegates.
+_CONNECTION = re.compile(r"ansible_(ssh_)?(host|port|user|.*_args|.*key_file)$|ansible_connection$")
 # No loopback address: other hosts must reach it.
 _ADDRESS = r"(?!127[.])[0-9]{1,3}([.][0-9]{1,3}){3}"
 
@@ -46,6 +48,9 @@ class Variables(t.Protocol):
 
     def get(self, name: str) -> t.Any:
         """The variable's value; None where it is not set."""
+
+    def raw(self) -> t.Mapping[str, t.Any]:
+        """Every variable of the inventory as it is written there, templates included."""
 
     def is_file(self, path: str) -> bool: ...
 
@@ -80,7 +85,7 @@ class Inventory:
 def inspect(variables: Variables, hosts: Hosts) -> Inventory:
     """Judge every variable, and derive what the module is asked on this host."""
     findings = [_judge(each, variables) for each in inputs(variables, hosts)]
-    findings.append(_enough_hosts(hosts))
+    findings += [_enough_hosts(hosts), _reached_from_others(variables, hosts)]
     wrong = {finding.id.partition(".")[2] for finding in findings if finding.status == "fail"}
     return Inventory(findings, _certificate(variables, hosts, wrong), _options(variables, hosts, wrong))
 
@@ -197,6 +202,30 @@ def _enough_hosts(hosts: Hosts) -> Finding:
         f" {len(database)} database hosts ({', '.join(database) or 'none'})",
         expected="one web host, and at most one database host, which may be the same",
         remedy=remedy if wrong else "",
+    )
+
+
+def _reached_from_others(variables: Variables, hosts: Hosts) -> Finding:
+    """A task that the copy delegates here is led by this host's variables, but with the copy's own name in them."""
+    templates = sorted(
+        name
+        for name, value in variables.raw().items()
+        if _CONNECTION.match(name) and isinstance(value, str) and re.search(r"\binventory_hostname\b", value)
+    )
+    wrong = templates if hosts.groups.get("preproduction") else []
+    return Finding(
+        id="inventory.connection",
+        area="inventory",
+        status="fail" if wrong else "pass",
+        observed=f"{', '.join(wrong)} of {hosts.name} is a template over inventory_hostname, which leads a task of the"
+        " pre-production host for this host to the wrong machine"
+        if wrong
+        else f"{hosts.name} is reached by its own address from tasks of other hosts too",
+        expected="a connection that does not depend on inventory_hostname, where there is a pre-production host",
+        remedy=f"Write {', '.join(wrong)} for {hosts.name} in the inventory's hosts.yml as it is, such as"
+        " ansible_host: 192.0.2.10."
+        if wrong
+        else "",
     )
 
 

@@ -74,3 +74,15 @@ def test_nothing_set_at_all_and_a_vault_that_is_not_there(tmp_path: Path) -> Non
     assert "group_vars/all/main.yml" in said and "group_vars/all/vault.yml" in said
     assert "the IPv4 address of the database host (lost) in the network that it shares with the web host (here)" in said
     assert "inventory.hosts" not in said and "production has" not in said
+
+
+def test_the_connection_is_read_as_the_inventory_writes_it(tmp_path: Path) -> None:
+    groups = {"web": ["here"], "database": ["here"], "cache": ["here"], "preproduction": ["copy"]}
+    code, said = preflight(
+        tmp_path,
+        groups,
+        names={"here": "127.0.0.1", "lost": "127.0.0.2"},
+        ansible_host="{{ names[inventory_hostname] }}",
+    )
+    assert code == 2, said
+    assert "controller: ansible_host of here is a template over inventory_hostname" in said, said

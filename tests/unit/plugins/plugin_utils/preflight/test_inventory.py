@@ -30,6 +30,9 @@ APART: dict[str, t.Any] = {
 class Files(dict[str, t.Any]):
     """Variables, and a controller with two files."""
 
+    def raw(self) -> t.Mapping[str, t.Any]:
+        return self
+
     def is_file(self, path: str) -> bool:
         return path in ("cert.pem", "key.pem")
 
@@ -49,7 +52,7 @@ def failed(inventory: Inventory) -> dict[str, Finding]:
 def test_a_good_inventory() -> None:
     found = inspected(**GOOD)
     assert failed(found) == {}
-    assert len(found.findings) == 21
+    assert len(found.findings) == 22
     assert {finding.status for finding in found.findings} == {"pass"}
     assert found.certificate == "provable"
 
@@ -209,3 +212,25 @@ def test_what_is_refused_already_is_not_asked() -> None:
     wrong = {"site_domain": "x", "source_url": "ftp://x/y", "source_ca_path": "no", "certificate_ca_file": "no"}
     options = inspected(**{**GOOD, **wrong}).options
     assert [options[name] for name in ("domain", "source_url", "source_ca", "further_ca")] == [""] * 4
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wrong"),
+    (
+        ("ansible_host", "{{ addresses[inventory_hostname] }}", True),
+        ("ansible_user", "{{inventory_hostname}}-deploy", True),
+        ("ansible_ssh_private_key_file", "keys/{{ inventory_hostname }}.pem", True),
+        ("ansible_ssh_common_args", "-o ProxyJump={{ inventory_hostname }}", True),
+        ("ansible_host", "192.0.2.10", False),
+        ("ansible_host", "{{ addresses.web }}", False),
+        ("site_database_password", "{{ inventory_hostname }}", False),
+    ),
+)
+def test_a_connection_that_leads_delegated_tasks_astray(name: str, value: str, wrong: bool) -> None:
+    with_copy = {**ONE_HOST, "preproduction": ["copy"]}
+    found = failed(inspected(with_copy, **{**GOOD, name: value}))
+    assert ("inventory.connection" in found) is wrong
+    if wrong:
+        assert found["inventory.connection"].observed.startswith(f"{name} of one is a template")
+    # Nobody delegates where there is no copy.
+    assert "inventory.connection" not in failed(inspected(**{**GOOD, name: value}))
