@@ -30,6 +30,7 @@ MAKER = "provision"
 BUDGETS = {
     "provision": 360,
     "move": 360,
+    "site": 360,
     "preproduction": 360,
     "health": 300,
     "archives": 300,

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "CONTRIBUTING.md", "docs/guide.md", "docs/architecture.md", "docs/archive-format.md")
@@ -115,3 +116,18 @@ def test_reading_order() -> None:
         named = set(re.findall(r"`(\w+)`", own.read_text()))
         assert {file.stem for file in package.glob("*.py") if file != own} <= named, f"{own} does not name all files"
     assert not rows
+
+
+def test_every_playbook_runs_as_a_site_runs_it() -> None:
+    """The scenario `site` runs each playbook of README's table, with the variables that the pages print."""
+    commands = yaml.safe_load(read("molecule/site/vars/site.yml"))["site_commands"]
+    run = {name for command in commands for name in re.findall(r"boxlift\.portal\.(\w+)", command)}
+    waiting = list(run)
+    while waiting:
+        imported = re.findall(r"import_playbook: boxlift\.portal\.(\w+)", read(f"playbooks/{waiting.pop()}.yml"))
+        waiting += set(imported) - run
+        run |= set(imported)
+    table = re.findall(r"^\| `(\w+)` \|", read("README.md"), re.MULTILINE)
+    assert sorted(run) == sorted(table) == sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml"))
+    printed = {name for page in OPERATORS for name in re.findall(r"-e (\w+)=", read(page))}
+    assert printed <= set(re.findall(r"-e (\w+)=", " ".join(commands)))
