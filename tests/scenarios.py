@@ -31,6 +31,7 @@ BUDGETS = {
     "provision": 360,
     "move": 360,
     "site": 360,
+    "existing": 240,
     "preproduction": 360,
     "health": 300,
     "archives": 300,
