@@ -1,11 +1,12 @@
 #!/usr/bin/env python
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Inventory: the variables that docs/existing-hosts.md prints, and over them those of the lab."""
+"""Inventory: the variables that docs/existing-hosts.md prints, over them those of the lab, and the backup's address."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 

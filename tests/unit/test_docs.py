@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/guide.md", "docs/architecture.md", "docs/archive-format.md")
-OPERATORS = ("README.md", "docs/guide.md")
+OPERATORS = ("README.md", "docs/guide.md", "docs/existing-hosts.md")
+PAGES = (*OPERATORS, "CONTRIBUTING.md", "docs/architecture.md", "docs/archive-format.md")
 # A page may leave out the beginning of a path that all of its paths share.
 BASES = tuple(ROOT / base for base in ("", "plugins", "plugins/module_utils", "plugins/plugin_utils", "tests"))
 
