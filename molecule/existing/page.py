@@ -21,9 +21,13 @@ def main() -> None:
     if printed is None:
         raise SystemExit("docs/existing-hosts.md prints no variables.")
     lab = (HERE / "vars" / "site.yml").read_text(encoding="utf-8")
-    print(
-        json.dumps({"_meta": {"hostvars": {}}, "all": {"vars": {**yaml.safe_load(printed[1]), **yaml.safe_load(lab)}}})
-    )
+    variables = {**yaml.safe_load(printed[1]), **yaml.safe_load(lab)}
+    manifest = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "backup" / "manifest.json"
+    # prepare.yml makes it.
+    if manifest.exists():
+        first = json.loads(manifest.read_text(encoding="utf-8"))["parts"][0]["name"]
+        variables["source_url"] = f"https://cloud.boxlift.test/backup/{first}"
+    print(json.dumps({"_meta": {"hostvars": {}}, "all": {"vars": variables}}))
 
 
 if __name__ == "__main__":
