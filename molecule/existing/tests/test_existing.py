@@ -24,7 +24,7 @@ def findings() -> dict[str, dict[str, t.Any]]:
     "check",
     (
         *("web.answers", "database.reachable", "settings.readable", "settings.credentials", "domain.page_links"),
-        *("content.files", "content.count_people", "search.index", "agents.cron", "agents.configuration"),
+        *("content.files", "content.count_people", "search.index", "agents.configuration"),
     ),
 )
 def test_what_makes_a_portal_is_good(findings: dict[str, dict[str, t.Any]], check: str) -> None:
