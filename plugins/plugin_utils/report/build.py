@@ -23,6 +23,8 @@ FINDING_FIELDS = ("id", "area", "status", "observed", "before", "expected", "rem
 STEP_STATUSES = ("ok", "changed", "failed", "unreachable", "skipped")
 SLOWEST = 10
 FEW_STEPS = 12  # a run of at most so many steps shows each of them
+#: A step's message that begins so is the whole verdict: the role portal says it where the portal's kernel has stopped.
+NOBODY = "Nobody can work"
 NEAR = 1.0  # seconds between two steps that are drawn as one bar
 LONG_STEP, LONG_SHARE = 60.0, 0.05  # a task is long if it took a minute and a twentieth of its run
 
@@ -180,6 +182,12 @@ def result_of(runs: t.Sequence[Run], findings: list[Data] | None, backup: Data) 
         return {"level": "unknown", "text": "Nothing was done yet; only check mode ran, or no step was recorded."}
     last = runs[-1]
     step = next((s for s in reversed(last.steps) if s.status in ("failed", "unreachable") and not s.ignored), None)
+    looked = next((run for run in reversed(runs) if results([run], HEALTH_MODULES, "findings")), None)
+    if last.failed and step and step.message.startswith(NOBODY):
+        return {"level": "bad", "text": step.message}
+    if looked is not None and (looked is last or not last.failed) and nobody_reaches_a_page(looked):
+        seen = next(finding["observed"] for finding in findings or [] if finding["id"] == "web.answers")
+        return {"level": "bad", "text": f"{NOBODY}: {seen}. {verdict_of(findings or [])['text']}"}
     if last.failed and not (step and step.results):  # a failed check has findings, which are judged below
         where = f' at "{step.name}" on {step.host}' if step else ""
         return {"level": "bad", "text": f"{last.playbook} stopped{where}."}
@@ -194,6 +202,17 @@ def result_of(runs: t.Sequence[Run], findings: list[Data] | None, backup: Data) 
             return verdict_of(findings or [])
         return {"level": "unknown", "text": "No step failed. No health check was run yet, so nothing is proven."}
     return verdict_of(findings)
+
+
+def nobody_reaches_a_page(run: Run) -> bool:
+    """Whether this health run saw no page of the portal, neither from its host nor from outside."""
+    answers = [
+        finding["status"]
+        for _step, result in results([run], HEALTH_MODULES, "findings")
+        for finding in result["findings"]
+        if finding["id"] == "web.answers"
+    ]
+    return bool(answers) and set(answers) == {"fail"}
 
 
 def verdict_of(findings: list[Data]) -> Data:

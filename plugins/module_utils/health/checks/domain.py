@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context, some
+from ansible_collections.boxlift.portal.plugins.module_utils.health.first_page import remedy, stopped
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import (
     ANYWHERE,
     CannotLook,
@@ -155,10 +156,12 @@ def domain_cloud_functions(context: Context) -> Verdict:
     why="A page that names the cloud, an inner port or plain http sends people away with their first click.",
     expected="links on the first page stay on the portal's address",
     remedy="Run portal_site; behind a proxy, let nginx tell PHP that the portal is https (role boxlift.portal.web).",
-    needs=("web.answers",),
     vantage=ANYWHERE,
 )
 def domain_page_links(context: Context) -> Verdict:
+    said = stopped(context)
+    if said:
+        return failed(f"the first page has no links, it says: {said}", remedy(said))
     own = re.compile(rf"(https?)://{re.escape(context.host)}(:\d+)?(?=[/\"'<\s])", re.IGNORECASE)
     wanted = (context.url.scheme, f":{context.url.port}" if context.url.port else "")
     wrong = []

@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import time
+import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
+from ansible_collections.boxlift.portal.plugins.module_utils.health.first_page import remedy, stopped
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import (
     ANYWHERE,
     CannotLook,
@@ -22,7 +25,19 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.registry imp
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import read
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.dbconn import PhpStatements
 
+_Look = t.Callable[[Context], Verdict]
 _HEADER = re.compile(r"\((DEMO|[0-9a-f]{32})\)")
+
+
+def _in_use(look: _Look) -> _Look:
+    """Fails where the portal answers with a sentence in place of its page: a licence that nobody can use is none."""
+
+    @functools.wraps(look)
+    def judged(context: Context) -> Verdict:
+        said = stopped(context)
+        return failed(f"the portal shows no page, it says: {said}", remedy(said)) if said else look(context)
+
+    return judged
 
 
 def _key(context: Context) -> str:
@@ -43,6 +58,7 @@ def _key(context: Context) -> str:
     owner="customer",
     needs=("settings.readable",),
 )
+@_in_use
 def licence_key(context: Context) -> Verdict:
     key = _key(context)
     if key.upper() in ("", "DEMO"):
@@ -56,9 +72,9 @@ def licence_key(context: Context) -> Verdict:
     expected="X-Powered-CMS carries the digest of the licence key, not DEMO",
     remedy="Put the licence key into bitrix/license_key.php and clear the cache.",
     owner="customer",
-    needs=("web.answers",),
     vantage=ANYWHERE,
 )
+@_in_use
 def licence_header(context: Context) -> Verdict:
     header = context.http.request(context.address("/")).header("X-Powered-CMS")
     shown = _HEADER.search(header)
@@ -81,6 +97,7 @@ def licence_header(context: Context) -> Verdict:
     owner="customer",
     needs=("database.reachable",),
 )
+@_in_use
 def licence_users(context: Context) -> Verdict:
     allowed = context.option("main", "PARAM_MAX_USERS")
     if allowed in ("", "0"):
@@ -108,6 +125,7 @@ def licence_users(context: Context) -> Verdict:
     remedy="Set main.update_devsrv to N on production with portal_option; only copies have Y.",
     needs=("database.reachable",),
 )
+@_in_use
 def licence_development(context: Context) -> Verdict:
     marked = context.option("main", "update_devsrv", "N")
     return warned("the portal says that it is a copy for development") if marked == "Y" else passed("production")
@@ -122,6 +140,7 @@ def licence_development(context: Context) -> Verdict:
     reference="b_option main.~support_finish_date",
     needs=("database.reachable",),
 )
+@_in_use
 def licence_support(context: Context) -> Verdict:
     until = context.option("main", "~support_finish_date")
     if not until:
@@ -142,9 +161,9 @@ def licence_support(context: Context) -> Verdict:
     expected="there is no header X-DevSrv-CMS",
     remedy="Set main.update_devsrv to N with portal_option, and clear the cache.",
     reference="header X-DevSrv-CMS",
-    needs=("web.answers",),
     vantage=ANYWHERE,
 )
+@_in_use
 def licence_development_header(context: Context) -> Verdict:
     shown = context.http.request(context.address("/")).header("X-DevSrv-CMS")
     return warned(f"X-DevSrv-CMS: {shown}") if shown else passed("no such header")

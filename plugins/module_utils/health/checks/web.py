@@ -8,6 +8,7 @@ import time
 from urllib.parse import urlsplit
 
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context, some
+from ansible_collections.boxlift.portal.plugins.module_utils.health.first_page import REDIRECTS, first_page, remedy
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import (
     ANYWHERE,
     CannotLook,
@@ -22,29 +23,41 @@ from ansible_collections.boxlift.portal.plugins.module_utils.http.visitor import
 RENEW_DAYS = 30
 MEGABYTE = 1024 * 1024
 _DAV = "/bitrix/groupdav.php"
-_GOOD = (200, 301, 302, 303, 307, 308, 401)
 
 
 @check(
     "web.answers",
     why="Users, the mobile application and every integration come in through this address.",
-    expected="base_url answers with 200, a redirect within the portal, or 401",
+    expected="base_url leads, within the portal, to a page that a working kernel has made",
     remedy="Look at the logs of nginx and PHP-FPM; see that the services run and that the name leads to this host.",
     reference="site checker: check_server_vars",
     vantage=ANYWHERE,
 )
 def web_answers(context: Context) -> Verdict:
-    url = context.address("/")
     try:
-        answer = context.http.request(url)
+        page = first_page(context)
     except Unreachable as problem:
         return failed(problem.message)
-    target = answer.header("Location")
-    if answer.status in (301, 302, 303, 307, 308) and urlsplit(target).hostname not in (None, context.host):
+    status = page.answer.status
+    away = page.leads_away(context.host)
+    if away:
         return failed(
-            f"{url} redirects to another host: {target}", "Run boxlift.portal.portal_site with the new domain."
+            f"{page.url} redirects to another host: {away}", "Run boxlift.portal.portal_site with the new domain."
         )
-    return (passed if answer.status in _GOOD else failed)(f"{url} answered {answer.status}")
+    if status in REDIRECTS:
+        return failed(f"{page.url} answered {status}: it redirects and never comes to a page")
+    if status not in (200, 401):
+        return failed(f"{page.url} answered {status}: {page.said}")
+    if page.works:
+        return passed(f"{page.url} answered {status} with a page of the portal")
+    if status == 401:
+        return warned(
+            f"{page.url} answered 401 with no page of the portal: what is behind this login was not seen",
+            "Ask from an address that needs no login before the portal's own, or log in with a browser and see that "
+            "the portal's page comes.",
+        )
+    # The portal's kernel has stopped, or something else answers in its place.
+    return failed(f"{page.url} answered 200, but with no page of the portal: {page.said}", remedy(page.said))
 
 
 @check(

@@ -8,7 +8,7 @@ import time
 import typing as t
 
 from unit.plugins.module_utils.health.toy_portal import DOMAIN
-from unit.plugins.module_utils.health.toy_site import DAY, NOW, Authority
+from unit.plugins.module_utils.health.toy_site import DAY, LOGIN_PAGE, NOW, Authority
 
 Break = tuple[str, t.Callable[[t.Any], t.Any], str, str]
 SETTINGS, DBCONN = "bitrix/.settings.php", "bitrix/php_interface/dbconn.php"
@@ -36,11 +36,11 @@ def remove(name: str) -> t.Callable[[t.Any], t.Any]:
 
 
 def answer(path: str, status: int, headers: dict[str, str] | None = None) -> t.Callable[[t.Any], t.Any]:
-    return lambda world: world.site.answers.__setitem__(path, (status, headers or {}, b"x"))
+    return lambda world: world.site.answers.__setitem__(path, (status, headers or {}, LOGIN_PAGE))
 
 
 def plain(status: int, **headers: str) -> t.Callable[[t.Any], t.Any]:
-    return lambda world: setattr(world.site, "plain_answer", (status, headers, b"x"))
+    return lambda world: setattr(world.site, "plain_answer", (status, headers, LOGIN_PAGE))
 
 
 def context(**values: t.Any) -> t.Callable[[t.Any], t.Any]:

@@ -20,6 +20,7 @@ from unit.plugins.module_utils.health.breaks import (
     write,
 )
 from unit.plugins.module_utils.health.toy_portal import DOMAIN
+from unit.plugins.module_utils.health.toy_site import LOGIN_PAGE
 
 Change = t.Callable[[t.Any], t.Any]
 
@@ -41,7 +42,7 @@ def silent(*hosts: str) -> Change:
 
 
 def page(body: str) -> Change:
-    return answer_with("/", 200, {}, body.encode())
+    return answer_with("/", 200, {}, body.encode() + LOGIN_PAGE)
 
 
 def answer_with(path: str, status: int, headers: dict[str, str], body: bytes) -> Change:
@@ -189,7 +190,11 @@ BLINDS: list[tuple[str, Change, str]] = [
                                         else (127, "", "not found")), "PHP-FPM does not answer"),
     ("environment.web_limits", fpm(memory_limit="much"), "PHP-FPM says that memory_limit is 'much'"),
     ("web.login_scheme", answer("/bitrix/groupdav.php", 404), "answered 404"),
-    ("web.compression", answer("/", 302, {"Location": "/x/"}), "neither / nor /auth/ answers with a page"),
+    (
+        "web.compression",
+        both(answer("/", 302, {"Location": "/x/"}), answer("/x/", 200)),
+        "neither / nor /auth/ answers with a page",
+    ),
     ("identity.session_survives", site(cookie=""), "sets no session cookie"),
     ("identity.cookies", site(cookie=""), "sets no session cookie"),
     ("settings.session_server", sessions("'type' => 'redis', 'host' => getenv('X')"), "by an expression"),

@@ -61,6 +61,8 @@ class Authority:
         return context
 
 
+#: What the kernel shows to a stranger.
+LOGIN_PAGE = b'<html><body><form method="post"><input type="password" name="USER_PASSWORD"></form></body></html>'
 Answer = tuple[int, dict[str, str], bytes]
 
 
@@ -70,7 +72,7 @@ class ToySite:
     def __init__(self, context: ssl.SSLContext) -> None:
         first = {"X-Powered-CMS": f"Bitrix Site Manager ({DIGEST})", "X-Content-Type-Options": "nosniff"}
         self.answers: dict[str, Answer] = {
-            "/": (200, first, b"hello"),
+            "/": (200, first, LOGIN_PAGE),
             "/bitrix/groupdav.php": (401, {"WWW-Authenticate": 'Basic realm="portal"'}, b""),
             "/mobile/": (401, {}, b""),
         }

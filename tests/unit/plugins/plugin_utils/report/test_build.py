@@ -84,6 +84,57 @@ def test_a_stopped_run_names_its_task_and_host(out: Writer) -> None:
     assert [problem["message"] for problem in built(out)["problems"]] == ["no such table"]
 
 
+SAID = 'answered 200, but with no page of the portal: "The trial is over."'
+
+
+def answers(out: Writer, *statuses: str) -> None:
+    """A run of health in which web.answers ended so from the host, and from outside."""
+    out.start("health")
+    out.begin_play("Check")
+    for vantage, host, status in zip(("host", "outside"), ("prod", "prod -> localhost"), statuses):
+        findings = [finding("web.answers", status, SAID), finding("web.other", "pass", "fine")]
+        result = {"vantage": vantage, "findings": findings}
+        out.task("Check", 1, host=host, action="boxlift.portal.portal_health", results=[result])
+    out.end()
+
+
+@pytest.mark.parametrize("statuses", [("fail",), ("fail", "fail")])
+def test_the_first_line_says_that_nobody_can_work(out: Writer, statuses: tuple[str, ...]) -> None:
+    answers(out, *statuses)
+    text = f"Nobody can work: {SAID}. 1 of 2 checks failed."
+    assert built(out)["result"] == {"level": "bad", "text": text}
+    # A run that went well and did not look again proves nothing else.
+    verify(out, INTACT)
+    assert built(out)["result"]["text"] == text
+
+
+@pytest.mark.parametrize("statuses", [("fail", "pass"), ("pass", "fail"), ("warn",), ("unknown", "fail")])
+def test_somebody_can_work_where_a_page_was_seen_from_one_place(out: Writer, statuses: tuple[str, ...]) -> None:
+    answers(out, *statuses)
+    assert "Nobody" not in built(out)["result"]["text"]
+
+
+def test_a_stopped_health_run_says_so_before_where_it_stopped(out: Writer) -> None:
+    answers(out, "fail")
+    out.start("health")
+    out.begin_play("Check")
+    result = {"vantage": "host", "findings": [finding("web.answers", "fail", SAID)]}
+    out.task("Check", 1, host="prod", action="boxlift.portal.portal_health", results=[result])
+    out.task("Stop", 1, "failed", message="1 checks are not in order", host="prod")
+    out.end()
+    assert built(out)["result"]["text"].startswith(f"Nobody can work: {SAID}")
+
+
+def test_configure_says_that_nobody_can_work(out: Writer) -> None:
+    health(out, "pass")
+    out.start("configure")
+    out.begin_play("Configure")
+    message = 'Nobody can work: the portal\'s kernel stops and says "The trial is over."'
+    out.task("Demand that agents ran", 1, "failed", message=message, host="prod")
+    out.end()
+    assert built(out)["result"] == {"level": "bad", "text": message}
+
+
 def test_a_failure_that_was_rescued_is_a_problem_but_no_verdict(out: Writer) -> None:
     out.start("restore")
     out.begin_play("Restore")
