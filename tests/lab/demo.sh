@@ -9,7 +9,7 @@ began=$SECONDS
 lab=.cache/lab
 export BOXLIFT_JOURNAL=$PWD/$lab/journal/demo.jsonl
 mkdir -p "$lab/journal"
-rm -f "$BOXLIFT_JOURNAL" # the report tells of this run
+rm -f "$BOXLIFT_JOURNAL" "$lab/report/report.json" # the report tells of this run
 
 for release in 12 13; do tests/lab/image/build.sh "$release"; done
 
@@ -25,13 +25,22 @@ python tests/lab/push/pack.py "$lab/push-server.tgz"
 ansible-playbook tests/lab/hosts.yml
 # A slow line, 100 kB/s for each of four connections, shows what the hours of a real fetch look like.
 ansible-playbook tests/lab/cloud.yml --extra-vars lab_rate=100000
-ANSIBLE_CALLBACKS_ENABLED=boxlift.portal.journal ansible-playbook boxlift.portal.migrate --extra-vars "report_directory=$PWD/$lab/report report_title='Demo move'"
+export ANSIBLE_CALLBACKS_ENABLED=boxlift.portal.journal
+say=(--extra-vars "report_directory=$PWD/$lab/report report_title='Demo move'")
+if ! ansible-playbook boxlift.portal.migrate "${say[@]}"; then
+  # What stopped it is in the journal; what people meet at the portal now belongs into the report too.
+  ansible-playbook boxlift.portal.health || true
+  ansible-playbook boxlift.portal.report "${say[@]}"
+  moved=no
+fi
 
 url=https://portal.boxlift.test/
 echo
-curl --silent --show-error --fail --output /dev/null --cacert "$lab/ca/ca.pem" \
+curl --silent --show-error --output /dev/null --cacert "$lab/ca/ca.pem" \
   --resolve portal.boxlift.test:443:198.18.0.11 \
-  --write-out "The portal answers at $url with HTTP %{http_code} over TLS (certificate verified).\n" "$url"
+  --write-out "The portal answers at $url with HTTP %{http_code} over TLS (certificate verified).\n" "$url" || moved=no
 echo "Health summary and findings: above, and in the report."
 echo "Report: $lab/report/report.html (and report.json)"
 echo "The demo took $((SECONDS - began)) s. 'make clean' removes the lab."
+# The last line and the exit status: whether somebody can work.
+python tests/lab/verdict.py "$lab/report/report.json" "${moved:-yes}"

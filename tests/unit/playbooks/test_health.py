@@ -83,6 +83,7 @@ def test_one_list_from_two_places(health: t.Any, world: t.Any, tmp_path: pathlib
     assert done.returncode == 0, done.stdout + done.stderr
     # The host does not know the name; from outside, the way is given.
     assert found["web.answers"]["status"] == "fail"
+    assert "Nobody can work" not in done.stdout
     assert "; from outside: https://portal.boxlift.test" in found["web.answers"]["observed"]
     assert found["web.answers"]["seen_from"] == ["host", "outside"]
     assert (found["content.count_work"]["status"], found["content.count_work"]["before"]) == ("fail", "3 tasks")
@@ -90,6 +91,18 @@ def test_one_list_from_two_places(health: t.Any, world: t.Any, tmp_path: pathlib
     assert "2,anna," in users.read_text("utf-8-sig") and not stale.exists()
     assert "FAIL content.count_work: now 1 tasks" in done.stdout.replace("\\n", "\n")
     assert PASSWORD not in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_a_dead_kernel_is_the_first_line(health: t.Any, world: t.Any) -> None:
+    world.site.answers["/"] = (200, {}, b"The period of the trial is over.")
+    done, found = health(health_fail_on="never")
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = done.stdout.replace("\\n", "\n").replace("\\", "")
+    assert said.index("Nobody can work: ") < said.index("\nfail ")
+    assert 'with no page of the portal: "The period of the trial is over."' in said
+    # The host of this test cannot resolve the portal's name; from outside the page is seen.
+    assert [found[name]["status"] for name in ("licence.header", "domain.page_links")] == ["fail", "fail"]
 
 
 @pytest.mark.slow
