@@ -17,8 +17,11 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.model import
     Check,
     DoesNotApply,
     Verdict,
+    failed,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import Registry
+from ansible_collections.boxlift.portal.plugins.module_utils.health.tables import judge_missing, missing_table
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DatabaseError, error_code, error_text
 
 #: Checks that run at once, hence also the most database connections.
 WORKERS = 6
@@ -81,8 +84,30 @@ def _answer(check: Check, context: Context) -> Verdict:
         return Verdict("unknown", f"could not look: {reason}")
     except BoxliftError as error:
         return Verdict("unknown", f"could not look: {error.message}", error.remedy)
+    except DatabaseError as problem:
+        return _answer_of_the_database(context, problem)
     except Exception as problem:  # an error in a check proves nothing about the portal
         return Verdict("unknown", f"could not look: {type(problem).__name__}: {problem}")
+
+
+def _answer_of_the_database(context: Context, problem: Exception) -> Verdict:
+    """What a statement that the server refused says of the portal."""
+    table = missing_table(problem)
+    try:
+        if table:
+            return judge_missing(context, table)
+    except DatabaseError as other:
+        if missing_table(other) == "b_module":
+            return failed(f"the tables {table} and b_module are missing: this is no portal's database")
+        problem = other
+    code = error_code(problem)
+    told = f"could not look: the database says: {error_text(problem)} (error {code})"
+    return Verdict(
+        "unknown",
+        told,
+        "Update the portal's modules, or this collection, until both know the same tables; where a right is missing, "
+        "GRANT SELECT on the portal's database to the account.",
+    )
 
 
 def _finding(check: Check, verdict: Verdict) -> Finding:

@@ -13,17 +13,27 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.files import replace_file
 
-#: Employees: active users of a department.
-EMPLOYEES = (
+# Employees: active users of a department.
+_OF_DEPARTMENTS = (
     " FROM b_user u JOIN b_user_field f ON f.ENTITY_ID = 'USER' AND f.FIELD_NAME = 'UF_DEPARTMENT'"
     " JOIN b_utm_user d ON d.FIELD_ID = f.ID AND d.VALUE_ID = u.ID AND d.VALUE_INT > 0 WHERE u.ACTIVE = 'Y'"
+)
+# A portal without departments (module intranet): everybody who is a person. These authenticate bots, mail and guests.
+_NO_PEOPLE = (
+    *("bot", "email", "__controller", "replica", "imconnector", "sale", "saleanonymous", "shop", "call"),
+    *("document_editor", "calendar_sharing", "im_guest", "rest_system"),
+)
+_PEOPLE = (
+    " FROM b_user u WHERE u.ACTIVE = 'Y' AND COALESCE(u.EXTERNAL_AUTH_ID, '') NOT IN ("
+    + ", ".join(f"'{name}'" for name in _NO_PEOPLE)
+    + ")"
 )
 _SQL = (
     "SELECT DISTINCT u.ID, u.LOGIN, u.EMAIL, u.NAME, u.LAST_NAME, u.EXTERNAL_AUTH_ID AS outer_id, u.BLOCKED,"
     " u.PASSWORD_EXPIRED AS expired, u.PASSWORD = '' AS bare, COALESCE(u.CONFIRM_CODE, '') <> '' AS invited,"
     " EXISTS (SELECT 1 FROM b_user o WHERE o.LOGIN = u.LOGIN AND o.ID <> u.ID"
     " AND COALESCE(o.EXTERNAL_AUTH_ID, '') = '') AS taken"
-    f"{EMPLOYEES} AND (COALESCE(u.EXTERNAL_AUTH_ID, '') <> '' OR u.BLOCKED = 'Y' OR u.PASSWORD_EXPIRED = 'Y'"
+    "{whom} AND (COALESCE(u.EXTERNAL_AUTH_ID, '') <> '' OR u.BLOCKED = 'Y' OR u.PASSWORD_EXPIRED = 'Y'"
     " OR u.PASSWORD = '' OR COALESCE(u.CONFIRM_CODE, '') <> '') ORDER BY u.ID"
 )
 COLUMNS = ("id", "login", "email", "name", "reason", "what to do")
@@ -43,12 +53,28 @@ class Locked:
     what_to_do: str
 
 
-def locked_out(query: t.Callable[[str], list[dict[str, t.Any]]]) -> list[Locked]:
+Query = t.Callable[[str], "list[dict[str, t.Any]]"]
+
+
+def employees(query: Query) -> tuple[str, str]:
+    """FROM and WHERE for the employees as `u`, to which conditions may be added with AND; and a note for the reader.
+
+    Where the tables of departments are missing, everybody counts who is a person, and the note says so.
+    """
+    missing = [table for table in ("b_user_field", "b_utm_user") if not query(f"SHOW TABLES LIKE '{table}'")]
+    if missing:
+        return _PEOPLE, f" (without {' and '.join(missing)} there are no departments: every active user counts)"
+    return _OF_DEPARTMENTS, ""
+
+
+def locked_out(query: Query) -> list[Locked]:
     """Employees who cannot log in. Users of an active directory are left out: they need no local password."""
     directories: set[str] = set()
     if query("SHOW TABLES LIKE 'b_ldap_server'"):
         directories = {f"LDAP#{row['ID']}" for row in query("SELECT ID FROM b_ldap_server WHERE ACTIVE = 'Y'")}
-    return [one for one in (_judge(row, directories) for row in query(_SQL)) if one.reasons]
+    return [
+        one for one in (_judge(row, directories) for row in query(_SQL.format(whom=employees(query)[0]))) if one.reasons
+    ]
 
 
 def _judge(row: t.Mapping[str, t.Any], directories: t.Collection[str]) -> Locked:

@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 import math
+import pathlib
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context, some
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import (
-    CannotLook,
     DoesNotApply,
     Verdict,
     failed,
@@ -35,15 +35,15 @@ _LOCAL = "COALESCE(HANDLER_ID, '') = ''"
 )
 def content_files(context: Context) -> Verdict:
     total = int(context.value(f"SELECT COUNT(*) FROM b_file WHERE {_LOCAL}"))
+    upload = context.files.root / (context.option("main", "upload_dir", "upload") or "upload")
     if not total:
-        raise CannotLook("b_file has no local files")
+        return _no_local_files(context, upload)
     step = math.ceil(total / SAMPLE)
     sample = context.query(
         f"SELECT ID, SUBDIR, FILE_NAME, FILE_SIZE FROM b_file WHERE {_LOCAL} AND MOD(ID, %s) = 0 ORDER BY ID", step
     ) or context.query(
         f"SELECT ID, SUBDIR, FILE_NAME, FILE_SIZE FROM b_file WHERE {_LOCAL} ORDER BY ID LIMIT %s", SAMPLE
     )
-    upload = context.files.root / (context.option("main", "upload_dir", "upload") or "upload")
     missing, wrong = [], []
     for row in sample:
         path = upload / str(row["SUBDIR"] or "").strip("/") / str(row["FILE_NAME"])
@@ -60,6 +60,22 @@ def content_files(context: Context) -> Verdict:
     if missing or wrong:
         return failed(f"{looked}: {len(missing)} missing, {len(wrong)} of another size: {some(missing + wrong)}")
     return passed(f"{looked}, all there")
+
+
+def _no_local_files(context: Context, upload: pathlib.Path) -> Verdict:
+    """The verdict where b_file names no file of this host; what lies in upload/ all the same is an orphan."""
+    if int(context.value("SELECT COUNT(*) FROM b_file")):
+        raise DoesNotApply("every file of b_file is in a cloud storage; content.cloud_files judges that")
+    orphan = next((path for path in upload.glob("*/*/*") if path.is_file() and not path.name.startswith(".")), None)
+    if orphan is not None:
+        return failed(
+            f"b_file is empty, and {upload.name}/ holds files, such as {orphan.relative_to(context.files.root)}",
+            "Load b_file again from the backup: boxlift.portal.restore, or boxlift.portal.database_import.",
+        )
+    return warned(
+        f"b_file is empty, and {upload.name}/ holds no file",
+        "Look into the portal that was moved: if it has attachments, restore again from a backup with its files.",
+    )
 
 
 @check(
@@ -257,6 +273,8 @@ def content_count_files(context: Context) -> Verdict:
 def content_newest(context: Context) -> Verdict:
     now = _portal(context)["newest"]
     before = {name: str(value) for name, value in context.need_baseline("newest").items() if value}
+    if not before:
+        raise DoesNotApply("the baseline has no dated record")
     older = [f"{name} {now.get(name) or 'none'}" for name in before if str(now.get(name) or "") < before[name]]
     return Verdict(
         "fail" if older else "pass",

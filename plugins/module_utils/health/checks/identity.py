@@ -21,7 +21,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.model import
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.health.php import web_php
 from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import check
-from ansible_collections.boxlift.portal.plugins.module_utils.health.users import EMPLOYEES, locked_out
+from ansible_collections.boxlift.portal.plugins.module_utils.health.users import employees, locked_out
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.site import has_table
 
 _NEEDS = ("database.reachable",)
@@ -40,16 +40,17 @@ _MASK = re.compile(r'"SESSION_IP_MASK";s:\d+:"([0-9.]+)"')
     needs=_NEEDS,
 )
 def identity_login(context: Context) -> Verdict:
-    employees = int(context.value(f"SELECT COUNT(DISTINCT u.ID){EMPLOYEES}"))
-    if not employees:
-        raise CannotLook("no active employee was found (users with a department)")
+    whom, note = employees(context.query)
+    number = int(context.value(f"SELECT COUNT(DISTINCT u.ID){whom}"))
+    if not number:
+        raise CannotLook(f"no active employee was found (users with a department){note}")
     people = locked_out(context.query)
     if not people:
-        return passed(f"all {employees} employees have a password of their own")
+        return passed(f"all {number} employees have a password of their own{note}")
     reasons = collections.Counter(reason for one in people for reason in one.reasons)
     counted = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
     logins = some([one.login for one in people])
-    return failed(f"{len(people)} of {employees} employees cannot log in ({counted}): {logins}")
+    return failed(f"{len(people)} of {number} employees cannot log in ({counted}): {logins}{note}")
 
 
 @check(
@@ -298,13 +299,14 @@ def identity_one_time_codes(context: Context) -> Verdict:
     if context.option("security", "otp_mandatory_using") != "Y":
         raise DoesNotApply("one-time codes are not demanded")
     context.need_table("b_sec_user")
+    whom, note = employees(context.query)
     bare = context.query(
-        f"SELECT DISTINCT u.LOGIN{EMPLOYEES} AND NOT EXISTS"
+        f"SELECT DISTINCT u.LOGIN{whom} AND NOT EXISTS"
         " (SELECT 1 FROM b_sec_user s WHERE s.USER_ID = u.ID AND s.ACTIVE = 'Y') ORDER BY u.LOGIN"
     )
     if bare:
-        return warned(f"{len(bare)} employees have no device: {some([row['LOGIN'] for row in bare])}")
-    return passed("every employee has a device")
+        return warned(f"{len(bare)} employees have no device: {some([row['LOGIN'] for row in bare])}{note}")
+    return passed(f"every employee has a device{note}")
 
 
 @check(
@@ -316,10 +318,11 @@ def identity_one_time_codes(context: Context) -> Verdict:
     needs=_NEEDS,
 )
 def identity_arrived(context: Context) -> Verdict:
-    everybody = int(context.value(f"SELECT COUNT(DISTINCT u.ID){EMPLOYEES}"))
+    whom, note = employees(context.query)
+    everybody = int(context.value(f"SELECT COUNT(DISTINCT u.ID){whom}"))
     if not everybody:
         raise CannotLook("no active employee was found (users with a department)")
     since = str(context.need_baseline("newest", "users"))
-    here = int(context.value(f"SELECT COUNT(DISTINCT u.ID){EMPLOYEES} AND u.LAST_ACTIVITY_DATE > %s", since))
-    observed, before = f"{here} of {everybody} employees since {since}", f"last seen in the cloud at {since}"
+    here = int(context.value(f"SELECT COUNT(DISTINCT u.ID){whom} AND u.LAST_ACTIVITY_DATE > %s", since))
+    observed, before = f"{here} of {everybody} employees since {since}{note}", f"last seen in the cloud at {since}"
     return Verdict("pass" if here * 2 >= everybody else "warn", observed, before=before)

@@ -22,6 +22,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.model import
     warned,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import check
+from ansible_collections.boxlift.portal.plugins.module_utils.health.users import employees
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import read
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.dbconn import PhpStatements
 
@@ -104,15 +105,9 @@ def licence_users(context: Context) -> Verdict:
         raise DoesNotApply("main.PARAM_MAX_USERS sets no limit")
     if not allowed.isdigit():
         raise CannotLook("main.PARAM_MAX_USERS is no number")
-    used = int(
-        context.value(
-            "SELECT COUNT(DISTINCT u.ID) FROM b_user u"
-            " JOIN b_user_field f ON f.ENTITY_ID = 'USER' AND f.FIELD_NAME = 'UF_DEPARTMENT'"
-            " JOIN b_utm_user d ON d.FIELD_ID = f.ID AND d.VALUE_ID = u.ID AND d.VALUE_INT > 0"
-            " WHERE u.ACTIVE = 'Y' AND u.LAST_LOGIN IS NOT NULL"
-        )
-    )
-    observed = f"{used} of {allowed} users"
+    whom, note = employees(context.query)
+    used = int(context.value(f"SELECT COUNT(DISTINCT u.ID){whom} AND u.LAST_LOGIN IS NOT NULL"))
+    observed = f"{used} of {allowed} users{note}"
     if used > int(allowed):
         return failed(observed)
     return warned(observed) if used > int(allowed) * 0.95 else passed(observed)

@@ -142,6 +142,10 @@ def test_users_who_cannot_log_in_are_listed(portal: t.Any, run_module: t.Any, tm
     portal.sql("DELETE FROM b_utm_user")
     result = run_module(portal_health, **wanted)
     assert "users" not in result and "anna" in path.read_text()
+    portal.sql("RENAME TABLE b_user TO b_user_gone")
+    result = run_module(portal_health, **wanted)
+    assert by_id(result)["identity.login"]["observed"].startswith("the table b_user is missing")
+    assert "users" not in result and "anna" in path.read_text()
 
 
 def test_a_sites_own_checks(

@@ -233,6 +233,7 @@ BREAKS: list[Break] = [
     # content
     ("content.files", remove("upload/disk/a1/x.txt"), "fail", "1 missing, 0 of another size: 10 upload/disk/a1/x.txt"),
     ("content.files", write("upload/disk/b2/y.txt", "1"), "fail", "y.txt (1 instead of 6 bytes)"),
+    ("content.files", sql("DELETE FROM b_file"), "fail", "b_file is empty, and upload/ holds files"),
     ("content.cloud_files", write("bitrix/restore_cloud_404.php"), "fail", "could not be fetched"),
     ("content.cloud_files", sql("UPDATE b_file SET HANDLER_ID = '3' WHERE ID = 10"),
      "fail", "1 in bucket 3; not every"),
@@ -296,7 +297,6 @@ BLINDS: list[tuple[str, t.Callable[[t.Any], t.Any], str]] = [
     ("identity.login", sql("DELETE FROM b_utm_user"), "no active employee was found"),
     ("identity.session_policy", sql("DELETE FROM b_group"), "there is no active group"),
     ("search.engine", option("search", "full_text_engine", "opensearch"), "engine opensearch is not known"),
-    ("content.files", sql("DELETE FROM b_file"), "b_file has no local files"),
     ("modules.on_disk", sql("DELETE FROM b_module"), "does not even name the module main"),
     ("security.denied_paths", answer("/.git/config", 500), "the server failed on /.git/config (500)"),
     ("licence.header", answer("/", 200), "there is no header X-Powered-CMS"),
