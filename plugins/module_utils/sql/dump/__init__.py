@@ -4,6 +4,6 @@
 
 Read in this order: `files` (the files of a dump), `reader` (the dump as a whole, `DumpReader`), `statements` (bytes
 to `Statement`), `literals` (INSERT statements), `allowlist` (a `Command` for every allowed statement), and for CREATE
-statements `lexer`, `token_cursor`, `grammar`, `create_table` and `create_view`. `repairs` and `charsets` adapt what
-this server would not accept; `fault` has the errors.
+statements `lexer`, `token_cursor`, `grammar`, `create_table` and `create_view`. `repairs` adapts what a server does not
+accept, after what `known` says of it; `charsets` does that for collations. `fault` has the errors.
 """

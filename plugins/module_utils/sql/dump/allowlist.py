@@ -3,7 +3,7 @@
 """What a statement of a dump means, or why it is refused. Only these commands ever reach a server.
 
 A backup comes from outside, so its dump is treated as hostile. A statement is judged by its tokens and run as these
-tokens; comments, and what is in executable comments, are never run.
+tokens: comments are never run, and the content of executable comments is judged and run as code.
 """
 
 from __future__ import annotations
@@ -16,10 +16,14 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump import lit
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.charsets import SAFE_CHARSETS
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.create_table import TableDefinition, parse_table
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.create_view import ViewDefinition, parse_view
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.fault import StatementRefused
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.lexer import LexError, tokenize
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.fault import StatementImpossible, StatementRefused
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.lexer import LexError, as_code, tokenize
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.statements import Statement
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.token_cursor import Cursor, NotAllowed
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.token_cursor import (
+    Cursor,
+    NotAllowed,
+    NotPossible,
+)
 
 _FIRST_WORD = re.compile(rb"[A-Za-z]+")
 
@@ -72,14 +76,18 @@ class Insert:
 Command = t.Union[SetCharset, SetCollation, DropTable, DropView, CreateTable, CreateView, Insert]
 
 
-def classify(statement: Statement, *, after_connect: bool = False, databases: t.Collection[str] = ()) -> Command:
-    """The command. `databases` are those on the server, which a view must not name. Raises `StatementRefused`."""
+def classify(statement: Statement, *, after_connect: bool = False) -> Command:
+    """The command. Raises `StatementRefused`, and `StatementImpossible` for one that no server takes."""
     try:
         if not after_connect:
             insert = _insert(statement)
             if insert is not None:
                 return insert
-        return _command(statement.text, after_connect, databases)
+        return _command(statement.text, after_connect)
+    except NotPossible as error:
+        raise StatementImpossible(
+            str(error), file=statement.file, offset=statement.offset, line=statement.line, text=statement.text
+        ) from error
     except (NotAllowed, LexError, literals.NotLiterals) as error:
         raise StatementRefused(
             str(error), file=statement.file, offset=statement.offset, line=statement.line, text=statement.text
@@ -96,13 +104,13 @@ def _insert(statement: Statement) -> Insert | None:
     return Insert(table, body, sum(1 for _row in literals.rows(statement.text, body)))
 
 
-def _command(text: bytes, after_connect: bool, databases: t.Collection[str]) -> Command:
+def _command(text: bytes, after_connect: bool) -> Command:
     first = _FIRST_WORD.match(text)
     verb = first.group().decode("ascii").upper() if first else ""
     allowed = ("SET", "ALTER") if after_connect else ("SET", "DROP", "CREATE")
     if verb not in allowed:
         raise NotAllowed("INSERT is allowed for rows of literals only" if verb == "INSERT" else "it is not on the list")
-    cursor = Cursor(tokenize(text))
+    cursor = Cursor(as_code(tokenize(text)))
     cursor.next()
     if verb == "SET":
         return _set_names(cursor)
@@ -113,7 +121,7 @@ def _command(text: bytes, after_connect: bool, databases: t.Collection[str]) -> 
     if cursor.accept("TABLE"):
         name, definition = parse_table(text, cursor)
         return CreateTable(name, definition)
-    name, view = parse_view(text, cursor, databases)
+    name, view = parse_view(text, cursor)
     return CreateView(name, view)
 
 

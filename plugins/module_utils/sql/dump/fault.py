@@ -38,6 +38,22 @@ class StatementRefused(BoxliftError):
         self.reason = reason
 
 
+class StatementImpossible(BoxliftError):
+    """A harmless statement that no server can take; nothing of it reached the server."""
+
+    def __init__(self, reason: str, *, file: str, offset: int, line: int, text: bytes) -> None:
+        super().__init__(
+            f"{file}: the statement at byte {offset} (line {line}) cannot be run: {reason}. "
+            f"It begins with: {excerpt(text)}",
+            "Rename the table at the source and order a new backup.",
+            file=file,
+            offset=offset,
+            line=line,
+            statement=excerpt(text),
+        )
+        self.reason = reason
+
+
 class StatementFailed(BoxliftError):
     """A statement that the server could not run."""
 
@@ -65,6 +81,7 @@ class StatementFailed(BoxliftError):
             statement=excerpt(text),
             **details,
         )
+        self.reason = f"{server} (error {code})"
 
 
 class RowsMissing(BoxliftError):

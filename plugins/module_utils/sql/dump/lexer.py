@@ -30,6 +30,8 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+# In executable comments that are meant for nobody.
+_NO_VERSION = (b"99999", b"999999")
 
 
 class LexError(Exception):
@@ -83,6 +85,23 @@ def tokenize(text: bytes) -> list[Token]:
     if inside:
         raise LexError("its executable comment is not closed")
     return tokens
+
+
+def as_code(tokens: t.Sequence[Token]) -> list[Token]:
+    """The tokens with the content of executable comments as code, as the server took them that printed them.
+
+    A comment for a version that no server has stays a comment.
+    """
+    code: list[Token] = []
+    skipped = False
+    for token in tokens:
+        if token.kind == "exec":
+            skipped = token.raw.lstrip(b"/*M!") in _NO_VERSION
+        elif token.kind == "end":
+            skipped = False
+        elif not skipped:
+            code.append(token)
+    return code
 
 
 def _check_name(raw: bytes) -> None:

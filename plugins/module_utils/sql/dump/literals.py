@@ -19,9 +19,10 @@ _BLANK = rb"[ \t\r\n]*"
 # A table has 4096 columns at most. All repetitions are bounded: the engine keeps state for every round of a group.
 _COLUMNS = rb"{0,4095}"
 
-_HEADER = re.compile(rb"INSERT INTO `([0-9A-Za-z_$-]{1,64})` VALUES[ \r\n]")
+# Names have 64 characters of up to three bytes at most; shape() leaves those with quotes and backslashes to rows().
+_HEADER = re.compile(rb"INSERT INTO `([^`'\\\0]{1,192})` VALUES[ \r\n]")
 _LOOSE_HEADER = re.compile(
-    rb"INSERT\s+INTO\s*(?:`([0-9A-Za-z_$-]{1,64})`|\s([0-9A-Za-z_$]{1,64})\s)\s*VALUES?\s*(?=\()", re.IGNORECASE
+    rb"INSERT\s+INTO\s*(?:`((?:[^`\0]|``){1,192})`|\s([0-9A-Za-z_$]{1,64})\s)\s*VALUES?\s*(?=\()", re.IGNORECASE
 )
 # A row without its parentheses and strings: one quote stands for a string, two for one with a doubled quote in it.
 _ROW = re.compile(rb"(?:'+|" + _PLAIN + rb")(?:," + _BLANK + rb"(?:'+|" + _PLAIN + rb"))" + _COLUMNS)
@@ -69,7 +70,11 @@ def shape(text: bytes) -> Shape | None:
     # The rows of a table differ in little but digits and strings: few are left to be looked at.
     if not all(map(_ROW.fullmatch, set(found))):
         return None
-    return Shape(header.group(1).decode("ascii"), header.end(), len(found))
+    try:
+        table = header.group(1).decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return Shape(table, header.end(), len(found))
 
 
 def header(text: bytes) -> tuple[str, int] | None:
@@ -77,7 +82,11 @@ def header(text: bytes) -> tuple[str, int] | None:
     match = _LOOSE_HEADER.match(text)
     if match is None:
         return None
-    return (match.group(1) or match.group(2)).decode("ascii"), match.end()
+    try:
+        name = (match.group(1) or match.group(2)).replace(b"``", b"`").decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise NotLiterals("the table's name is not UTF-8") from error
+    return name, match.end()
 
 
 def rows(text: bytes, position: int) -> t.Iterator[list[tuple[int, int]]]:

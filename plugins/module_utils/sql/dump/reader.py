@@ -37,10 +37,7 @@ class Position(t.NamedTuple):
 class DumpReader:
     """feed(), end_of_file(), … for every file in order, then finish()."""
 
-    def __init__(
-        self, databases: t.Collection[str] = (), start: Position | None = None, seen: t.Collection[str] = ()
-    ) -> None:
-        self._databases = databases
+    def __init__(self, start: Position | None = None, seen: t.Collection[str] = ()) -> None:
         self._start = start
         self._seen = set(seen)
         self._splitter: Splitter | None = None
@@ -86,7 +83,7 @@ class DumpReader:
     def _commands(self, statements: t.Iterable[Statement]) -> t.Iterator[tuple[Statement, Command]]:
         for statement in statements:
             after_connect = statement.file.endswith(AFTER_CONNECT)
-            command = classify(statement, after_connect=after_connect, databases=self._databases)
+            command = classify(statement, after_connect=after_connect)
             reason = self._out_of_order(command)
             if reason:
                 raise StatementRefused(

@@ -6,75 +6,174 @@ from __future__ import annotations
 
 import typing as t
 from collections import Counter
-from dataclasses import dataclass
 
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import quote_name
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump import literals
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.charsets import known_charset, known_collation
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.create_table import Column, TableDefinition
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.charsets import (
+    WIDEST,
+    known_charset,
+    known_collation,
+)
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.create_table import (
+    Clause,
+    Column,
+    Spot,
+    TableDefinition,
+)
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.create_view import ViewDefinition
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.grammar import GEOMETRY_TYPES
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.lexer import Token, render
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.known import Known
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.lexer import render
 
 # kind and detail -> how often
 Repairs = t.Counter[tuple[str, str]]
 
 COLLATION = "collation"
+CHARSET = "charset"
 BIT = "bit_value"
 GENERATED = "generated_value"
 GEOMETRY = "geometry_value"
 DEFINER = "view_definer"
 CLAUSE = "clause_dropped"
+REPLACED = "clause_replaced"
+
+_LONGEST_DETAIL = 300
 
 
-@dataclass(frozen=True)
-class Known:
-    """Character sets and collations that the server has."""
+class MadeTable(t.NamedTuple):
+    """The statement to run, what was changed in it, and the columns that the table has then."""
 
-    charsets: frozenset[str]
-    collations: frozenset[str]
+    sql: bytes
+    repairs: Repairs
+    columns: tuple[Column, ...]
 
 
-def table_sql(definition: TableDefinition, known: Known) -> tuple[bytes, Repairs]:
-    """The statement to run, and what was changed in it."""
-    replaced = {index: b"" for index in definition.dropped}
-    for index in definition.charsets:
-        replaced[index] = known_charset(definition.tokens[index].value, known.charsets).encode("ascii")
-    repairs: Repairs = Counter({(CLAUSE, clause): 1 for clause in definition.dropped_clauses})
-    repairs.update(_collations(definition.tokens, definition.collations, known, replaced))
-    return render(definition.text, definition.tokens, replaced), repairs
+def table_sql(definition: TableDefinition, known: Known, without: int = 0) -> MadeTable:
+    """The definition as this server takes it.
+
+    `without` also leaves out what a table can do without, where a server refuses what it should take: 1 storage and
+    partitions, 2 also checks, defaults by expression and special indexes, 3 also plain indexes.
+    """
+    text, tokens = definition.text, definition.tokens
+    replaced: dict[int, bytes] = {}
+    repairs: Repairs = Counter()
+    plain: set[str] = set()
+    gone: list[Clause] = []
+    done = -1
+    for clause in sorted(definition.clauses, key=lambda clause: (clause.first, -clause.end)):
+        lacking = known.lacks(clause.needs)
+        spared = 0 < clause.spare <= without
+        if clause.first < done or not (lacking or spared):
+            continue
+        done = clause.end
+        for index in range(clause.first, clause.end):
+            replaced[index] = b""
+        old = _shown(text[tokens[clause.first].start : tokens[clause.end - 1].end])
+        place = f"{clause.place}: " if clause.place else ""
+        if clause.instead:
+            replaced[clause.first] = clause.instead
+            repairs[(REPLACED, f"{place}{old} -> {clause.instead.decode('ascii')}")] += 1
+        else:
+            repairs[(CLAUSE, f"{place}{old}{_why(lacking)}")] += 1
+        if clause.plain is not None:
+            plain.add(clause.plain)
+        if clause.definition:
+            gone.append(clause)
+    _without_commas(definition, gone, replaced)
+    _charsets(definition, known, replaced, repairs)
+    columns = tuple(
+        Column(column.name, column.type, column.generated and column.name not in plain, column.invisible)
+        for column in definition.columns
+    )
+    return MadeTable(render(text, tokens, replaced), repairs, columns)
+
+
+def _why(lacking: t.Iterable[str]) -> str:
+    functions = [need.partition(" ")[2].lower() for need in lacking if need.startswith("function ")]
+    return f" (this server has no function {', '.join(functions)})" if functions else ""
+
+
+def _shown(text: bytes) -> str:
+    shown = " ".join(text.decode("utf-8", "backslashreplace").split())
+    return shown if len(shown) <= _LONGEST_DETAIL else f"{shown[:_LONGEST_DETAIL]} …"
+
+
+def _without_commas(definition: TableDefinition, gone: t.Sequence[Clause], replaced: dict[int, bytes]) -> None:
+    """Each definition that goes takes a comma with it: the one before it, else the one behind it."""
+    whole = {clause.first for clause in gone}
+    kept = False
+    for begin, end in definition.definitions:
+        if begin not in whole:
+            kept = True
+        elif kept:
+            replaced[begin - 1] = b""
+        elif definition.tokens[end].is_punct(b","):
+            replaced[end] = b""
+
+
+def _charsets(definition: TableDefinition, known: Known, replaced: dict[int, bytes], repairs: Repairs) -> None:
+    for spot in definition.charsets:
+        old = _bare(definition.tokens[spot.token].value)
+        new = known_charset(old, known.charsets)
+        if new not in known.charsets:
+            new = WIDEST
+        if spot.token not in replaced:
+            replaced[spot.token] = new.encode("ascii")
+            if not _same(old, new):
+                repairs[(CHARSET, _changed(spot, old, new))] += 1
+    _collations(definition, definition.collations, known, replaced, repairs)
 
 
 def view_sql(name: str, definition: ViewDefinition, known: Known) -> tuple[bytes, Repairs]:
-    """The statement to run: without its definer, with the rights of its reader."""
-    replaced: dict[int, bytes] = {}
-    repairs = _collations(definition.tokens, definition.collations, known, replaced)
+    """The statement to run: without its definer and the name of its database, with the rights of its reader."""
+    replaced = {index: b"" for index in definition.qualifiers}
+    repairs: Repairs = Counter()
+    _collations(definition, [Spot(index, "") for index in definition.collations], known, replaced, repairs)
     if definition.definer:
         repairs[(DEFINER, definition.definer)] += 1
     head = f"CREATE OR REPLACE ALGORITHM={definition.algorithm} SQL SECURITY INVOKER VIEW {quote_name(name)} "
-    return head.encode("ascii") + render(definition.text, definition.tokens, replaced), repairs
+    return head.encode("utf-8") + render(definition.text, definition.tokens, replaced), repairs
 
 
 def _collations(
-    tokens: t.Sequence[Token], places: t.Iterable[int], known: Known, replaced: dict[int, bytes]
-) -> Repairs:
-    repairs: Repairs = Counter()
-    for index in places:
-        old = tokens[index].value.lower()
+    definition: TableDefinition | ViewDefinition,
+    places: t.Iterable[Spot],
+    known: Known,
+    replaced: dict[int, bytes],
+    repairs: Repairs,
+) -> None:
+    for spot in places:
+        if spot.token in replaced:
+            continue
+        old = _bare(definition.tokens[spot.token].value)
         # Without a near collation it stays, so that the server's error names it.
         new = known_collation(old, known.collations) or old
-        replaced[index] = new.encode("ascii")
-        if new.split("_")[1:] != old.split("_")[1:]:  # utf8 and utf8mb3 are two names of one thing
-            repairs[(COLLATION, f"{old} -> {new}")] += 1
-    return repairs
+        replaced[spot.token] = new.encode("ascii", "backslashreplace")
+        if not _same(old, new):
+            repairs[(COLLATION, _changed(spot, old, new))] += 1
+
+
+def _bare(value: str) -> str:
+    return value.strip("'\"").lower()
+
+
+def _same(old: str, new: str) -> bool:
+    """utf8 and utf8mb3 are two names of one thing."""
+    names = [name.replace("utf8mb3", "utf8", 1) if name.startswith("utf8mb3") else name for name in (old, new)]
+    return names[0] == names[1]
+
+
+def _changed(spot: Spot, old: str, new: str) -> str:
+    return f"{spot.place}: {old} -> {new}" if spot.place else f"{old} -> {new}"
 
 
 class RowRepair:
     """Rewrites the rows of one table; only tables with such columns need one."""
 
     def __init__(self, columns: t.Sequence[Column]) -> None:
-        self._count = len(columns)
         self._kinds: dict[int, str] = {}
+        columns = [column for column in columns if not column.invisible]
+        self._count = len(columns)
         for place, column in enumerate(columns):
             if column.generated:
                 self._kinds[place] = GENERATED

@@ -4,18 +4,20 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.lexer import Token
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.schema import RESERVED_PREFIX
 
-# Names of tables and views, as portals use them; no characters that a file system or another tool could misread.
-_OBJECT_NAME = re.compile(r"[0-9A-Za-z_$-]{1,64}\Z")
+_LONGEST_NAME = 64
 
 
 class NotAllowed(Exception):
     """Why a statement is refused; `allowlist.classify` adds which statement it is."""
+
+
+class NotPossible(Exception):
+    """Why no server can take a harmless statement; `allowlist.classify` adds which statement it is."""
 
 
 class Cursor:
@@ -27,6 +29,11 @@ class Cursor:
 
     def peek(self) -> Token | None:
         return self.tokens[self.index] if self.index < len(self.tokens) else None
+
+    def peek_upper(self) -> str:
+        """The next token, if it is a bare word, in capitals; else empty."""
+        token = self.peek()
+        return token.upper if token is not None else ""
 
     def next(self) -> Token:
         token = self.peek()
@@ -63,12 +70,20 @@ class Cursor:
             raise NotAllowed("more follows than belongs to it")
 
     def object_name(self) -> str:
-        """An unqualified name of a table or view."""
+        """An unqualified name of a table or view. Raises NotPossible for one that no server takes."""
         token = self.next()
-        if token.kind not in ("name", "word") or not _OBJECT_NAME.match(token.value):
+        if token.kind not in ("name", "word"):
             raise NotAllowed("the name of a table or view is expected")
         if self.accept_punct(b"."):
             raise NotAllowed("it names another database")
-        if token.value.lower().startswith(RESERVED_PREFIX):
-            raise NotAllowed(f"names that begin with {RESERVED_PREFIX} belong to the importer")
+        _check_name(token.value)
         return token.value
+
+
+def _check_name(name: str) -> None:
+    if len(name) > _LONGEST_NAME:
+        raise NotPossible(f"the name has {len(name)} characters, and servers take {_LONGEST_NAME}")
+    if name.endswith(" ") or any(char > "\uffff" or char == "\0" for char in name):
+        raise NotPossible("servers take no name with a blank at its end or a character beyond U+FFFF")
+    if name.lower().startswith(RESERVED_PREFIX):
+        raise NotPossible(f"names that begin with {RESERVED_PREFIX} belong to the importer")

@@ -9,13 +9,13 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.fault import RowsMissing, StatementFailed
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.statements import Statement
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.make import is_server_fault
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.pool import SessionPool
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.session import Query, Session
 
 # Of the largest tables: each is counted by a query of its own.
 _ALONE = 20
 _TOGETHER = 50  # small tables in one query
-_NO_SUCH_TABLE = 1146
 
 
 def compare_counts(pool: SessionPool, tables: t.Sequence[dict[str, t.Any]]) -> None:
@@ -41,20 +41,48 @@ def compare_counts(pool: SessionPool, tables: t.Sequence[dict[str, t.Any]]) -> N
         raise RowsMissing(differences)
 
 
-def create_views(session: Session, views: t.Sequence[dict[str, t.Any]]) -> None:
-    """In rounds, because a view may be made of views that come later in the dump. Raises `StatementFailed`."""
-    waiting = list(views)
+def create_views(session: Session, views: t.Sequence[dict[str, t.Any]], tables: t.Collection[str]) -> dict[str, str]:
+    """Make the views of a dump with these tables. Returns those that are left out, each with the reason.
+
+    In rounds, because a view may be made of views that come later in the dump.
+    """
+    left_out = foreign_views(views, tables)
+    waiting = [view for view in views if view["name"] not in left_out]
     while waiting:
-        failed = []
+        failed: dict[str, StatementFailed] = {}
         for view in waiting:
             text = view["sql"].encode("utf-8", "surrogateescape")
             file, offset, line = view["place"]
             try:
                 session.run(Query(text, view["charset"], Statement(file, offset, line, text)), view["name"])
             except StatementFailed as error:
-                if error.details["code"] != _NO_SUCH_TABLE:
+                if is_server_fault(error):
                     raise
-                failed.append((view, error))
+                failed[view["name"]] = error
         if len(failed) == len(waiting):
-            raise failed[0][1]
-        waiting = [view for view, _error in failed]
+            return {**left_out, **{name: error.reason for name, error in failed.items()}}
+        waiting = [view for view in waiting if view["name"] in failed]
+    return left_out
+
+
+def foreign_views(views: t.Sequence[dict[str, t.Any]], tables: t.Collection[str]) -> dict[str, str]:
+    """The views that cannot be made without another database, or for another reason that shows in their text, and why.
+
+    The names of databases are not in a view's statement any more. That is right for the portal's own, whose name here
+    is another one: the only database whose tables that views name are all in the dump.
+    """
+    there = {name.lower() for name in tables} | {view["name"].lower() for view in views}
+    named: dict[str, set[str]] = {}
+    for view in views:
+        for database, found in view["elsewhere"]:
+            if not view["problem"]:
+                named.setdefault(database, set()).update(name.lower() for name in found)
+    own = [database for database, found in named.items() if found <= there]
+    left_out: dict[str, str] = {}
+    for view in views:
+        others = [database for database, _found in view["elsewhere"] if [database] != own]
+        if view["problem"]:
+            left_out[view["name"]] = view["problem"]
+        elif others:
+            left_out[view["name"]] = f"it reads the database {', '.join(others)}, which is not in the backup"
+    return left_out

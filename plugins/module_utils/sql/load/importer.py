@@ -22,6 +22,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.reader imp
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.statements import Statement
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.finish import compare_counts, create_views
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.ledger import Ledger, State, Unit
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.make import make_table
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.pool import SessionPool
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.session import Query, Session, read_server
 from ansible_collections.boxlift.portal.plugins.module_utils.workers import processors
@@ -61,6 +62,7 @@ class ImportResult:
     tables: list[dict[str, t.Any]]  # name, rows, structure_only
     rows: int
     views: list[str]
+    views_left_out: list[dict[str, t.Any]]  # name, text, reason
     repairs: list[dict[str, t.Any]]  # table, kind, detail, count
     warnings: list[dict[str, t.Any]]  # table, code, text, count
     # table, begin, end (seconds since the importer was made), rows; without what an earlier run has loaded.
@@ -89,9 +91,7 @@ class Importer:
         self._server = read_server(first)
         connections = [first] + [connect() for _number in range(jobs - 1)]
         self._pool = SessionPool([Session(conn, self._server) for conn in connections])
-        self._reader = DumpReader(
-            databases=self._server.databases, start=self._ledger.position, seen=self._ledger.names()
-        )
+        self._reader = DumpReader(start=self._ledger.position, seen=self._ledger.names())
         self._on_progress = on_progress
         self._charset = self._ledger.state()["charset"]
         self._unit: Unit | None = None
@@ -130,12 +130,17 @@ class Importer:
             raise DumpError("The dump holds no table.", "Order a backup that includes the database.")
         compare_counts(self._pool, tables)
         with self._pool.session() as session:
-            create_views(session, views)
+            left_out = create_views(session, views, {table["name"] for table in tables})
         self.close()
         return ImportResult(
             tables=tables,
             rows=sum(table["rows"] for table in tables),
-            views=[view["name"] for view in views],
+            views=[view["name"] for view in views if view["name"] not in left_out],
+            views_left_out=[
+                {"name": view["name"], "text": view["text"], "reason": left_out[view["name"]]}
+                for view in views
+                if view["name"] in left_out
+            ],
             repairs=[repair for record in records for repair in record["repairs"]],
             warnings=[warning for record in records for warning in record["warnings"]],
             timeline=self._ledger.timeline(),
@@ -196,13 +201,19 @@ class Importer:
         unit = self._unit_of(command.name, statement)
         if unit.kept is not None:
             return
-        text, made = repairs.table_sql(command.definition, self._server.known)
+        text, made, columns = repairs.table_sql(command.definition, self._server.known)
         # Always, also where the dump has no DROP: a killed import may have left the table behind.
         drop = f"DROP TABLE IF EXISTS {quote_name(command.name)}".encode()
         self._make = [replace(self._query(drop, statement), tell=False), self._query(text, statement)]
         unit.table = {"name": command.name, "rows": 0, "structure_only": command.definition.structure_only}
         unit.repairs.update(made)
-        row_repair = repairs.RowRepair(command.definition.columns)
+        unit.definition = command.definition
+        if any(column.generated for column in columns):
+            # Whether the server computes them shows when the table is made.
+            self._hand_out(unit, [])
+            self._pool.drain()
+            columns = unit.columns
+        row_repair = repairs.RowRepair(columns)
         unit.row_repair = row_repair if row_repair.needed else None
 
     def _insert(self, statement: Statement, command: sql.Insert) -> None:
@@ -249,7 +260,15 @@ class Importer:
     def _load(self, unit: Unit, queries: list[Query], session: Session) -> None:
         """Runs in a thread of the pool."""
         self._ledger.started(unit)
-        warnings = [warning for query in queries for warning in session.run(query, unit.name)]
+        warnings: list[tuple[int, str]] = []
+        for query in queries:
+            if unit.definition is not None and not unit.made.is_set() and query.tell:
+                made = make_table(session, query, unit.name, unit.definition, self._server.known)
+                unit.repairs.update(made.repairs)
+                unit.columns, unit.definition = made.columns, None
+                warnings += made.warnings
+            else:
+                warnings += session.run(query, unit.name)
         self._ledger.completed(unit, warnings)
 
     def _keep_view(self, statement: Statement, command: sql.CreateView) -> None:
@@ -260,6 +279,9 @@ class Importer:
         unit.view = {
             "name": command.name,
             "sql": text.decode("utf-8", "surrogateescape"),
+            "text": statement.text.decode("utf-8", "backslashreplace"),
+            "problem": command.definition.problem,
+            "elsewhere": [[database, list(tables)] for database, tables in command.definition.elsewhere],
             "charset": self._charset,
             "place": [statement.file, statement.offset, statement.line],
         }

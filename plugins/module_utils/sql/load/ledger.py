@@ -14,6 +14,7 @@ import typing as t
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.create_table import Column, TableDefinition
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.reader import Position
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.repairs import Repairs, RowRepair
 
@@ -31,6 +32,9 @@ class Unit:
     charset: str
     table: dict[str, t.Any] | None = None
     view: dict[str, t.Any] | None = None
+    definition: TableDefinition | None = None
+    # Of the table as the server has it; set before `made`.
+    columns: tuple[Column, ...] = ()
     row_repair: RowRepair | None = None
     repairs: Repairs = field(default_factory=Counter)
     warnings: dict[int, dict[str, t.Any]] = field(default_factory=dict)

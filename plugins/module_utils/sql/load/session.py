@@ -18,8 +18,9 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection impo
     rows,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.charsets import known_charset
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.create_table import MYSQL
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.fault import StatementFailed
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.repairs import Known
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.known import Known, server_kind
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.statements import Statement
 
 if t.TYPE_CHECKING:
@@ -65,10 +66,9 @@ _AT_ROW = re.compile(r"at row (\d+)")
 
 @dataclass(frozen=True)
 class Server:
-    """What loading depends on: names in use on the server, what it knows, and its largest packet in bytes."""
+    """What loading depends on: the staging database, what the server knows, and its largest packet in bytes."""
 
     database: str
-    databases: frozenset[str]
     known: Known
     max_packet: int
 
@@ -175,7 +175,6 @@ def read_server(conn: Connection[t.Any]) -> Server:
         raise BoxliftError("The connection has no database to load into.", "Connect with the staging database.")
     return Server(
         database=found["db"],
-        databases=frozenset(row["Database"] for row in rows(conn, "SHOW DATABASES")),
         known=_known(conn),
         max_packet=int(found["packet"]),
     )
@@ -191,4 +190,15 @@ def _known(conn: Connection[t.Any]) -> Known:
     )
     column = "FULL_COLLATION_NAME" if has_full_names else "COLLATION_NAME"
     collations = rows(conn, f"SELECT {column} AS n FROM information_schema.COLLATION_CHARACTER_SET_APPLICABILITY")
-    return Known(frozenset(row["n"] for row in charsets), frozenset(row["n"] for row in collations))
+    engines = rows(conn, "SELECT ENGINE AS n FROM information_schema.ENGINES WHERE SUPPORT IN ('YES', 'DEFAULT')")
+    server, version = server_kind(str(rows(conn, "SELECT VERSION() AS v")[0]["v"]))
+    plugins = rows(conn, "SELECT PLUGIN_STATUS AS s FROM information_schema.PLUGINS WHERE PLUGIN_NAME = 'partition'")
+    return Known(
+        frozenset(row["n"] for row in charsets),
+        frozenset(row["n"] for row in collations),
+        frozenset(row["n"].upper() for row in engines),
+        server,
+        version,
+        # MySQL 8 has no such plugin: its InnoDB always has partitions.
+        partitions=server == MYSQL or any(row["s"] == "ACTIVE" for row in plugins),
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump import literals
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump import literals, repairs
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.allowlist import (
     CreateTable,
     CreateView,
@@ -15,6 +15,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.allowlist 
     classify,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.fault import StatementRefused
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.known import debian12
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.lexer import MAX_LENGTH, render
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.statements import Statement
 
@@ -96,10 +97,6 @@ HOSTILE = [
     b"DROP TABLE IF EXISTS `mysql`.`user`",
     b"DROP TABLE IF EXISTS mysql.user",
     b"DROP TABLE IF EXISTS `t`, `u`",
-    b"DROP TABLE IF EXISTS `a.b`",
-    b"DROP TABLE IF EXISTS `a``b`",
-    b"DROP TABLE IF EXISTS `../x`",
-    b"DROP TABLE IF EXISTS `boxlift_notes`",
     b"DROP VIEW IF EXISTS `mysql`.`v`",
     b"DROP TABLE IF EXISTS `t` \0",
     b"DROP TABLE IF EXISTS 't'",
@@ -115,28 +112,8 @@ HOSTILE = [
     b"CREATE TABLE `t` (`a` int) AS SELECT * FROM mysql.user",
     b"CREATE TABLE `t` (`a` int) ENGINE=InnoDB IGNORE SELECT 1",
     b"CREATE TABLE `t` (`a` int) (SELECT 1)",
-    options(b"ENGINE=FEDERATED CONNECTION='mysql://x'"),
-    options(b"ENGINE=CONNECT"),
-    options(b"ENGINE=CSV"),
-    options(b"ENGINE='InnoDB'"),
-    options(b"ENGINE=MERGE UNION=(mysql.user)"),
-    options(b"UNION=(`u`)"),
-    options(b"CONNECTION='x'"),
-    options(b"DATA DIRECTORY='/tmp'"),
-    options(b"INDEX DIRECTORY='/tmp'"),
-    options(b"ENGINE=InnoDB DATA DIRECTORY='/tmp'"),
-    options(b"/*!50100 DATA DIRECTORY='/tmp' */"),
-    options(b"ENGINE=/*!50000 FEDERATED */ InnoDB"),
-    options(b"TABLESPACE `x`"),
-    options(b"PARTITION BY HASH (`a`)"),
-    options(b"WITH SYSTEM VERSIONING"),
     options(b"COMMENT=(SELECT 1)"),
-    options(b"AUTO_INCREMENT=1,"),
     options(b"DEFAULT"),
-    options(b"DEFAULT ENGINE=CSV"),
-    b"CREATE TABLE `t` (`a` int, FOREIGN KEY (`a`) REFERENCES `mysql`.`user` (`x`))",
-    b"CREATE TABLE `t` (`a` int, FOREIGN KEY (`a`) REFERENCES mysql.user (`x`))",
-    b"CREATE TABLE `t` (a int)",
     b"CREATE TABLE `t` (`a` int",
     b"CREATE TABLE `t` ()",
     b"CREATE TABLE `t`",
@@ -145,7 +122,6 @@ HOSTILE = [
     column(b"int DEFAULT (select 1)"),
     column(b"int DEFAULT (sleep(10))"),
     column(b"int DEFAULT (`sleep`(10))"),
-    column(b"int DEFAULT nextval(`mysql`.`s`)"),
     column(b"int DEFAULT @a"),
     column(b"int DEFAULT `sleep`(10)"),
     b"CREATE TABLE `t` (`a` int, CHECK (`sleep`(10)))",
@@ -154,16 +130,13 @@ HOSTILE = [
     column(b"int GENERATED ALWAYS AS (benchmark(1,1))"),
     column(b"int CHECK (get_lock('x', 1))"),
     column(b"longtext DEFAULT _gbk'\xbf\\'"),
-    column(b'int COMMENT "x"'),
     column(b"int /*!50003 DEFAULT (sleep(1)) */"),
-    column(b"int /*!99999 INVISIBLE, `b` int */"),
     column(b"int /*!50003 COMMENT 'x"),
     column(b"int /* open"),
     column(b"\xc3\xa9"),
     column(b"int\0"),
     b"CREATE TABLE `t` (`a\xf0` int) ENGINE=InnoDB",
     column(b"int COMMENT 'x"),
-    column(b"unknowntype"),
     # Rows that are more than rows
     b"INSERT INTO `t` VALUES (load_file('/etc/passwd'))",
     b"INSERT INTO `t` VALUES ((SELECT 1))",
@@ -201,30 +174,16 @@ HOSTILE = [
     b"INSERT DELAYED INTO `t` VALUES (1)",
     b"INSERT `t` VALUES (1)",
     b"INSERT /*! INTO mysql.user SELECT 1 */ INTO `t` VALUES (1)",
-    b"INSERT INTO `a.b` VALUES (1)",
-    b"INSERT INTO `a``b` VALUES (1)",
     # Views that are more than views
     VIEW + b"load_file('/etc/passwd')",
     VIEW + b"sleep(100)",
     VIEW + b"SLEEP /* x */ (100)",
     VIEW + b"`sleep`(100)",
     VIEW + b"sys_exec('id')",
-    VIEW + b"* from `mysql`.`user`",
-    VIEW + b"* from mysql.user",
-    VIEW + b"* from `MySQL`.`user`",
-    VIEW + b"* from `mysql` . `user`",
-    VIEW + b"* from `mysql`/**/./**/`user`",
-    VIEW + b"* from `mysql`.5",
-    VIEW + b"`other`.`t`.`a` from `t`",
-    VIEW + b"`a` from `t`, `information_schema`.`TABLES`",
-    VIEW + b"`a` from `other_portal`.`b_user`",
-    VIEW + b"`portal`.`f`(1)",
-    VIEW + b"`nowhere`.`f`(1)",
     VIEW + b"@@datadir",
     VIEW + b"@a := 1",
     VIEW + b"1 into outfile '/tmp/x'",
     VIEW + b"1 from `t` procedure analyse()",
-    VIEW + b"1 from `t` for update",
     VIEW + b"1 /*!50003 into outfile '/tmp/x' */",
     VIEW + b"_gbk'\xbf\\' from `t`",
     VIEW + b'"a" from `t`',
@@ -244,7 +203,7 @@ HOSTILE = [
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: text[:60].decode("latin-1"))
 def test_a_hostile_statement_is_refused_and_named(text: bytes) -> None:
     with pytest.raises(StatementRefused) as caught:
-        classify(statement(text), databases={"portal", "Other_Portal"})
+        classify(statement(text))
     error = caught.value
     assert "portal.sql" in error.message and "4711" in error.message and "42" in error.message
     assert error.details["offset"] == 4711 and error.details["line"] == 42
@@ -259,10 +218,9 @@ def test_a_hostile_statement_is_refused_and_named(text: bytes) -> None:
         (b"INSERT INTO `t` VALUES\n(1),\n(SLEEP(9))", "row 2 holds something else than literals"),
         (b"INSERT INTO `t` VALUES (1),('" + b"\\n" * 70000 + b"'),(SLEEP(9))", "row 3 holds something else than lit"),
         (b"SET NAMES gbk", "the character set gbk"),
-        (options(b"ENGINE=CSV"), "the storage engine CSV"),
-        (options(b"DATA DIRECTORY='/tmp'"), "DATA after the definitions is not on the list"),
-        (column(b"int DEFAULT (sleep(1))"), "sleep is not on the list"),
-        (VIEW + b"1 from `t` procedure analyse()", "procedure is not on the list"),
+        (options(b"SELECT 1"), "SELECT has no place in it"),
+        (column(b"int DEFAULT (sleep(1))"), "sleep is a function that does more than compute"),
+        (VIEW + b"1 from `t` procedure analyse()", "procedure has no place in it"),
     ],
 )
 def test_a_refusal_says_why(text: bytes, reason: str) -> None:
@@ -339,7 +297,7 @@ def test_an_allowed_statement_is_understood(text: bytes, command: object) -> Non
         b"CREATE TABLE `t` (`a` int, CONSTRAINT `c` CHECK ((`a` > 0) and (`a` in (1,2))) /*!80016 NOT ENFORCED */)",
         b"CREATE TABLE IF NOT EXISTS t (`a` int)",
         options(b"ENGINE=MyISAM AUTO_INCREMENT=5 DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_general_ci COMMENT='x; y'"),
-        options(b"ENGINE=Aria DEFAULT CHARSET=utf8 PAGE_CHECKSUM=1 ROW_FORMAT=PAGE"),
+        options(b"ENGINE=Aria DEFAULT CHARSET=utf8mb4 PAGE_CHECKSUM=1 ROW_FORMAT=PAGE"),
         options(b"ENGINE=MEMORY MAX_ROWS=10 STATS_PERSISTENT=0 PACK_KEYS=DEFAULT DELAY_KEY_WRITE=1"),
         options(b"ENGINE=InnoDB DEFAULT CHARACTER SET = utf8mb4 KEY_BLOCK_SIZE=8 -- x"),
     ],
@@ -348,12 +306,11 @@ def test_an_allowed_statement_is_understood(text: bytes, command: object) -> Non
 def test_a_table_that_a_server_prints_is_taken_as_it_is(text: bytes) -> None:
     command = classify(statement(text))
     assert isinstance(command, CreateTable) and command.name == "t"
-    definition = command.definition
-    dropped = {index: b"" for index in definition.dropped}
-    shown = render(definition.text, definition.tokens, dropped)
-    assert b"/*" not in shown.replace(b"'/*!50003 x */'", b"")
-    if not dropped and b"--" not in text:
-        assert shown == text
+    made = repairs.table_sql(command.definition, debian12())
+    comment = b"'/*!50003 x */'"  # in a text, it is none
+    assert b"/*" not in made.sql.replace(comment, b"")
+    if b"/*!" not in text.replace(comment, b"") and b"--" not in text:
+        assert made[:2] == (text, {})
 
 
 @pytest.mark.parametrize(
@@ -370,9 +327,9 @@ def test_a_table_that_a_server_prints_is_taken_as_it_is(text: bytes) -> None:
     ],
 )
 def test_a_view_that_a_server_prints_is_taken(body: bytes) -> None:
-    command = classify(statement(VIEW + body), databases={"portal", "mysql"})
+    command = classify(statement(VIEW + body))
     assert isinstance(command, CreateView) and command.name == "v"
-    assert command.definition.definer == "root@localhost"
+    assert command.definition.definer == "root@localhost" and command.definition.problem == ""
     assert render(VIEW + body, command.definition.tokens, {}) == b"AS select " + body
 
 

@@ -6,13 +6,11 @@ import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump import repairs
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.allowlist import CreateTable, CreateView, classify
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.create_table import Column
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.known import debian12
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.literals import NotLiterals
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.statements import Statement
 
-KNOWN = repairs.Known(
-    frozenset({"utf8mb3", "utf8mb4", "cp1251"}),
-    frozenset({"utf8mb4_unicode_ci", "utf8mb4_bin", "utf8mb3_unicode_ci", "cp1251_general_ci"}),
-)
+KNOWN = debian12()
 HEAD = b"INSERT INTO `t` VALUES\n"
 
 
@@ -31,31 +29,56 @@ def test_only_what_the_server_lacks_is_changed() -> None:
         b"  FULLTEXT KEY `f` (`b`)\n"
         b") ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci"
     )
-    sql, made = repairs.table_sql(table(text).definition, KNOWN)
+    sql, made, _columns = repairs.table_sql(table(text).definition, KNOWN)
     expected = text.replace(b"CHARACTER SET utf8 COLLATE utf8_", b"CHARACTER SET utf8mb3 COLLATE utf8mb3_")
-    expected = expected.replace(b"COLLATE utf8mb4_0900_as_cs", b"COLLATE utf8mb4_bin")
-    assert sql == expected.replace(b"COLLATE=utf8mb4_0900_ai_ci", b"COLLATE=utf8mb4_unicode_ci")
+    expected = expected.replace(b"COLLATE utf8mb4_0900_as_cs", b"COLLATE utf8mb4_uca1400_nopad_as_cs")
+    assert sql == expected.replace(b"COLLATE=utf8mb4_0900_ai_ci", b"COLLATE=utf8mb4_uca1400_nopad_ai_ci")
     assert made == {
-        (repairs.COLLATION, "utf8mb4_0900_as_cs -> utf8mb4_bin"): 1,
-        (repairs.COLLATION, "utf8mb4_0900_ai_ci -> utf8mb4_unicode_ci"): 1,
+        (repairs.COLLATION, "column b: utf8mb4_0900_as_cs -> utf8mb4_uca1400_nopad_as_cs"): 1,
+        (repairs.COLLATION, "utf8mb4_0900_ai_ci -> utf8mb4_uca1400_nopad_ai_ci"): 1,
     }
 
 
 def test_a_table_without_need_is_left_alone() -> None:
     text = b"CREATE TABLE `t` (`a` int(11) COMMENT 'x  y') ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
-    assert repairs.table_sql(table(text).definition, KNOWN) == (text, {})
+    assert repairs.table_sql(table(text).definition, KNOWN)[:2] == (text, {})
 
 
-def test_clauses_that_only_mysql_knows_are_dropped_and_reported() -> None:
-    text = b"CREATE TABLE `t` (`a` text, FULLTEXT KEY `f` (`a`) /*!50100 WITH PARSER `ngram` */ )"
-    sql, made = repairs.table_sql(table(text).definition, KNOWN)
-    assert sql.split() == b"CREATE TABLE `t` (`a` text, FULLTEXT KEY `f` (`a`) )".split()
-    assert made == {(repairs.CLAUSE, "WITH PARSER ngram"): 1}
+def test_a_generated_column_that_the_server_cannot_compute_takes_the_values_of_the_dump() -> None:
+    text = b"CREATE TABLE `t` (`a` binary(16), `b` char(36) AS (bin_to_uuid(`a`)), `c` int AS (1) STORED)"
+    made = repairs.table_sql(table(text).definition, KNOWN)
+    assert [(column.name, column.generated) for column in made.columns] == [("a", False), ("b", False), ("c", True)]
+    sql, _made = repairs.RowRepair(made.columns).apply(HEAD + b"('x','u',1)", len(HEAD))
+    assert sql == b"('x','u',DEFAULT)"
 
 
-def test_a_collation_without_a_near_one_is_left_for_the_server_to_name() -> None:
-    text = b"CREATE TABLE `t` (`a` text) COLLATE=klingon_ci"
-    assert repairs.table_sql(table(text).definition, KNOWN) == (text, {})
+def test_rows_hold_no_value_for_an_invisible_column() -> None:
+    text = b"CREATE TABLE `t` (`a` bit(1), `b` int INVISIBLE DEFAULT 5, `c` bit(8))"
+    made = repairs.table_sql(table(text).definition, KNOWN)
+    assert repairs.RowRepair(made.columns).apply(HEAD + b"('1','9')", len(HEAD))[0] == b"(1,9)"
+
+
+@pytest.mark.parametrize(
+    ("without", "left"),
+    [
+        (
+            1,
+            b"CREATE TABLE `t` (`a` text DEFAULT (uuid()), KEY `k` (`a`(9)), FULLTEXT KEY `f` (`a`), "
+            b"PRIMARY KEY (`a`(5)))",
+        ),
+        (2, b"CREATE TABLE `t` (`a` text, KEY `k` (`a`(9)), PRIMARY KEY (`a`(5)))"),
+        (3, b"CREATE TABLE `t` (`a` text, PRIMARY KEY (`a`(5)))"),
+    ],
+)
+def test_what_a_table_can_do_without_is_left_out_in_steps(without: int, left: bytes) -> None:
+    text = (
+        b"CREATE TABLE `t` (`a` text COMPRESSED DEFAULT (uuid()), KEY `k` (`a`(9)), FULLTEXT KEY `f` (`a`), "
+        b"PRIMARY KEY (`a`(5))) ROW_FORMAT=COMPRESSED KEY_BLOCK_SIZE=8 PARTITION BY HASH (1)"
+    )
+    assert repairs.table_sql(table(text).definition, KNOWN).sql == text
+    sql, made, _columns = repairs.table_sql(table(text).definition, KNOWN, without)
+    assert sql.replace(b" ", b"") == left.replace(b" ", b"")
+    assert len(made) == {1: 4, 2: 6, 3: 7}[without]
 
 
 def test_a_view_loses_its_definer_and_runs_as_its_reader() -> None:
@@ -68,11 +91,11 @@ def test_a_view_loses_its_definer_and_runs_as_its_reader() -> None:
     sql, made = repairs.view_sql(command.name, command.definition, KNOWN)
     assert sql == (
         b"CREATE OR REPLACE ALGORITHM=MERGE SQL SECURITY INVOKER VIEW `v` AS "
-        b"select `t`.`a` collate utf8mb4_unicode_ci AS `a` from `t`"
+        b"select `t`.`a` collate utf8mb4_uca1400_nopad_ai_ci AS `a` from `t`"
     )
     assert made == {
         (repairs.DEFINER, "gone@%"): 1,
-        (repairs.COLLATION, "utf8mb4_0900_ai_ci -> utf8mb4_unicode_ci"): 1,
+        (repairs.COLLATION, "utf8mb4_0900_ai_ci -> utf8mb4_uca1400_nopad_ai_ci"): 1,
     }
 
 

@@ -1,0 +1,66 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes a table, if need be without what the server refuses in its definition."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import Counter
+from dataclasses import replace
+
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.create_table import Column, TableDefinition
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.fault import StatementFailed
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.known import Known
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.repairs import Repairs, table_sql
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.session import Query, Session
+
+# The server or the account is at fault, not the definition: rights, disk, memory, locks, a server that ends or only
+# reads, or that lacks a collation for which there is no other.
+_SERVER_FAULTS = frozenset(
+    {
+        *(28, 1021, 1030, 1037, 1038, 1040, 1041, 1044, 1045, 1053, 1080, 1114, 1142, 1143, 1153, 1158, 1159, 1160),
+        *(1161, 1205, 1213, 1226, 1227, 1273, 1290, 1317, 1370, 1792, 1836, 1927, 3024),
+    }
+)
+_CLIENT_FAULTS = range(2000, 3000)
+_MOST_WITHOUT = 3
+
+
+class Made(t.NamedTuple):
+    """The server's warnings, what was left out that the server should have taken, and the table's columns."""
+
+    warnings: list[tuple[int, str]]
+    repairs: Repairs
+    columns: tuple[Column, ...]
+
+
+def is_server_fault(error: StatementFailed) -> bool:
+    """Whether another definition would fail as well."""
+    return error.details["code"] in _SERVER_FAULTS or error.details["code"] in _CLIENT_FAULTS
+
+
+def make_table(session: Session, query: Query, name: str, definition: TableDefinition, known: Known) -> Made:
+    """Run the CREATE TABLE of `query`; where the server refuses it, leave out in steps what the table can do without.
+
+    Raises `StatementFailed`, the first one, where that does not help.
+    """
+    whole = table_sql(definition, known)
+    try:
+        return Made(session.run(query, name), Counter(), whole.columns)
+    except StatementFailed as error:
+        if is_server_fault(error):
+            raise
+        refused = error
+    for without in range(1, _MOST_WITHOUT + 1):
+        less = table_sql(definition, known, without)
+        try:
+            warnings = session.run(replace(query, sql=less.sql), name)
+        except StatementFailed as error:
+            if is_server_fault(error):
+                raise
+            continue
+        left_out: Repairs = Counter()
+        for (kind, detail), count in (less.repairs - whole.repairs).items():
+            left_out[(kind, f"{detail} (the server says: {refused.reason})")] = count
+        return Made(warnings, left_out, less.columns)
+    raise refused
