@@ -203,6 +203,14 @@ repairs:
       kind: bit
       detail: BT
       count: 300
+views_left_out:
+  description: >-
+    Views of the dump that cannot be made here, as M(boxlift.portal.database_import) returns them. Each is told as a
+    warning too.
+  returned: success
+  type: list
+  elements: dict
+  sample: []
 findings:
   description: What was proven of the backup and what was not, as M(boxlift.portal.backup_verify) returns it.
   returned: success

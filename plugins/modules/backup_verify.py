@@ -13,6 +13,8 @@ description:
     one prove - the checksum and length of every gzip member, the size field of every part, the number of parts, every
     tar header, the way the parts continue each other, the names of the entries, and the last line of the database
     dump.
+  - Reads the dump of an intact backup once more, statement by statement, and says in advance what an import into a
+    MariaDB 10.11 will refuse, change or leave out. It needs no server for that.
   - Nothing is unpacked, and nothing is changed but O(manifest). Memory does not grow with the backup's contents.
 extends_documentation_fragment:
   - boxlift.portal.attributes
@@ -198,6 +200,24 @@ dumps:
     - name: bitrix/backup/20260413_120000_full_Zx8wQr5tYu1iOp4a.sql
       size: 1943504
       finished: true
+repairs:
+  description:
+    - What an import will change in the dump, as M(boxlift.portal.database_import) returns it.
+    - Beyond it, a server may refuse only what does not show in the dump itself.
+  returned: when the dump was read, that is for an intact backup without a O(manifest) to compare with
+  type: list
+  elements: dict
+  sample:
+    - table: b_stat_hit
+      kind: clause_replaced
+      detail: ARCHIVE -> InnoDB
+      count: 1
+views_left_out:
+  description: Views that an import will not make, as M(boxlift.portal.database_import) returns them.
+  returned: when the dump was read, that is for an intact backup without a O(manifest) to compare with
+  type: list
+  elements: dict
+  sample: []
 findings:
   description: What was proven, what was not and why, and what is wrong, each with its remedy.
   returned: always
@@ -256,17 +276,19 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.manifest im
     write_manifest,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import find_parts
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Outcome
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Outcome, Report
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.sums import check_expected, expected_sums
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.verify import verify
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.foretell import Foretold, foretell
 
 Read = t.Callable[[int], None]
 
 
-def run(params: dict[str, t.Any], check_mode: bool) -> tuple[Outcome, bool]:
-    """`look`, with its progress told."""
+def run(params: dict[str, t.Any], check_mode: bool) -> tuple[Outcome, bool, Foretold | None]:
+    """`look`, then a reading of the dump if the backup is intact, with its progress told."""
+    foretold: Foretold | None = None
     with Progress("backup_verify", None if check_mode else params["progress"]) as progress:
         sizes = [os.path.getsize(path) for path in find_parts(params["path"]).present.values()]
         progress.tell(phase="verify", total=sum(sizes))
@@ -278,12 +300,19 @@ def run(params: dict[str, t.Any], check_mode: bool) -> tuple[Outcome, bool]:
             progress.tell(done=done)
 
         outcome, changed = look(params, check_mode, read)
+        if isinstance(outcome, Report) and outcome.intact and outcome.dump_parts:
+            # The manifest is of the parts, which are intact whatever the dump holds.
+            sizes = [os.path.getsize(outcome.parts.present[index]) for index in outcome.dump_parts]
+            done = 0
+            progress.tell(phase="dump", total=sum(sizes), done=0)
+            foretold = foretell(outcome, read)
+            outcome.findings += foretold.findings
         damaged = len(outcome.damaged())
         total = len(outcome.volumes)
         progress.tell(parts={"total": total, "done": total - damaged, "damaged": damaged, "repaired": 0})
         if params["fail_on_damage"] and not outcome.intact:
             progress.close("failed", outcome.summary())
-    return outcome, changed
+    return outcome, changed, foretold
 
 
 def look(params: dict[str, t.Any], check_mode: bool, read: Read) -> tuple[Outcome, bool]:
@@ -319,12 +348,15 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        outcome, changed = run(module.params, module.check_mode)
+        outcome, changed, foretold = run(module.params, module.check_mode)
     except BoxliftError as error:
         module.fail_json(**error.as_result())
+    result = outcome.as_dict()
+    if foretold is not None:
+        result.update(repairs=foretold.repairs, views_left_out=foretold.views_left_out)
     if outcome.intact or not module.params["fail_on_damage"]:
-        module.exit_json(changed=changed, msg=outcome.summary(), **outcome.as_dict())
-    module.fail_json(msg=outcome.summary(), **outcome.as_dict())
+        module.exit_json(changed=changed, msg=outcome.summary(), **result)
+    module.fail_json(msg=outcome.summary(), **result)
 
 
 if __name__ == "__main__":

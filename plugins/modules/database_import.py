@@ -18,8 +18,9 @@ description:
   - Only the statements that such a dump holds are run. Every other statement is refused before it reaches the server,
     with its file, byte offset and line.
   - What the vendor's writer spoils or this server lacks is put right, counted and returned as RV(repairs), namely
-    values of BIT, GEOMETRY and generated columns, collations, and definers of views. Rows whose automatic number is 0
-    keep it.
+    values of BIT, GEOMETRY and generated columns, collations, definers of views, and clauses of definitions such as
+    storage engines, encryption, tablespaces or functional indexes. Rows whose automatic number is 0 keep it.
+  - A view that cannot be made is left out and named in RV(views_left_out). It never stops an import.
   - A killed run is continued by running it again with the same dump.
 options:
   dump:
@@ -113,14 +114,37 @@ rows:
   type: int
   sample: 13140
 views:
-  description: The views of the dump.
+  description: The views of the dump that were made.
   returned: success
   type: list
   elements: str
   sample: [v_active_users]
+views_left_out:
+  description:
+    - Views that cannot be made, for instance because they read a table or another database that is not in the dump.
+      Each is told as a warning too; nothing else stops because of them.
+    - In check mode, those of which it shows without a server.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The view's name.
+      type: str
+      sample: v_old_report
+    text:
+      description: Its statement in the dump.
+      type: str
+      sample: CREATE ALGORITHM=UNDEFINED VIEW `v_old_report` AS select `b_gone`.`ID` AS `ID` from `b_gone`
+    reason:
+      description: Why it is left out.
+      type: str
+      sample: "Table 'portal_staging.b_gone' doesn't exist (error 1146)"
 repairs:
-  description: What was changed on the way, so that the database holds what the source held.
-  returned: success, outside of check mode
+  description:
+    - What was changed on the way, so that the database holds what the source held.
+    - In check mode, what a MariaDB 10.11 needs to be changed; another server may need more or less.
+  returned: success
   type: list
   elements: dict
   contains:
@@ -132,15 +156,23 @@ repairs:
       description:
         - V(bit_value) and V(geometry_value) are values that the vendor writes in the wrong notation.
         - V(generated_value) are values that the server computes itself.
-        - V(collation) is a collation that this server lacks.
+        - V(collation) is a collation that this server lacks. The one in its place agrees in padding, case, accents and
+          characters beyond U+FFFF, or compares code points; so rows that differed still differ.
+        - V(charset) is a character set that this server lacks.
         - V(view_definer) is the account that a view named.
-        - V(clause_dropped) is a clause that only MySQL knows.
+        - V(view_database) is the name of the portal's database at its source, taken out of a view.
+        - V(clause_dropped) is a clause, an index or a constraint of a table that this server cannot hold, such as
+          encryption, a tablespace or an index over an expression.
+        - V(clause_replaced) is one that this server has under another name or in another form, such as a storage
+          engine.
       type: str
       sample: bit_value
     detail:
-      description: What was replaced, where it is not the same for every value.
+      description:
+        - What was replaced or left out, where it is not the same for every value; with the column or index where it
+          does not belong to the table as a whole.
       type: str
-      sample: "utf8mb4_0900_ai_ci -> utf8mb4_unicode_ci"
+      sample: "column NAME: utf8mb4_0900_ai_ci -> utf8mb4_uca1400_nopad_ai_ci"
     count:
       description: How often.
       type: int
@@ -243,6 +275,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.progress import Pro
 from ansible_collections.boxlift.portal.plugins.module_utils.sql import schema
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, Login, connect
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.files import Survey, dump_files, feed_files
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.finish import told_views
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.from_files import import_files
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.importer import RowsSoFar
 
@@ -268,7 +301,8 @@ def survey(files: list[str]) -> dict[str, t.Any]:
     found = Survey()
     feed_files(found, files)
     found.finish()
-    return {"tables": found.tables, "rows": sum(table["rows"] for table in found.tables), "views": found.views}
+    result = {name: getattr(found, name) for name in ("tables", "views", "views_left_out", "repairs")}
+    return {**result, "rows": sum(table["rows"] for table in found.tables)}
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
@@ -303,11 +337,13 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         imported = load.imported
         for view, reason in load.switch.views_lost.items():
             module.warn(f"View {view} of the previous state cannot be kept: {reason}")
-        result = {name: imported[name] for name in ("tables", "rows", "views", "repairs")}
+        result = {name: imported[name] for name in ("tables", "rows", "views", "views_left_out", "repairs")}
         result["server_warnings"] = imported["warnings"]
         result["previous_tables"] = load.switch.previous_tables if params["keep_previous"] else 0
         result["resumed"] = load.resumed
         result["timeline"] = imported["timeline"]
+    for warning in told_views(result["views_left_out"]):
+        module.warn(warning)
     if module._diff:
         result["diff"] = diff(before, [table["name"] for table in result["tables"]])
     return {"changed": True, **result}

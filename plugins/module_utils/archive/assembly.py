@@ -15,7 +15,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.report impo
     proof_findings,
     volume_findings,
 )
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, Tally
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan, Tally, in_dump
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import State
 
 
 class Assembly:
@@ -61,7 +62,13 @@ class Assembly:
             *proof_findings(self.parts.kind, self.count_proven, self.count),
             *content_findings(self.tally, walked),
         ]
-        return Report(self.parts, self.cipher, volumes, self.tally, findings, starts)
+        held = [index for index, state in sorted(starts.items()) if self._holds_dump(index, state)] if walked else []
+        return Report(self.parts, self.cipher, volumes, self.tally, findings, starts, held)
+
+    def _holds_dump(self, index: int, start: State) -> bool:
+        walk = self.scans[index].walk
+        inside = start.entry is not None and in_dump(start.entry.path)
+        return inside or (walk is not None and walk.tally.dump_entries > 0)
 
     def _foreign_first(self, first: PartScan) -> bool:
         """True if its size differs from the size all other parts share; the part count it states is then ignored."""

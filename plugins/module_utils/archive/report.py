@@ -104,6 +104,8 @@ class Report(Outcome):
     tally: Tally
     findings: list[Finding]
     starts: dict[int, State]
+    # The parts that hold something of the dump, in order; empty where the stream could not be followed.
+    dump_parts: list[int] = dataclasses.field(default_factory=list)
 
     def as_dict(self) -> dict[str, t.Any]:
         return {

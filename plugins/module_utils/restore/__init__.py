@@ -14,6 +14,7 @@ Read in this order:
 7. `dumpfeed` (`DumpFeed`, `DumpMark`): the dump, from proven parts in order, into the `StagedDatabase` of `database`.
 8. `switch` (`Trees`): the staged tree takes the live one's place. `specials` and `cloud_files`: what people must look
    at afterwards.
+9. `foretell`: for `backup_verify`, what the import of a proven backup's dump will refuse, change or leave out.
 
 A part's *lead* is what lies before its first header: the rest of a file that began in an earlier part. A *mark* says
 how far a part, or the dump, is; what a killed run did behind it is taken back and done again.

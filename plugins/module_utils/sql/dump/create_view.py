@@ -41,6 +41,9 @@ class ViewDefinition:
     qualifiers: tuple[int, ...] = ()
     elsewhere: tuple[tuple[str, tuple[str, ...]], ...] = ()
     problem: str = ""
+    # Each table that it reads, by the name under which its columns are named; and these names with their columns.
+    tables: tuple[tuple[str, str], ...] = ()
+    columns: tuple[tuple[str, str], ...] = ()
 
 
 def parse_view(text: bytes, cursor: Cursor) -> tuple[str, ViewDefinition]:
@@ -79,6 +82,8 @@ def parse_view(text: bytes, cursor: Cursor) -> tuple[str, ViewDefinition]:
         tuple(reader.qualifiers),
         tuple((database, tuple(sorted(found))) for database, found in sorted(reader.elsewhere.items())),
         reader.problem,
+        tuple(reader.tables),
+        tuple(reader.columns),
     )
 
 
@@ -93,6 +98,61 @@ def _definer(cursor: Cursor) -> str:
         if not cursor.accept_punct(b"@"):
             return account
         account += "@"
+
+
+def unmade_views(
+    views: t.Mapping[str, tuple[str, t.Sequence[tuple[str, t.Sequence[str]]]]], tables: t.Collection[str]
+) -> dict[str, str]:
+    """The views of a dump that cannot be made for a reason that shows in their text, and the reason.
+
+    `views` gives `problem` and `elsewhere` of each; `tables` are those of the dump. The names of databases are not in a
+    view's statement any more. That is right for the portal's own, whose name here is another one: the only database
+    whose tables that views name are all in the dump.
+    """
+    there = {name.lower() for name in (*tables, *views)}
+    named: dict[str, set[str]] = {}
+    for problem, elsewhere in views.values():
+        for database, found in elsewhere:
+            if not problem:
+                named.setdefault(database, set()).update(name.lower() for name in found)
+    own = [database for database, found in named.items() if found <= there]
+    unmade: dict[str, str] = {}
+    for name, (problem, elsewhere) in views.items():
+        others = [database for database, _found in elsewhere if [database] != own]
+        if problem:
+            unmade[name] = problem
+        elif others:
+            unmade[name] = f"it reads the database {', '.join(others)}, which is not in the backup"
+    return unmade
+
+
+def doubtful_views(views: t.Mapping[str, ViewDefinition], tables: t.Mapping[str, t.Collection[str]]) -> dict[str, str]:
+    """The views that a server will not make, as far as that shows without one; `tables` gives the columns of each."""
+    found = unmade_views({name: (view.problem, view.elsewhere) for name, view in views.items()}, tables)
+    columns = {table: {column.lower() for column in names} for table, names in tables.items()}
+    lacking = True
+    while lacking:
+        there = {*tables, *views} - found.keys()
+        lacking = False
+        for name, view in views.items():
+            reason = "" if name in found else _what_lacks(view, there, columns)
+            if reason:
+                found[name], lacking = reason, True
+    return found
+
+
+def _what_lacks(view: ViewDefinition, there: t.Collection[str], columns: t.Mapping[str, t.Collection[str]]) -> str:
+    for _alias, table in view.tables:
+        if table not in there:
+            return f"it reads {table}, which is not in the backup"
+    names: dict[str, set[str]] = {}
+    for alias, table in view.tables:
+        names.setdefault(alias, set()).add(table)
+    for alias, column in view.columns:
+        for table in names.get(alias, ()):
+            if len(names[alias]) == 1 and table in columns and column.lower() not in columns[table]:
+                return f"it reads the column {column} of {table}, which is not in the backup"
+    return ""
 
 
 # What comes before a table, and the words with which a part of SELECT begins: whether tables, or expressions, follow.
@@ -112,6 +172,9 @@ class _Reader:
         self.qualifiers: list[int] = []
         self.elsewhere: dict[str, set[str]] = {}
         self.problem = ""
+        self.tables: list[tuple[str, str]] = []
+        self.columns: list[tuple[str, str]] = []
+        self._common: set[str] = set()
 
     def read(self) -> None:
         """Raises NotAllowed for what no view of a dump holds."""
@@ -171,7 +234,14 @@ class _Reader:
     def _name(self, index: int, token: Token, table_may_come: bool) -> None:
         if self._is(index + 1, b"(") and not self._is_common_table(index):
             self._leave_out(f"it calls the function {token.value[:64]}")
-        if self._is(index - 1, b".") or not self._is(index + 1, b"."):
+        behind = self._at(index + 1)
+        if (behind is not None and behind.upper == "AS" and self._is(index + 2, b"(")) or self._is(index + 1, b"("):
+            self._common.add(token.value)
+        if self._is(index - 1, b"."):
+            return
+        if not self._is(index + 1, b"."):
+            if table_may_come and not self._is(index + 1, b"("):
+                self._reads(token.value, index + 1)
             return
         following = self._at(index + 2)
         if following is None or not (following.kind == "name" or following.is_punct(b"*")):
@@ -181,6 +251,26 @@ class _Reader:
                 self._leave_out(f"it reads the database {token.value}")
             self.qualifiers += [index, index + 1]
             self.elsewhere.setdefault(token.value, set()).add(following.value)
+            if table_may_come:
+                self._reads(following.value, index + 3)
+            else:
+                self._column(following.value, index + 4)
+        else:
+            self._column(token.value, index + 2)
+
+    def _column(self, table: str, index: int) -> None:
+        token = self._at(index)
+        if token is not None and token.kind == "name" and not self._is(index + 1, b"("):
+            self.columns.append((table, token.value))
+
+    def _reads(self, table: str, index: int) -> None:
+        """A table, and its alias if one follows."""
+        token = self._at(index)
+        if token is not None and token.upper == "AS":
+            token = self._at(index + 1)
+        alias = token.value if token is not None and token.kind == "name" else table
+        if table not in self._common:
+            self.tables.append((alias, table))
 
     def _is_common_table(self, index: int) -> bool:
         """Whether this is the name of WITH name (column, …) AS (…)."""

@@ -9,12 +9,25 @@ import re
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.allowlist import CreateTable, CreateView, Insert
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.create_view import (
+    ViewDefinition,
+    doubtful_views,
+)
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.fault import DumpError
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.known import Known, debian12
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.reader import (
     AFTER_CONNECT,
     CLOSING_LINE,
     DumpReader,
 )
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.repairs import (
+    Repairs,
+    RowRepair,
+    repaired_rows,
+    table_sql,
+    view_sql,
+)
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.statements import Statement
 
 CHUNK = 1024 * 1024
 _TAIL = 200
@@ -100,12 +113,28 @@ def feed_files(
 
 
 class Survey:
-    """Judges a whole dump and lists its tables and views, without a server."""
+    """Judges a whole dump and lists its tables and views, without a server.
 
-    def __init__(self) -> None:
+    `repairs` and `views_left_out` say what a server like `known` will make of it, as an import returns them: only a
+    server can refuse more. Raises what an import would raise: `StatementRefused`, `StatementImpossible`, `DumpError`.
+    """
+
+    def __init__(self, known: Known | None = None) -> None:
         self._reader = DumpReader()
+        self._known = known or debian12()
+        self._columns: dict[str, list[str]] = {}
+        self._views: dict[str, tuple[str, ViewDefinition]] = {}
+        self._row_repair: RowRepair | None = None
+        self._made: dict[str, Repairs] = {}
         self.tables: list[dict[str, t.Any]] = []
-        self.views: list[str] = []
+        self.repairs: list[dict[str, t.Any]] = []
+        self.views_left_out: list[dict[str, t.Any]] = []
+
+    @property
+    def views(self) -> list[str]:
+        """Those that will be made."""
+        left_out = {view["name"] for view in self.views_left_out}
+        return [name for name in self._views if name not in left_out]
 
     def feed(self, file: str, data: bytes) -> None:
         self._take(self._reader.feed(file, data))
@@ -115,13 +144,35 @@ class Survey:
 
     def finish(self) -> None:
         self._reader.finish()
+        if not self.tables:
+            raise DumpError("The dump holds no table.", "Order a backup that includes the database.")
+        doubtful = doubtful_views({name: view for name, (_text, view) in self._views.items()}, self._columns)
+        self.views_left_out = [
+            {"name": name, "text": text, "reason": doubtful[name]}
+            for name, (text, _view) in self._views.items()
+            if name in doubtful
+        ]
+        self.repairs = [
+            {"table": table, "kind": kind, "detail": detail, "count": count}
+            for table, made in self._made.items()
+            for (kind, detail), count in sorted(made.items())
+        ]
 
-    def _take(self, commands: t.Iterable[tuple[t.Any, t.Any]]) -> None:
-        for _statement, command in commands:
+    def _take(self, commands: t.Iterable[tuple[Statement, t.Any]]) -> None:
+        for statement, command in commands:
             if isinstance(command, CreateTable):
+                made = table_sql(command.definition, self._known)
+                self._made[command.name] = made.repairs
+                self._columns[command.name] = [column.name for column in made.columns]
+                row_repair = RowRepair(made.columns)
+                self._row_repair = row_repair if row_repair.needed else None
                 structure_only = command.definition.structure_only
                 self.tables.append({"name": command.name, "rows": 0, "structure_only": structure_only})
             elif isinstance(command, Insert):
                 self.tables[-1]["rows"] += command.rows
+                if self._row_repair is not None:
+                    self._made[command.table].update(repaired_rows(self._row_repair, statement, command.body)[1])
             elif isinstance(command, CreateView):
-                self.views.append(command.name)
+                text = statement.text.decode("utf-8", "backslashreplace")
+                self._views[command.name] = (text, command.definition)
+                self._made[command.name] = view_sql(command.name, command.definition, self._known)[1]

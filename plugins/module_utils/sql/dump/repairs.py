@@ -21,9 +21,11 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.create_tab
     TableDefinition,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.create_view import ViewDefinition
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.fault import StatementRefused
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.grammar import GEOMETRY_TYPES
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.known import Known
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.lexer import render
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.statements import Statement
 
 # kind and detail -> how often
 Repairs = t.Counter[tuple[str, str]]
@@ -34,6 +36,7 @@ BIT = "bit_value"
 GENERATED = "generated_value"
 GEOMETRY = "geometry_value"
 DEFINER = "view_definer"
+DATABASE = "view_database"
 CLAUSE = "clause_dropped"
 REPLACED = "clause_replaced"
 
@@ -131,6 +134,8 @@ def view_sql(name: str, definition: ViewDefinition, known: Known) -> tuple[bytes
     _collations(definition, [Spot(index, "") for index in definition.collations], known, replaced, repairs)
     if definition.definer:
         repairs[(DEFINER, definition.definer)] += 1
+    for database, _tables in definition.elsewhere:
+        repairs[(DATABASE, database)] += 1
     head = f"CREATE OR REPLACE ALGORITHM={definition.algorithm} SQL SECURITY INVOKER VIEW {quote_name(name)} "
     return head.encode("utf-8") + render(definition.text, definition.tokens, replaced), repairs
 
@@ -216,3 +221,13 @@ def _better(kind: str, value: bytes, row: int) -> bytes:
     if not value[1:-1].isdigit():
         raise literals.NotLiterals(f"row {row} has a BIT value that is no decimal number")
     return value[1:-1]
+
+
+def repaired_rows(repair: RowRepair, statement: Statement, body: int) -> tuple[bytes, Repairs]:
+    """`RowRepair.apply` to an INSERT. Raises StatementRefused, which names the statement."""
+    try:
+        return repair.apply(statement.text, body)
+    except literals.NotLiterals as error:
+        raise StatementRefused(
+            str(error), file=statement.file, offset=statement.offset, line=statement.line, text=statement.text
+        ) from error

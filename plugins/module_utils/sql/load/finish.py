@@ -7,6 +7,7 @@ from __future__ import annotations
 import functools
 import typing as t
 
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.create_view import unmade_views
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.fault import RowsMissing, StatementFailed
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.statements import Statement
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.make import is_server_fault
@@ -46,7 +47,7 @@ def create_views(session: Session, views: t.Sequence[dict[str, t.Any]], tables: 
 
     In rounds, because a view may be made of views that come later in the dump.
     """
-    left_out = foreign_views(views, tables)
+    left_out = unmade_views({view["name"]: (view["problem"], view["elsewhere"]) for view in views}, tables)
     waiting = [view for view in views if view["name"] not in left_out]
     while waiting:
         failed: dict[str, StatementFailed] = {}
@@ -65,24 +66,9 @@ def create_views(session: Session, views: t.Sequence[dict[str, t.Any]], tables: 
     return left_out
 
 
-def foreign_views(views: t.Sequence[dict[str, t.Any]], tables: t.Collection[str]) -> dict[str, str]:
-    """The views that cannot be made without another database, or for another reason that shows in their text, and why.
-
-    The names of databases are not in a view's statement any more. That is right for the portal's own, whose name here
-    is another one: the only database whose tables that views name are all in the dump.
-    """
-    there = {name.lower() for name in tables} | {view["name"].lower() for view in views}
-    named: dict[str, set[str]] = {}
-    for view in views:
-        for database, found in view["elsewhere"]:
-            if not view["problem"]:
-                named.setdefault(database, set()).update(name.lower() for name in found)
-    own = [database for database, found in named.items() if found <= there]
-    left_out: dict[str, str] = {}
-    for view in views:
-        others = [database for database, _found in view["elsewhere"] if [database] != own]
-        if view["problem"]:
-            left_out[view["name"]] = view["problem"]
-        elif others:
-            left_out[view["name"]] = f"it reads the database {', '.join(others)}, which is not in the backup"
-    return left_out
+def told_views(left_out: t.Iterable[dict[str, t.Any]]) -> list[str]:
+    """For each view that is left out, a warning with its name, reason, text and remedy."""
+    return [
+        f"View {view['name']} is left out: {view['reason']}. Make it by hand if the portal needs it: {view['text']}"
+        for view in left_out
+    ]

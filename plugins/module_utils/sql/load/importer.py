@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import quote_name
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump import allowlist as sql
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump import literals, repairs
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump import repairs
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.charsets import known_collation
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.fault import DumpError, StatementRefused
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.fault import DumpError
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.reader import DumpReader, Position
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.statements import Statement
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.finish import compare_counts, create_views
@@ -232,12 +232,7 @@ class Importer:
         """An INSERT that is not what the vendor writes, or whose rows need a repair."""
         body = statement.text[command.body :]
         if unit.row_repair is not None:
-            try:
-                body, made = unit.row_repair.apply(statement.text, command.body)
-            except literals.NotLiterals as error:
-                raise StatementRefused(
-                    str(error), file=statement.file, offset=statement.offset, line=statement.line, text=statement.text
-                ) from error
+            body, made = repairs.repaired_rows(unit.row_repair, statement, command.body)
             unit.repairs.update(made)
         return f"INSERT INTO {quote_name(command.table)} VALUES\n".encode() + body
 

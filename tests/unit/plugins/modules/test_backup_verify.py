@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,90 @@ def test_intact(parts: list[Path], run_module: RunModule) -> None:
     assert (result["entries"], result["files"], result["directories"], result["bytes"]) == (3, 2, 1, 9005)
     assert [volume["name"] for volume in result["volumes"]] == [part.name for part in parts]
     assert [volume["data_size"] for volume in result["volumes"]][:2] == [4096, 4096]
+
+
+FAULTS = Path(__file__).parents[2] / "faults"
+DUMP = b"bitrix/backup/20260413_120000_full_Zx8wQr5tYu1iOp4a.sql"
+
+
+def verified(tmp_path: Path, run_module: RunModule, *dumps: bytes) -> dict[str, t.Any]:
+    """The result for a backup in many small parts with this dump."""
+    entries = [Entry(b"index.php", data=b"<?php" + bytes(2000))]
+    entries += [Entry(DUMP + (b".%d" % number if number else b""), data=dump) for number, dump in enumerate(dumps)]
+    entries += [Entry(b"upload/a", data=bytes(9000))]
+    parts = write_archive(entries, tmp_path, "base", kind="enc.gz", password="secret", part_limit=1024)
+    return run_module(backup_verify, path=str(parts[0]), password="secret")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("partition57", []),
+        ("mysql_encryption", ["ENCRYPTION='Y'"]),
+        ("mysql_tablespace", ["TABLESPACE `innodb_system`"]),
+        ("archive_engine", ["ARCHIVE -> InnoDB"]),
+        (
+            "functional_index",
+            ["index ix: KEY `ix` ((lower(`E`)))", "utf8mb4_0900_ai_ci -> utf8mb4_uca1400_nopad_ai_ci"],
+        ),
+        ("gen_json", ["utf8mb4_0900_ai_ci -> utf8mb4_uca1400_nopad_ai_ci", ""]),
+        ("view_cte", ["root@%"]),
+        ("view_dbname", ["sitemanager", "root@%"]),
+    ],
+)
+def test_it_foretells_what_an_import_changes(tmp_path: Path, run_module: RunModule, name: str, told: list[str]) -> None:
+    result = verified(tmp_path, run_module, (FAULTS / f"{name}.sql").read_bytes())
+    assert not result["failed"] and result["intact"] and result["views_left_out"] == []
+    assert [repair["detail"] for repair in result["repairs"]] == told
+    status = {finding["id"]: finding["status"] for finding in result["findings"]}
+    odd = {"clause_dropped", "clause_replaced"} & {repair["kind"] for repair in result["repairs"]}
+    assert status["backup.definitions"] == ("warn" if odd else "pass") and status["backup.collations"] == "pass"
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("view_crossdb", "it reads the database mysql"),
+        ("view_missing", "it reads b_gone, which is not in the backup"),
+        ("view_badcol", "it reads the column GONE of b_user, which is not in the backup"),
+    ],
+)
+def test_it_foretells_which_views_are_left_out(tmp_path: Path, run_module: RunModule, name: str, reason: str) -> None:
+    result = verified(tmp_path, run_module, (FAULTS / f"{name}.sql").read_bytes())
+    assert not result["failed"] and [view["reason"] for view in result["views_left_out"]] == [reason]
+    found = next(finding for finding in result["findings"] if finding["id"] == "backup.views")
+    assert found["status"] == "warn" and reason in found["observed"]
+
+
+@pytest.mark.parametrize(
+    ("dump", "reason"),
+    [
+        (b"GRANT ALL ON *.* TO x;\n", "is refused: it is not on the list"),
+        (b"CREATE TABLE `t` (`a` int) SELECT 1;\n", "SELECT has no place in it"),
+        (b"CREATE TABLE `t` (`a` int);\nINSERT INTO `t` VALUES\n(load_file('x'));\n", "something else than literals"),
+        (b"CREATE TABLE `t` (`a` bit(8));\nINSERT INTO `t` VALUES\n('x');\n", "BIT value"),
+        (b"CREATE TABLE `t` (`a` bit(8));\nINSERT INTO `t` VALUES\n('1','2');\n", "2 values for 1 columns"),
+        (b"CREATE TABLE `boxlift_x` (`a` int);\n", "belong to the importer"),
+        (b"CREATE TABLE `t` (`a` int);\nCREATE TABLE `t` (`a` int);\n", "appears twice"),
+        (b"", "holds no table"),
+    ],
+)
+def test_it_names_what_an_import_refuses(tmp_path: Path, run_module: RunModule, dump: bytes, reason: str) -> None:
+    result = verified(tmp_path, run_module, dump + b"-- Finished: 2026-01-01 00:01:00")
+    assert result["failed"] and reason in result["msg"] and result["intact"] is False
+    assert all(volume["status"] == "intact" for volume in result["volumes"])
+
+
+def test_it_reads_a_dump_of_several_files_to_its_end(tmp_path: Path, run_module: RunModule) -> None:
+    first = b"CREATE TABLE `t` (`a` varchar(999)) ENGINE=CSV;\n" + b"".join(
+        b"INSERT INTO `t` VALUES\n('%s');\n" % (b"%d" % number * 90) for number in range(60)
+    )
+    second = b"INSERT INTO `t` VALUES\n('x');\nCREATE TABLE `u` (`a` int) ENGINE=CSV;\n-- Finished: 2026"
+    result = verified(tmp_path, run_module, first, second)
+    assert not result["failed"] and [repair["table"] for repair in result["repairs"]] == ["t", "u"]
+    (tmp_path / "other").mkdir()
+    refused = verified(tmp_path / "other", run_module, first, second.replace(b"('x')", b"(sleep(9))"))
+    assert refused["failed"] and ".sql.1: the statement at byte 0" in refused["msg"]
 
 
 def test_damage_fails_and_still_returns_everything(parts: list[Path], run_module: RunModule) -> None:

@@ -28,6 +28,11 @@ def module(run_module: t.Any) -> t.Callable[..., dict[str, t.Any]]:
     return functools.partial(run_module, database_import)
 
 
+FAULTS = pathlib.Path(__file__).parents[2] / "faults"
+# Dumps of other programs; values, not definitions.
+OTHERS = ("mysqldump", "phpmyadmin", "geom_point", "invalid_utf8", "dst_gap")
+
+
 def option(mariadb: t.Any, name: str, **more: t.Any) -> dict[str, t.Any]:
     return {"unix_socket": mariadb.login.unix_socket, "name": name, **more}
 
@@ -53,7 +58,10 @@ def test_check_mode_reads_the_dump_and_needs_no_server(module: t.Any, dump: str)
     result = module(check=True, dump=dump, database={"unix_socket": "/nowhere", "name": "portal"})
     assert result["changed"] and result["rows"] == 11 and result["views"] == ["v_later", "v_tricky"]
     assert {table["name"]: table["rows"] for table in result["tables"]} == samples.ROWS
-    assert "repairs" not in result
+    assert result["views_left_out"] == []
+    assert sorted(repair["detail"] for repair in result["repairs"]) == [
+        *("", "", "", "gone@%", "root@localhost", "utf8mb4_zz_0900_ai_ci -> utf8mb4_nopad_bin")
+    ]
 
 
 def test_the_previous_state_is_kept_unless_told_otherwise(mariadb: t.Any, module: t.Any, dump: str) -> None:
@@ -125,3 +133,25 @@ def test_it_says_how_far_it_has_come(mariadb: t.Any, module: t.Any, dump: str, t
     module(dump=dump, database=option(mariadb, "portal", host="127.0.0.1", unix_socket="/nowhere"), progress=str(file))
     state = json.loads(file.read_text(encoding="utf-8"))
     assert state["outcome"] == "failed" and "/nowhere" in state["message"]
+
+
+def test_what_check_mode_foretells_is_what_happens(mariadb: t.Any, module: t.Any, tmp_path: t.Any) -> None:
+    """Each fault is told in advance, is told again by the import, and stops nothing."""
+    for number, path in enumerate(sorted(FAULTS.glob("*.sql"))):
+        if path.stem in OTHERS:
+            continue
+        asked = {"dump": [str(path)], "database": option(mariadb, mariadb.fresh_name("portal"))}
+        foretold, result = module(check=True, **asked), module(**asked)
+        assert not foretold["failed"] and not result["failed"], path
+        assert foretold["repairs"] == result["repairs"], path
+        assert [view["name"] for view in foretold["views_left_out"]] == [
+            view["name"] for view in result["views_left_out"]
+        ], path
+        assert number or result["tables"]
+
+
+def test_a_view_that_is_left_out_is_a_warning(mariadb: t.Any, module: t.Any) -> None:
+    dump = str(FAULTS / "view_badcol.sql")
+    result = module(dump=[dump], database=option(mariadb, mariadb.fresh_name("portal")))
+    assert [view["name"] for view in result["views_left_out"]] == ["v_a"] and result["views"] == []
+    assert any("View v_a is left out" in str(text) and "GONE" in str(text) for text in result["warnings"])
