@@ -274,7 +274,12 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.sql import schema
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, Login, connect
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.files import Survey, dump_files, feed_files
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.files import (
+    Survey,
+    check_whole,
+    dump_files,
+    feed_files,
+)
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.finish import told_views
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.from_files import import_files
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.importer import RowsSoFar
@@ -298,6 +303,7 @@ def diff(before: list[str], after: t.Iterable[str]) -> dict[str, str]:
 
 
 def survey(files: list[str]) -> dict[str, t.Any]:
+    check_whole(files)
     found = Survey()
     feed_files(found, files)
     found.finish()

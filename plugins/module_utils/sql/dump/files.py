@@ -14,10 +14,12 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.create_vie
     doubtful_views,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.fault import DumpError
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.foreign import HEAD, REMEDY, check_origin
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.known import Known, debian12
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.reader import (
     AFTER_CONNECT,
     CLOSING_LINE,
+    OPENING_LINE,
     DumpReader,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.repairs import (
@@ -66,21 +68,46 @@ def _siblings(first: str) -> list[str]:
     return [first] + [f"{first}.{number}" for number in numbers]
 
 
-def check_closing_line(files: t.Sequence[str]) -> None:
-    """Raise DumpError where the last file lacks the closing line: a cheap check before anything is touched."""
+def check_whole(files: t.Sequence[str]) -> None:
+    """Raise DumpError where the last file lacks the closing line, or another program has written the files.
+
+    A cheap check before anything is touched.
+    """
+    for file in files:
+        with open(file, "rb") as stream:
+            check_origin(file, stream.read(HEAD))
     last = [file for file in files if not file.endswith(AFTER_CONNECT)][-1:]
     tail = b""
     if last:
         with open(last[0], "rb") as stream:
             stream.seek(max(0, os.path.getsize(last[0]) - _TAIL))
             tail = stream.read()
-    if not last or not tail.rstrip().rpartition(b"\n")[2].startswith(CLOSING_LINE):
+    if last and not _ends(tail) and not _begins(last[0]):
+        raise DumpError(
+            f"{last[0]} is no dump of a portal's backup: it has neither its first line, "
+            f"'{OPENING_LINE.decode('ascii')}', nor its last, '{CLOSING_LINE.decode('ascii')}'.",
+            REMEDY.format(file=last[0]),
+            file=last[0],
+        )
+    if not last or not _ends(tail):
         raise DumpError(
             f"The dump is cut off: {last[0] if last else 'no file'} does not end with the line "
             f"'{CLOSING_LINE.decode('ascii')}'.",
             "A later file of the dump is missing, or the backup was cut: verify it, then fetch what is missing.",
             file=last[0] if last else None,
         )
+
+
+def _ends(tail: bytes) -> bool:
+    return tail.rstrip().rpartition(b"\n")[2].startswith(CLOSING_LINE)
+
+
+def _begins(file: str) -> bool:
+    """Whether it is a later file of a dump, or has the first line of one."""
+    if re.search(r"\.sql\.[1-9][0-9]*\Z", file):
+        return True
+    with open(file, "rb") as stream:
+        return stream.read(len(OPENING_LINE)) == OPENING_LINE
 
 
 class Feedable(t.Protocol):

@@ -23,6 +23,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.statements
 
 # Beside the dump lies a file that the portal runs at every connection; it alone may name the database's collation.
 AFTER_CONNECT = "_after_connect.sql"
+OPENING_LINE = b"-- Started"
 CLOSING_LINE = b"-- Finished"
 
 

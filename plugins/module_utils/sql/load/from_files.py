@@ -13,7 +13,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 from ansible_collections.boxlift.portal.plugins.module_utils.files import stamp
 from ansible_collections.boxlift.portal.plugins.module_utils.sql import schema
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import Login, connect, rows
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.files import check_closing_line, feed_files
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.files import check_whole, feed_files
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load import staging
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.importer import (
     Importer,
@@ -54,7 +54,7 @@ def import_files(
 
     `on_progress` counts bytes from the beginning of the dump, also where a killed run is resumed.
     """
-    check_closing_line(files)
+    check_whole(files)
     names = staging.Names.of(live)
     conn = connect(login)
     try:

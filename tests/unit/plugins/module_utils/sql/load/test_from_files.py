@@ -15,7 +15,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection impo
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.fault import DumpError, StatementRefused
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.files import (
     Survey,
-    check_closing_line,
+    check_whole,
     dump_files,
     feed_files,
 )
@@ -72,11 +72,11 @@ def test_a_dump_that_is_not_there_is_an_error(given: list[str]) -> None:
 
 
 def test_the_closing_line_is_looked_for_in_the_last_file_alone(files: list[str]) -> None:
-    check_closing_line(files)
-    check_closing_line([*files[1:], files[0]])
+    check_whole(files)
+    check_whole([*files[1:], files[0]])
     for cut in (files[:2], files[:1], []):
         with pytest.raises(DumpError, match="cut off"):
-            check_closing_line(cut)
+            check_whole(cut)
 
 
 def test_a_survey_needs_no_server(files: list[str]) -> None:
