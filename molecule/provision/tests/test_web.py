@@ -69,12 +69,12 @@ echo json_encode([
     "['fsockopen', 'xml_parser_create', 'imagettftext', 'gzcompress', 'imagecreatetruecolor', 'imagecreatefromjpeg', "
     "'hash', 'highlight_file', 'openssl_encrypt', 'mb_substr', 'mysqli_connect', 'curl_init', 'ldap_connect']",
 )
-# What the vendor's site checker demands, and what the vendor's own environment has. PHP says 1 for On, nothing for Off.
+# What the vendor's site checker demands, and what the vendor's own environment has. The checker takes 0, not Off.
 INI = {
     "arg_separator.output": "&",
     "default_charset": "UTF-8",
     "default_socket_timeout": "60",
-    "display_errors": "",
+    "display_errors": "0",
     "file_uploads": "1",
     "max_execution_time": "300",
     "max_file_uploads": "100",
@@ -87,14 +87,14 @@ INI = {
     "pcre.recursion_limit": "14000",
     "post_max_size": "1024M",
     "realpath_cache_size": "4096k",
-    "session.auto_start": "",
+    "session.auto_start": "0",
     "session.cookie_httponly": "1",
     "session.cookie_samesite": "Lax",
     "session.save_path": "/srv/portal/sessions",
     "short_open_tag": "1",
     "upload_max_filesize": "1024M",
     "upload_tmp_dir": "/srv/portal/tmp",
-    "zend.multibyte": "",
+    "zend.multibyte": "0",
 }
 
 

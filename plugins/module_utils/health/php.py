@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import pathlib
 import pwd
 import re
+import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
@@ -15,6 +17,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.model import
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import SETTINGS, read
 
 BRANCH = "echo PHP_MAJOR_VERSION, '.', PHP_MINOR_VERSION;"
+#: Prints what ini_get() gives for each argument.
+RAW = "echo json_encode(array_combine($n = array_slice($argv, 1), array_map('ini_get', $n)));"
 _LINE = re.compile(r"^([A-Za-z_][\w. ()-]*?) => (.*?)(?: => .*)?$")
 _POOL_LINE = re.compile(r"^\s*(?:php_(?:admin_)?(?:value|flag)\[([^\]]+)\]|(user))\s*=\s*(.*?)\s*$")
 _UNITS = {"K": 1024, "M": 1024**2, "G": 1024**3}
@@ -37,6 +41,29 @@ class WebPhp:
         if found is None:
             raise CannotLook(f"PHP-FPM says that {name} is {text!r}")
         return int(found.group(1)) * _UNITS.get(found.group(2), 1)
+
+
+def raw_settings(context: Context, names: t.Sequence[str]) -> dict[str, str]:
+    """What `ini_get()` gives on the portal's pages, where that can be known; names that PHP does not have are left out.
+
+    PHP-FPM shows Off for `0` and for an empty text, so the command line's PHP is asked with PHP-FPM's files. Raises
+    CannotLook if it does not answer.
+    """
+    known = web_php(context).settings
+    loaded = known.get("Loaded Configuration File", "")
+    scanned = known.get("Scan this dir for additional .ini files", "")
+    if not loaded.startswith("/"):
+        return {}
+    folders = f"PHP_INI_SCAN_DIR={scanned if scanned.startswith('/') else ''}"
+    output = context.command("env", folders, "php", "-c", loaded, "-r", RAW, "--", *names)
+    try:
+        # Warnings of PHP's start come before it.
+        answer = json.loads(output.strip().rpartition("\n")[2])
+        found = {name: value for name, value in answer.items() if isinstance(value, str)}
+    except (ValueError, AttributeError) as problem:
+        raise CannotLook(f"php answered {output[:100]!r}") from problem
+    pool = _pool(context, known.get("Configuration File (php.ini) Path", ""))
+    return {**found, **{name: pool[name] for name in names if name in pool}}
 
 
 def web_php(context: Context) -> WebPhp:

@@ -14,7 +14,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.model import
     passed,
     warned,
 )
-from ansible_collections.boxlift.portal.plugins.module_utils.health.php import web_php
+from ansible_collections.boxlift.portal.plugins.module_utils.health.php import raw_settings, web_php
 from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import check
 
 # Functions and classes that the portal needs, and those that only some features need.
@@ -24,6 +24,8 @@ NEEDED = (
 )
 USEFUL = ("DOMDocument", "ZipArchive")
 WEB_NEEDED = ("curl", "dom", "gd", "hash", "json", "mbstring", "mysqli", "openssl", "session", "xml", "zip", "zlib")
+#: What the vendor's checker compares with the numbers 1 and 0.
+_SWITCHES = {"file_uploads": 1, "session.auto_start": 0, "zend.multibyte": 0}
 _MEGABYTE = 1024 * 1024
 _MINIMUM = (8, 1)
 _ASK = (
@@ -76,15 +78,22 @@ def environment_web_modules(context: Context) -> Verdict:
     "environment.web_settings",
     why="With these settings wrong, forms lose fields, updates are not seen, sessions begin on their own.",
     expected="file_uploads on, max_input_vars 10000, default_socket_timeout 60; session.auto_start, zend.multibyte "
-    "and display_errors off; opcache looks at every request whether a file has changed; output separator is &",
+    "and display_errors 0 (not Off); opcache looks at every request whether a file has changed; output separator is &",
     remedy="Set them with web_php_settings (role boxlift.portal.web).",
     reference="site checker: check_php_settings, check_post",
     needs=("settings.readable",),
 )
 def environment_web_settings(context: Context) -> Verdict:
     php = web_php(context)
-    wrong = [f"{name} is off" for name in ("file_uploads",) if not php.on(name)]
+    wrong = [f"{name} is off" for name, value in _SWITCHES.items() if value == 1 and not php.on(name)]
     wrong += [f"{name} is on" for name in ("session.auto_start", "zend.multibyte", "display_errors") if php.on(name)]
+    if not wrong:
+        raw = raw_settings(context, list(_SWITCHES))
+        wrong = [
+            f"{name} is {raw[name]!r}, and the vendor's checker takes only {value}"
+            for name, value in _SWITCHES.items()
+            if name in raw and not _taken(raw[name], value)
+        ]
     least = {"max_input_vars": 10000, "default_socket_timeout": 60}
     wrong += [f"{name} is {php.number(name)}" for name, value in least.items() if php.number(name) < value]
     if php.on("opcache.enable") and (
@@ -94,6 +103,15 @@ def environment_web_settings(context: Context) -> Verdict:
     if php.settings.get("arg_separator.output") != "&":
         wrong.append(f"arg_separator.output is {php.settings.get('arg_separator.output')!r}")
     return failed("; ".join(wrong)) if wrong else passed("all as expected")
+
+
+def _taken(raw: str, wanted: int) -> bool:
+    """Whether the vendor's checker, which knows the words on and off, takes this value: PHP 8 makes no 0 of a text."""
+    value = {"on": "1", "off": "0"}.get(raw.strip().lower(), raw.strip())
+    try:
+        return float(value) == wanted
+    except ValueError:
+        return False
 
 
 @check(

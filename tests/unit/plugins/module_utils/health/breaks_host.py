@@ -29,6 +29,10 @@ def fpm(**settings: str) -> Change:
     return lambda world: world.fpm.update({name.replace("__", "."): value for name, value in settings.items()})
 
 
+def raw(**settings: str) -> Change:
+    return lambda world: world.raw.update({name.replace("__", "."): value for name, value in settings.items()})
+
+
 def without(module: str) -> Change:
     return lambda world: world.fpm_modules.remove(module)
 
@@ -98,6 +102,12 @@ BREAKS: list[Break] = [
     ("environment.web_settings", fpm(max_input_vars="1000"), "fail", "max_input_vars is 1000"),
     ("environment.web_settings", fpm(file_uploads="Off"), "fail", "file_uploads is off"),
     ("environment.web_settings", fpm(session__auto_start="On"), "fail", "session.auto_start is on"),
+    ("environment.web_settings", raw(session__auto_start=""), "fail", "session.auto_start is '', and the vendor's"),
+    ("environment.web_settings", raw(zend__multibyte="no"), "fail", "zend.multibyte is 'no', and the vendor's checker"),
+    ("environment.web_settings", raw(zend__multibyte=""), "fail", "checker takes only 0"),
+    ("environment.web_settings", raw(file_uploads="yes"), "fail", "file_uploads is 'yes', and the vendor's checker"),
+    ("environment.web_settings", raw(zend__multibyte="Off", session__auto_start="00"), "pass", "all as expected"),
+    ("environment.web_settings", pool("php_value[zend.multibyte] = false"), "fail", "zend.multibyte is 'false'"),
     ("environment.web_settings", fpm(opcache__revalidate_freq="2"), "fail", "opcache does not look at once"),
     ("environment.web_settings", fpm(arg_separator__output="&amp;"), "fail", "arg_separator.output is '&amp;'"),
     ("environment.web_settings", pool("php_admin_flag[display_errors] = on"), "fail", "display_errors is on"),

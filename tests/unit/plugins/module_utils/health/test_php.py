@@ -8,7 +8,7 @@ import typing as t
 
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import CannotLook
-from ansible_collections.boxlift.portal.plugins.module_utils.health.php import WebPhp, web_php
+from ansible_collections.boxlift.portal.plugins.module_utils.health.php import WebPhp, raw_settings, web_php
 from unit.plugins.module_utils.health.breaks_host import pool
 
 
@@ -26,6 +26,27 @@ def test_what_php_itself_prints_is_understood(world: t.Any) -> None:
     assert {"core", "mysqli", "session"} <= php.modules
     assert php.number("max_input_vars") > 0 and php.settings["default_charset"] == "UTF-8"
     assert php.settings["mbstring.internal_encoding"] == ""
+
+
+@pytest.mark.parametrize(("word", "value"), [("0", "0"), ("Off", ""), ("no", ""), ("On", "1"), ('"off"', "off")])
+def test_what_a_page_gets_is_asked_with_the_web_servers_files(world: t.Any, word: str, value: str) -> None:
+    """PHP shows Off for 0 and for nothing; only ini_get() tells them apart."""
+    folder = world.portal.root.parent / "ini"
+    (folder / "conf.d").mkdir(parents=True)
+    (folder / "php.ini").write_text("session.auto_start = 1\n")
+    (folder / "conf.d" / "99.ini").write_text(f"session.auto_start = {word}\n")
+    world.fpm.update({"Loaded Configuration File": str(folder / "php.ini")})
+    world.fpm.update({"Scan this dir for additional .ini files": str(folder / "conf.d")})
+    asked = world.context.run_command
+
+    def real(arguments: t.Sequence[str]) -> tuple[int, str, str]:
+        if arguments[0] != "env":
+            return t.cast("tuple[int, str, str]", asked(arguments))
+        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    world.context.run_command = real
+    assert raw_settings(world.context, ["session.auto_start", "no.such"]) == {"session.auto_start": value}
 
 
 def test_the_pool_of_the_portals_user_counts(world: t.Any) -> None:

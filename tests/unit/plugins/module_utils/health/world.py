@@ -46,6 +46,8 @@ FPM = {
     **{"upload_max_filesize": "1024M", "pcre.backtrack_limit": "1000000", "default_charset": "UTF-8"},
     **{"mbstring.internal_encoding": "no value", "internal_encoding": "no value", "sendmail_path": "/bin/sh -t -i"},
     **{"session.gc_maxlifetime": "1440", "session.save_handler": "files"},
+    **{"Loaded Configuration File": "/etc/php/8.2/fpm/php.ini"},
+    **{"Scan this dir for additional .ini files": "/etc/php/8.2/fpm/conf.d"},
 }
 #: Hosts beside the portal that answer.
 NEIGHBOURS = (
@@ -65,6 +67,8 @@ class World:
         sessions.mkdir(mode=0o700, exist_ok=True)
         #: What PHP-FPM says of itself.
         self.fpm = {**FPM, "session.save_path": str(sessions)}
+        #: What ini_get() gives with PHP-FPM's files.
+        self.raw = {"file_uploads": "1", "session.auto_start": "0", "zend.multibyte": "0"}
         self.fpm_modules = [*environment.WEB_NEEDED, "Zend OPcache"]
         self.context = Context(
             now=time.time,
@@ -80,6 +84,10 @@ class World:
 
     def command(self, arguments: t.Sequence[str]) -> tuple[int, str, str]:
         """The programs that the checks ask."""
+        if arguments[0] == "env":
+            assert arguments[1] == "PHP_INI_SCAN_DIR=/etc/php/8.2/fpm/conf.d"
+            assert arguments[2:5] == ("php", "-c", "/etc/php/8.2/fpm/php.ini")
+            return 0, json.dumps({name: self.raw.get(name, False) for name in arguments[8:]}), ""
         if arguments[0] == "php":
             return 0, "8.2" if arguments[2] == php.BRANCH else json.dumps(self.php), ""
         if arguments[0] != "php-fpm8.2":
