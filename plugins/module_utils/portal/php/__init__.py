@@ -4,5 +4,6 @@
 
 Read in this order: `lexer` (tokens), `parser` (`Node` and `Item`: where a value stands in the text), `values` (what a
 literal means, `Opaque` for expressions), `style` (edits in the file's own style), and the two kinds of files: `config`
-(`.settings.php`, which returns an array) and `dbconn` (`dbconn.php`, a list of statements).
+(`.settings.php`, which returns an array) and `dbconn` (`dbconn.php`, a list of statements; `assignments` finds what
+they set, and under which conditions).
 """

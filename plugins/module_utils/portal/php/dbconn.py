@@ -4,13 +4,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.php import lexer as lex
-from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.parser import Node, Parser
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.assignments import (
+    ASSIGNS,
+    CONSTANT,
+    VARIABLE,
+    Assignment,
+    AssignmentReader,
+)
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.parser import Parser
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.values import (
     Value,
     from_python,
@@ -18,22 +24,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.values i
     scalar_source,
 )
 
-CONSTANT, VARIABLE = "constant", "variable"
-_CONDITIONS = ("if", "elseif", "else", "for", "foreach", "while", "switch", "do", "try", "catch", "finally")
-_ENDS = ("endif", "endfor", "endforeach", "endwhile", "endswitch")
-_STOPS = ("return", "exit", "die")
-
-
-@dataclasses.dataclass
-class Assignment:
-    """One `define()` or one assignment; `conditional` when PHP may pass it over."""
-
-    kind: str
-    name: str
-    node: Node
-    start: int
-    end: int
-    conditional: bool
+_DECLARE = ("public", "private", "protected", "var", "readonly", "static", "string", "?string", "mixed")
+_BY_HAND = "Replace this place by one line of its own, such as define('{name}', true); or ${name} = 'x'; and run again."
 
 
 class PhpStatements:
@@ -51,17 +43,17 @@ class PhpStatements:
         return self.text.encode("utf-8", "surrogateescape")
 
     def _load(self, text: str) -> None:
-        assignments = _Reader(Parser(text, self.path)).assignments()
-        self.text, self.assignments = text, assignments
+        reader = AssignmentReader(Parser(text, self.path))
+        assignments = reader.assignments()
+        self.text, self.assignments, self._tokens = text, assignments, reader.parser.tokens
 
     def conditional(self, kind: str, name: str) -> bool:
         """Whether the file sets this name only under a condition."""
-        found = [item for item in self.assignments if (item.kind, item.name) == (kind, name)]
-        return any(item.conditional for item in found)
+        return any(item.conditional for item in self._settings_of(kind, name))
 
     def values(self, kind: str) -> dict[str, Value]:
         """What is set without a condition: of equal constants the first counts, of equal variables the last."""
-        found = [item for item in self.assignments if item.kind == kind and not item.conditional]
+        found = [item for item in self.assignments if item.kind == kind and not (item.conditional or item.owned)]
         ordered = reversed(found) if kind == CONSTANT else found
         return {item.name: item.node.data() for item in ordered}
 
@@ -80,11 +72,11 @@ class PhpStatements:
         wanted = from_python(value, name)
         if isinstance(wanted, dict):
             raise BoxliftError(f"{self.path}: {name} can be set to a scalar only.", "Give a string, number or boolean.")
-        found = [item for item in self.assignments if (item.kind, item.name) == (kind, name)]
-        for item in found:
-            if item.conditional:
-                problem = f"{name} is set under a condition"
-                raise lex.syntax_error(self.path, self.text, item.start, problem, "Make it unconditional by hand.")
+        found = self._settings_of(kind, name)
+        self._refuse_unreadable(kind, name)
+        if any(item.conditional for item in found):
+            self._set_certainly(kind, name, wanted, found)
+            return True
         current = self.values(kind)
         if (name not in current) if wanted is None else (name in current and same(current[name], wanted)):
             return False
@@ -98,14 +90,88 @@ class PhpStatements:
         self._adopt(text, kind, name, wanted)
         return True
 
+    def _settings_of(self, kind: str, name: str) -> list[Assignment]:
+        """All that set this name; a variable or class constant of a function's or class's own is another one."""
+        return [
+            item
+            for item in self.assignments
+            if (item.kind, item.name) == (kind, name)
+            and not (item.owned and (kind == VARIABLE or not self._is_define(item)))
+        ]
+
+    def _is_define(self, item: Assignment) -> bool:
+        return self.text[item.call : item.label].lstrip("\\").lower().startswith("define")
+
+    def _set_certainly(self, kind: str, name: str, wanted: Value, found: list[Assignment]) -> None:
+        """Sets a name that is set under conditions: these settings go, and one without a condition stays, or none."""
+        text = self.text
+        conditional = [item for item in found if item.conditional]
+        stays = wanted is not None and len(conditional) == len(found)
+        for item in reversed(conditional):
+            if stays and item is conditional[0] and item.whole is not None:
+                # In the place of the condition, in the words of the file.
+                start, end = item.whole
+                put = text[item.call : item.node.start] + scalar_source(wanted) + text[item.node.end : item.tail]
+                text = text[:start] + put + text[end:]
+            elif item.whole is not None:
+                text = _cut(text, *item.whole)
+            elif item.body:
+                # Else the condition would take the next statement for its own.
+                text = text[: item.start] + "{}" + text[item.end :]
+            else:
+                text = _cut(text, item.start, item.end)
+        after = PhpStatements(text, self.path)
+        after.set(kind, name, wanted)
+        if self._others(kind, name) != after._others(kind, name):
+            problem = f"{name} is set under a condition, together with others"
+            raise lex.syntax_error(self.path, self.text, conditional[0].start, problem, _BY_HAND.format(name=name))
+        self._adopt(after.text, kind, name, wanted)
+
+    def _others(self, kind: str, name: str) -> list[tuple[str, str, bool, str]]:
+        """Everything else that the file sets."""
+        return [
+            (item.kind, item.name, item.conditional, self.text[item.node.start : item.node.end])
+            for item in self.assignments
+            if (item.kind, item.name) != (kind, name)
+        ]
+
+    def _refuse_unreadable(self, kind: str, name: str) -> None:
+        """Raises BoxliftError where the file may set the name in a way that is not read, and so cannot be edited."""
+        known = {item.label for item in self.assignments}
+        tokens, words = self._tokens, [self.text[token.start : token.end] for token in self._tokens]
+        # define($name, …), array_map('define', …): whatever is named anywhere may be meant.
+        computed = any(
+            word.lower().lstrip("\\") == "define"
+            and words[index + 1] == "("
+            and tokens[index + 2].kind not in (lex.STRING, lex.NAME)
+            or word.lower() in ("'define'", '"define"')
+            for index, word in enumerate(words[:-2])
+        )
+        for index, token in enumerate(tokens):
+            if token.start in known:
+                continue
+            caller = words[index - 2].lower().lstrip("\\") if index > 1 and words[index - 1] == "(" else ""
+            quoted = token.kind == lex.STRING and words[index][1:-1] == name
+            following = words[index + 1] if index + 1 < len(words) else ""
+            if kind == CONSTANT:
+                hit = quoted and (caller == "define" or (computed and caller not in ("defined", "constant")))
+            elif quoted:
+                into = words[max(index - 2, 0) : index] == ["$GLOBALS", "["] and following == "]"
+                hit = into and words[index + 2] in ASSIGNS
+            else:
+                # A property of a class is another variable.
+                declared = index > 0 and words[index - 1].lower() in _DECLARE
+                hit = (
+                    token.kind == lex.VARIABLE and words[index] == f"${name}" and following in ASSIGNS and not declared
+                )
+            if hit:
+                problem = f"{name} is set in a way that cannot be edited"
+                raise lex.syntax_error(self.path, self.text, token.start, problem, _BY_HAND.format(name=name))
+
     def _without(self, found: list[Assignment]) -> str:
         text = self.text
         for item in reversed(found):
-            line_start = text.rfind("\n", 0, item.start) + 1
-            rest = re.compile(r"[ \t]*(?:\r?\n|\Z)").match(text, item.end)
-            alone = line_start > 0 and not text[line_start : item.start].strip() and rest is not None
-            start, end = (line_start, rest.end()) if alone and rest else (item.start, item.end)
-            text = text[:start] + text[end:]
+            text = _cut(text, item.start, item.end)
         return text
 
     def _with(self, kind: str, name: str, value: Value) -> str:
@@ -114,7 +180,7 @@ class PhpStatements:
         alike = [
             item
             for item in self.assignments
-            if item.kind == kind and not item.conditional and self.text[item.end - 1] == ";"
+            if item.kind == kind and not (item.conditional or item.owned) and self.text[item.end - 1] in ";}"
         ]
         source = scalar_source(value)
         if kind == VARIABLE:
@@ -163,75 +229,10 @@ class PhpStatements:
         self._load(text)
 
 
-class _Reader:
-    """Finds the assignments of a file, and which of them are certain."""
-
-    def __init__(self, parser: Parser) -> None:
-        self.parser = parser
-        self.found: list[Assignment] = []
-
-    def assignments(self) -> list[Assignment]:
-        parser = self.parser
-        depth = 0  # of if (…): … endif; and of braces
-        begins, condition, stopped = True, False, False
-        while parser.kind():
-            word = parser.peek().lower() if parser.kind() in (lex.NAME, lex.SYMBOL) else ""
-            if begins and not condition and word in _STOPS and depth == 0:
-                stopped = True
-            assignment = self._assignment(not begins or condition or stopped or depth > 0)
-            if assignment is not None:
-                self.found.append(assignment)
-                begins, condition = True, False
-                continue
-            if word in _CONDITIONS:
-                condition = True
-                parser.take()
-                if parser.peek() == "(":
-                    parser.skip_balanced()
-                if parser.peek() == ":":
-                    depth += word not in ("else", "elseif")
-                    parser.take()
-                    begins, condition = True, False
-                continue
-            depth += (word == "{") - (word == "}" or word in _ENDS)
-            ends_statement = word in (";", "{", "}") or parser.kind() in (lex.OPEN, lex.CLOSE)
-            begins = ends_statement or (begins and word == "@")
-            condition = condition and not ends_statement
-            parser.take()
-        return self.found
-
-    def _assignment(self, conditional: bool) -> Assignment | None:
-        """The assignment that begins here, with its semicolon."""
-        parser, first = self.parser, self.parser.position
-        # An error silencer in front belongs to the statement.
-        begin = first - 1 if first and parser.peek(-1) == "@" else first
-        if parser.kind() == lex.VARIABLE and parser.peek(1) == "=":
-            kind, name = VARIABLE, parser.source(parser.take())[1:]
-            parser.take()
-            node = parser.value()
-        elif parser.peek().lower() == "const" and parser.peek(2) == "=":
-            parser.take()
-            kind, name = CONSTANT, parser.source(parser.take())
-            parser.take()
-            node = parser.value()
-        elif parser.peek().lower() in ("define", "\\define") and parser.peek(1) == "(":
-            parser.take()
-            parser.take()
-            label = parser.value()
-            if parser.peek() != "," or not isinstance(label.value, str):
-                parser.position = first
-                return None
-            parser.take()
-            kind, name, node = CONSTANT, label.value, parser.value()
-            while parser.peek() not in (")", ""):
-                parser.skip_balanced()
-            parser.take()
-        else:
-            return None
-        if parser.peek() == ";":
-            parser.take()
-        elif parser.kind() != lex.CLOSE:
-            parser.position = first
-            return None
-        tokens = parser.tokens
-        return Assignment(kind, name, node, tokens[begin].start, tokens[parser.position - 1].end, conditional)
+def _cut(text: str, start: int, end: int) -> str:
+    """Without this piece, and without the line where nothing else is on it."""
+    line_start = text.rfind("\n", 0, start) + 1
+    rest = re.compile(r"[ \t]*(?:\r?\n|\Z)").match(text, end)
+    if line_start > 0 and not text[line_start:start].strip() and rest is not None:
+        start, end = line_start, rest.end()
+    return text[:start] + text[end:]

@@ -27,7 +27,7 @@ _LINE_COMMENT = re.compile(r"(?:#(?!\[)|//)(?:(?!\?>)[^\r\n])*")
 _HEREDOC = re.compile(r"<<<[ \t]*(?:\"(?P<dq>\w+)\"|'(?P<sq>\w+)'|(?P<bare>\w+))(?:\r\n|\r|\n)")
 # A symbol of several characters matters where a part of it would be taken for something else.
 _SYMBOL = re.compile(
-    r"=>|->|::|\.\.\.|\?->|===|!==|==|!=|<=>|<=|>=|&&|\|\||\?\?|<<|>>|\+\+|--|[-+*/%.&|^]=|\*\*|.", re.DOTALL
+    r"=>|->|::|\.\.\.|\?->|===|!==|==|!=|<=>|<=|>=|&&|\|\||\?\?=|\?\?|<<|>>|\+\+|--|[-+*/%.&|^]=|\*\*|.", re.DOTALL
 )
 
 

@@ -64,8 +64,8 @@ def test_both_files_are_one_plan(root: pathlib.Path) -> None:
 
 
 def test_a_mistake_in_one_file_leaves_both_alone(root: pathlib.Path) -> None:
-    write(root, "bitrix/php_interface/dbconn.php", "<?php\nif (1) define('X', 1);\n")
-    with pytest.raises(BoxliftError, match="line 2, column 8: X is set under a condition"):
+    write(root, "bitrix/php_interface/dbconn.php", "<?php\n$ok = define('X', 1);\n")
+    with pytest.raises(BoxliftError, match="line 2, column 14: X is set in a way that cannot be edited"):
         planned(root, {"cache": {"type": "none"}}, {"X": 2})
     assert (root / "bitrix/.settings.php").read_text() == SETTINGS
 

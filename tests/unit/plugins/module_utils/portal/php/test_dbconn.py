@@ -10,6 +10,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.dbconn i
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.values import Opaque
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from unit.plugins.playbook import REPOSITORY
 
 DBCONN = """<?
 define("SHORT_INSTALL", true);
@@ -49,6 +50,7 @@ def test_reads_what_is_certain() -> None:
         "BX_FILE_PERMISSIONS": 0o644,
         "CACHED_b_file": 3600,
         "CACHED_b_file_bucket_size": Opaque("10 * 10"),
+        "LATER": 2,
         "WORD": "const",
         "TWICE": 1,
     }
@@ -61,7 +63,7 @@ def test_reads_what_is_certain() -> None:
         "DBHost": "db.example",
     }
     conditional = {item.name for item in file.assignments if item.conditional}
-    assert conditional == {"BX_CRONTAB_SUPPORT", "IN_ALT", "inAlt", "IN_ELSE", "LATER", "inLoop", "local"}
+    assert conditional == {"BX_CRONTAB_SUPPORT", "IN_ALT", "inAlt", "IN_ELSE", "inLoop", "local"}
     assert file.conditional(CONSTANT, "IN_ELSE") and not file.conditional(CONSTANT, "TWICE")
 
 
@@ -121,9 +123,11 @@ def test_where_a_new_constant_goes(php: t.Any, text: str, after: str) -> None:
 @pytest.mark.parametrize(
     ("text", "name", "value", "words"),
     [
-        (DBCONN, "BX_CRONTAB_SUPPORT", True, "line 7, column 2: BX_CRONTAB_SUPPORT is set under a condition"),
-        (DBCONN, "LATER", None, "line 17, column 21: LATER is set under a condition"),
-        ("<?php exit; define('X', 1);", "X", 2, "X is set under a condition"),
+        ("<?php\n$a = define('X', 1);", "X", 2, "line 2, column 13: X is set in a way that cannot be edited"),
+        ("<?php\nA ? define('X', 1) : define('X', 2);", "X", None, "line 2, column 12: X is set in a way that"),
+        ("<?php\nf(function () { define('X', 1); });", "X", True, "X is set in a way that cannot be edited"),
+        ("<?php\nforeach (['X' => 1] as $n => $v) define($n, $v);", "X", None, "line 2, column 11: X is set"),
+        ("<?php\n$all = ['X' => 1];\narray_map('define', array_keys($all), $all);", "X", None, "X is set in a way"),
         ("plain text", "X", 1, "does not begin with <?php"),
         (DBCONN, "A-B", 1, "'A-B' cannot name a constant"),
         (DBCONN, "A", [1], "A can be set to a scalar only"),
@@ -164,3 +168,117 @@ def test_edits_mean_to_php_what_was_meant(php: t.Any, text: str, kind: str, name
     judged = php.judge_alone(file.text)
     assert judged["constants"] == expected[CONSTANT], file.text
     assert judged["variables"] == expected[VARIABLE], file.text
+
+
+# How sites and the vendor's documentation set a constant, X here. The condition asks for CHK_EVENT, which a test sets.
+CRON = 'if(!(defined("CHK_EVENT") && CHK_EVENT===true))'
+FORMS = {
+    "documented": f"{CRON}\n\tdefine('X', 1);",
+    "one line": f"{CRON} define('X', 1);",
+    "braces": f"{CRON} {{ define('X', 1); }}",
+    "braces on lines": f"{CRON}\n{{\n    define('X', 1); // cron\n}}",
+    "braces with another": f"{CRON} {{\n  define('X', 1);\n  define('Y', 1);\n}}",
+    "alternative": f"{CRON}:\n  define('X', 1);\nendif;",
+    "else": f"{CRON} define('X', 1); else define('X', 2);",
+    "else with braces": f"{CRON} {{\n  define('X', 1);\n}} else {{\n  define('X', 2);\n}}",
+    "elseif": f"{CRON} define('X', 1); elseif (PHP_SAPI == 'cli') define('X', 2); else if (true) define('X', 3);",
+    "nested": f"if (PHP_SAPI == 'cli') {{\n  {CRON} define('X', 1);\n}}",
+    "nested without braces": f"if (PHP_SAPI == 'cli') {CRON} define('X', 1);",
+    "guard": "if (!defined('X')) define('X', 1);",
+    "guard with braces": "if (!defined('X')) {\n  define('X', 1);\n}",
+    "or": "defined('X') or define('X', 1);",
+    "pipes": 'defined("X") || define("X", 1);',
+    "and": "!defined('X') && define('X', 1);",
+    "and of another": "!defined('CHK_EVENT') && define('X', 1);",
+    "or of a call": "f() or define('X', 1);",
+    "guard in a condition": f"{CRON} {{ defined('X') or define('X', 1); }}",
+    "silenced": f"{CRON} @define('X', 1);",
+    "rooted": f"{CRON} \\define('X', 1);",
+    "third argument": "if (true) define('X', 1, false);",
+    "const": "const X = 1;",
+    "list of const": "const A = 1, X = 2, Y = 3;",
+    "first of const": "const X = 2, Y = 3;",
+    "last of const": "const Y = 3, X = 2;",
+    "switch": "switch (PHP_SAPI) {\n  case 'cli':\n    define('X', 1);\n    break;\n  default: define('X', 2);\n}",
+    "loop": "foreach ([1] as $n)\n  define('X', $n);",
+    "while": "$n = 1; while ($n-- > 0): define('X', 5); endwhile;",
+    "do": "do define('X', 5); while (false);",
+    "try": "try { define('X', 1); } catch (Exception $e) { define('X', 2); } finally { $y = 1; }",
+    "in a function": "function g() { define('X', 1); }\ng();",
+    "block": "{ define('X', 1); }",
+    "twice": f"{CRON} define('X', 1);\nif (true) {{ define('X', 2); }}",
+    "behind a certain one": f"define('X', 3);\n{CRON} @define('X', 1);",
+    "request": "if ($_SERVER['HTTP_HOST'] ?? '' == 'x') define('X', 1);",
+    "side effect": "if (f($z = 9)) define('X', 1);",
+    "closing tag": f"{CRON} define('X', 1) ?>\n<?php",
+    "computed value": f"{CRON} define('X', dirname(__FILE__) . '/tmp');",
+    "class": "class C { const X = 8; public $x = 1; function X() { return self::X; } }\ndefine('X', 1);",
+    "class alone": "class C { const X = 8; }",
+    "comment": "/* define('X', 9); */ # define('X', 8);\nif (true) /* X */ define('X' /* name */, 1);",
+    "asked for": "if (defined('X')) { $y = 1; }",
+}
+FORM = "<?php\nfunction f($q = 0) { return true; }\ndefine('BEFORE', 1);\n%s%s\ndefine('AFTER', 7);\n$last = 5;\n"
+
+
+@pytest.mark.parametrize("event", ["", "define('CHK_EVENT', true);\n"], ids=["visit", "cron"])
+@pytest.mark.parametrize("form", FORMS.values(), ids=list(FORMS))
+def test_every_way_to_set_a_constant(php: t.Any, form: str, event: str) -> None:
+    text = FORM % (event, form)
+    before = php.judge_alone(text)
+    assert "error" not in before, before
+    for value in (True, "it's", 1, 3, None):
+        file = PhpStatements(text)
+        # What the file does not say without a condition, has to be said; what it says so already, stays.
+        changed = file.set(CONSTANT, "X", value)
+        judged = php.judge_alone(file.text)
+        assert "error" not in judged and judged["output"] is False, file.text
+        expected = {**before["constants"], "X": value}
+        if value is None:
+            expected.pop("X")
+        assert judged["constants"] == expected, file.text
+        assert {**judged["variables"], "n": 0} == {**before["variables"], "n": 0}, file.text
+        assert changed == (file.text != text)
+        assert file.set(CONSTANT, "X", value) is False
+        assert (file.constants.get("X"), file.conditional(CONSTANT, "X")) == (value, False)
+
+
+VARIABLES = {
+    "condition": "if (PHP_SAPI == 'cli') $DBHost = 'a';",
+    "both branches": "if (PHP_SAPI == 'cli')\n  $DBHost = 'a';\nelse\n  $DBHost = 'b';",
+    "braces": "if (true) {\n  $DBHost = 'a';\n  $y = 2;\n}",
+    "behind": "$DBHost = 'a';\nif (true) $DBHost = 'b';",
+    "function": "function g() { $DBHost = 'x'; return $DBHost; }\n$DBHost = 'a';",
+    "property": "class C { public $DBHost = 'x'; }\n$DBHost = 'a';",
+    "environment": "$DBHost = getenv('DB_HOST') ?: 'a';",
+}
+
+
+@pytest.mark.parametrize("form", VARIABLES.values(), ids=list(VARIABLES))
+def test_every_way_to_set_a_variable(php: t.Any, form: str) -> None:
+    text = FORM % ("", form)
+    before = php.judge_alone(text)
+    file = PhpStatements(text)
+    assert file.set(VARIABLE, "DBHost", "db.example") is True
+    judged = php.judge_alone(file.text)
+    assert judged["variables"] == {**before["variables"], "DBHost": "db.example"}, file.text
+    assert judged["constants"] == before["constants"]
+    assert file.set(VARIABLE, "DBHost", "db.example") is False
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["$GLOBALS['DBHost'] = 'x';", "$DBHost .= 'x';", "$DBHost ??= 'x';", "$a = $DBHost = 'x';", "f($DBHost = 1);"],
+)
+def test_a_variable_that_cannot_be_edited_is_named(form: str) -> None:
+    with pytest.raises(BoxliftError, match="line 4, column .*: DBHost is set in a way that cannot be edited") as caught:
+        PhpStatements(FORM % ("", form)).set(VARIABLE, "DBHost", "y")
+    assert "$DBHost = 'x';" in caught.value.remedy
+
+
+def test_the_documented_form_becomes_one_line() -> None:
+    text = (REPOSITORY / "tests" / "unit" / "faults" / "dbconn_cron.php").read_text()
+    file = PhpStatements(text)
+    assert file.set(CONSTANT, "BX_CRONTAB_SUPPORT", True) is True
+    assert file.text == text.replace(CRON + "\n\t", "")
+    assert file.set(CONSTANT, "BX_CRONTAB_SUPPORT", None) is True
+    assert file.text == text[: text.index("if(")]
