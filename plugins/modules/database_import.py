@@ -35,7 +35,8 @@ options:
     description:
       - How to reach the database server, and which database is to hold the portal.
       - The account must be allowed to create and drop databases. Beside O(database.name) the module uses the
-        databases of the same name with C(_staging) and C(_previous) behind it, and drops them as it needs.
+        databases of the same name with C(_staging), C(_previous) and C(_previous_old) behind it, and drops them as it
+        needs. C(_previous_old) holds what C(_previous) held before, until the switch is certain.
     required: true
   jobs:
     description:

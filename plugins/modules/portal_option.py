@@ -108,7 +108,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.portal import cache
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import PortalFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.login import choose_login, portal_connection
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.redact import redact_pair, secrets_in
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, transaction
 
 
 def run(module: AnsibleModule) -> None:
@@ -118,7 +118,7 @@ def run(module: AnsibleModule) -> None:
     with portal_connection(*choose_login(params["database"], params["document_root"])) as conn:
         changes = options.plan(conn, params["module"], params["options"], site)
         if changes and not module.check_mode:
-            with options.transaction(conn):
+            with transaction(conn):
                 options.apply(conn, changes)
     before, after = redact_pair(
         {change.name: change.before for change in changes if change.stored_names},

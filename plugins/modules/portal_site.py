@@ -127,8 +127,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 from ansible_collections.boxlift.portal.plugins.module_utils.portal import caches, site
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import PortalFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.login import choose_login, portal_connection
-from ansible_collections.boxlift.portal.plugins.module_utils.portal.options import transaction
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, transaction
 
 
 def run(module: AnsibleModule) -> None:

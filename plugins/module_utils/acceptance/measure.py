@@ -21,7 +21,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.acceptance.judge im
 from ansible_collections.boxlift.portal.plugins.module_utils.acceptance.tools import MIB, read_fio, read_wrk
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.files import free_bytes
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DatabaseError, execute, rows
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import execute, rows
 from ansible_collections.boxlift.portal.plugins.module_utils.units import size
 from ansible_collections.boxlift.portal.plugins.module_utils.workers import processors
 
@@ -92,7 +92,7 @@ def attempt(area: str, work: t.Callable[[], dict[str, float]], where: str = "") 
         figures = work()
     except BoxliftError as error:
         figures, reason, remedy = {}, error.message, error.remedy
-    except (OSError, DatabaseError) as error:
+    except OSError as error:
         figures, reason = {}, str(error)
     return [Measured(kind, figures.get(kind), reason, remedy, where) for kind in kinds_of(area)]
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 import threading
 import typing as t
 
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import execute
+
 if t.TYPE_CHECKING:
     from pymysql.connections import Connection
 
@@ -45,7 +47,6 @@ class Connections:
 
     def _read_only(self) -> Connection[t.Any]:
         conn = self._connect()
-        with conn.cursor() as cursor:
-            # A check must not change what it looks at.
-            cursor.execute("SET SESSION TRANSACTION READ ONLY")
+        # A check must not change what it looks at.
+        execute(conn, "SET SESSION TRANSACTION READ ONLY")
         return conn

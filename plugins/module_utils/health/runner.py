@@ -20,8 +20,12 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.model import
     failed,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import Registry
-from ansible_collections.boxlift.portal.plugins.module_utils.health.tables import judge_missing, missing_table
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DatabaseError, error_code, error_text
+from ansible_collections.boxlift.portal.plugins.module_utils.health.tables import (
+    NO_SUCH_TABLE,
+    judge_missing,
+    missing_table,
+)
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.failure import DatabaseFailed
 
 #: Checks that run at once, hence also the most database connections.
 WORKERS = 6
@@ -82,32 +86,27 @@ def _answer(check: Check, context: Context) -> Verdict:
         return Verdict("skip", str(reason))
     except CannotLook as reason:
         return Verdict("unknown", f"could not look: {reason}")
+    except DatabaseFailed as problem:
+        return _answer_of_the_database(context, problem)
     except BoxliftError as error:
         return Verdict("unknown", f"could not look: {error.message}", error.remedy)
-    except DatabaseError as problem:
-        return _answer_of_the_database(context, problem)
     except Exception as problem:  # an error in a check proves nothing about the portal
         return Verdict("unknown", f"could not look: {type(problem).__name__}: {problem}")
 
 
-def _answer_of_the_database(context: Context, problem: Exception) -> Verdict:
+def _answer_of_the_database(context: Context, problem: DatabaseFailed) -> Verdict:
     """What a statement that the server refused says of the portal."""
     table = missing_table(problem)
     try:
         if table:
             return judge_missing(context, table)
-    except DatabaseError as other:
+    except DatabaseFailed as other:
         if missing_table(other) == "b_module":
             return failed(f"the tables {table} and b_module are missing: this is no portal's database")
         problem = other
-    code = error_code(problem)
-    told = f"could not look: the database says: {error_text(problem)} (error {code})"
-    return Verdict(
-        "unknown",
-        told,
-        "Update the portal's modules, or this collection, until both know the same tables; where a right is missing, "
-        "GRANT SELECT on the portal's database to the account.",
-    )
+    told = f"could not look: the database says: {problem.text} (error {problem.code})"
+    other_schema = "Update the portal's modules, or this collection, until both know the same tables."
+    return Verdict("unknown", told, other_schema if problem.code in (1054, NO_SUCH_TABLE) else problem.remedy)
 
 
 def _finding(check: Check, verdict: Verdict) -> Finding:

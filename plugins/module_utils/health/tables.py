@@ -8,7 +8,7 @@ import re
 
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import Verdict, failed
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import error_code, error_text
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.failure import DatabaseFailed
 
 NO_SUCH_TABLE = 1146
 _NAMED = re.compile(r"'(?:[^'.]*\.)?([^']+)'")
@@ -50,9 +50,9 @@ def owner(table: str) -> str:
     return "main"
 
 
-def missing_table(problem: Exception) -> str:
+def missing_table(problem: DatabaseFailed) -> str:
     """The table that the server does not find; empty for every other error."""
-    named = _NAMED.search(error_text(problem)) if error_code(problem) == NO_SUCH_TABLE else None
+    named = _NAMED.search(problem.text) if problem.code == NO_SUCH_TABLE else None
     return named.group(1) if named else ""
 
 

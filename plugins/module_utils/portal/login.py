@@ -11,25 +11,13 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import PortalFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.redact import BACKUP_MASK
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import (
-    DatabaseError,
-    Login,
-    connect,
-    error_code,
-    error_text,
-)
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import Login, connect, hang_up
 
 if t.TYPE_CHECKING:
     from pymysql.connections import Connection
 
 # PHP takes the server's socket when the host is `localhost`.
 SOCKETS = ("/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/var/lib/mysqld/mysqld.sock")
-_REFUSALS = {
-    1142: "Grant the account its rights on this database.",
-    1146: "Restore the portal's dump first; is this the portal's database?",
-    1290: "The server is read-only; change the portal on its primary server.",
-    1406: "Shorten the value, or widen the column.",
-}
 _REMEDY = "Set connections.default with boxlift.portal.portal_settings."
 
 
@@ -68,19 +56,12 @@ def choose_login(
 
 @contextlib.contextmanager
 def portal_connection(login: Login, name: str) -> t.Iterator[Connection[t.Any]]:
-    """A connection to the portal's database; what the server refuses becomes an error with a remedy."""
+    """A connection to the portal's database, closed in the end."""
     conn = connect(login, name)
     try:
         yield conn
-    except DatabaseError as problem:
-        code = error_code(problem)
-        raise BoxliftError(
-            f"Database {name} as {login}: {error_text(problem)} (error {code}).",
-            _REFUSALS.get(code, "Look at the database server's error log."),
-            code=code,
-        ) from problem
     finally:
-        conn.close()
+        hang_up(conn)
 
 
 def _address(host: str, sockets: t.Sequence[str]) -> tuple[str, int, str | None]:

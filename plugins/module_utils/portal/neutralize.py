@@ -15,7 +15,12 @@ from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.values import to_python
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.redact import redact_pair
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.silence import DETACH_BUCKETS, RULES, Rule
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import execute, quote_name, rows
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import (
+    execute,
+    quote_name,
+    rows,
+    transaction,
+)
 
 if t.TYPE_CHECKING:
     from pymysql.connections import Connection
@@ -89,7 +94,7 @@ def apply(conn: Connection[t.Any], planned: Plan) -> None:
     for change in planned.files:
         change.write()
     for area in dict.fromkeys(action.area for action in planned.actions):
-        with options.transaction(conn):
+        with transaction(conn):
             for action in planned.actions:
                 if action.area == area:
                     options.apply(conn, action.option_changes)

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import typing as t
 
@@ -89,18 +88,6 @@ def apply(conn: Connection[t.Any], changes: t.Iterable[OptionChange]) -> None:
             values = [*args, change.name, change.after]
             marks = ", ".join(["%s"] * len(values))
             execute(conn, f"INSERT INTO {change.table} ({columns}) VALUES ({marks})", values)
-
-
-@contextlib.contextmanager
-def transaction(conn: Connection[t.Any]) -> t.Iterator[None]:
-    """All of it or nothing."""
-    conn.begin()
-    try:
-        yield
-    except BaseException:
-        conn.rollback()
-        raise
-    conn.commit()
 
 
 def _stored(conn: Connection[t.Any], module: str, site: str) -> list[dict[str, t.Any]]:

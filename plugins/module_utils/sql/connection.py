@@ -4,24 +4,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.sql import failure
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.failure import PYMYSQL_IMPORT_ERROR, DatabaseError
 
-PYMYSQL_IMPORT_ERROR: ImportError | None
-# What a failed statement raises; error_code() and error_text() read it.
-DatabaseError: type[Exception]
-try:
+if PYMYSQL_IMPORT_ERROR is None:
     import pymysql
     import pymysql.cursors
-except ImportError as error:
-    PYMYSQL_IMPORT_ERROR = error
-    DatabaseError = ImportError
-else:
-    PYMYSQL_IMPORT_ERROR = None
-    DatabaseError = pymysql.err.MySQLError
 
 if t.TYPE_CHECKING:
     from pymysql.connections import Connection
@@ -47,16 +41,8 @@ CONNECT_TIMEOUT = 10
 # One statement of a dump is about 1 MB, but the disk may be slow and a table locked.
 STATEMENT_TIMEOUT = 3600
 
-# By the server's error number for a refused login.
-_LOGIN_REMEDIES = {
-    1044: "Grant the account its rights on this database.",
-    1045: "Check login_user and login_password; for root on the server itself use unix_socket.",
-    1049: "Create the database first, or correct its name.",
-    1130: "Let the server accept this account from this host.",
-    1698: "The server trusts this account only through its socket: set unix_socket and run as the same system user.",
-    2002: "Start the server, or correct unix_socket.",
-    2003: "Start the server, or correct host, port and the firewall between.",
-}
+# How long a statement waits for a lock, of a table or of a row. The server's own bound for tables is a day.
+LOCK_WAIT_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -111,34 +97,72 @@ def connect(
             read_timeout=STATEMENT_TIMEOUT,
             write_timeout=STATEMENT_TIMEOUT,
             defer_connect=True,
+            init_command=(
+                f"SET SESSION lock_wait_timeout = {LOCK_WAIT_SECONDS}, innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}"
+            ),
         )
         conn.connect(wire)
         return conn
-    except DatabaseError as error:
-        code, text = error_code(error), error_text(error)
+    except (DatabaseError, OSError, RuntimeError) as error:  # RuntimeError: a way of login that PyMySQL lacks
         place = f"database {database} as {login}" if database else str(login)
-        raise BoxliftError(
-            f"Cannot connect to {place}: {text}.".replace("..", "."),
-            _LOGIN_REMEDIES.get(code, "Check the option database."),
-            code=code,
-        ) from error
+        raise failure.failed(error, str(login), database or "", doing=f"cannot connect to {place}") from error
+
+
+@contextlib.contextmanager
+def explained(conn: Connection[t.Any]) -> t.Iterator[None]:
+    """Around every use of `conn`: what PyMySQL raises becomes `failure.DatabaseFailed`."""
+    try:
+        yield
+    except DatabaseError as error:
+        raise failure.failed(error, account(conn), database_of(conn), asking(conn)) from error
+
+
+def account(conn: Connection[t.Any]) -> str:
+    """Who is logged in, and where, as errors name it."""
+    return f"{_text(conn.user)} at {conn.unix_socket or f'{conn.host}:{conn.port}'}"
+
+
+def database_of(conn: Connection[t.Any]) -> str:
+    """The database that the connection was made to; empty without one."""
+    return _text(conn.db)
+
+
+def _text(value: str | bytes | None) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value or ""
+
+
+def asking(conn: Connection[t.Any]) -> failure.Ask:
+    """Asks over this connection what an error leaves open; raises what PyMySQL raises."""
+
+    def ask(sql: str, args: t.Sequence[t.Any]) -> list[dict[str, t.Any]]:
+        with conn.cursor(pymysql.cursors.DictCursor) as cursor:
+            cursor.execute(sql, args or None)
+            return list(cursor.fetchall())
+
+    return ask
 
 
 def rows(conn: Connection[t.Any], sql: str, args: t.Sequence[t.Any] = ()) -> list[dict[str, t.Any]]:
-    """Every row of a query as a dictionary; `args` fill the query's %s."""
-    with conn.cursor(pymysql.cursors.DictCursor) as cursor:
-        cursor.execute(sql, args or None)
-        return list(cursor.fetchall())
+    """Every row of a query as a dictionary; `args` fill the query's %s. Raises `failure.DatabaseFailed`."""
+    with explained(conn):
+        return asking(conn)(sql, args)
 
 
 def stream(conn: Connection[t.Any], sql: str) -> t.Iterator[tuple[t.Any, ...]]:
     """The rows of a query, as the server sends them; it has begun to answer when this returns.
 
-    Use the iterator up, or `hang_up`, before the connection is used for anything else.
+    Use the iterator up, or `hang_up`, before the connection is used for anything else. Both raise
+    `failure.DatabaseFailed`.
     """
     cursor = pymysql.cursors.SSCursor(conn)
-    cursor.execute(sql)
-    return iter(cursor.fetchone, None)
+    with explained(conn):
+        cursor.execute(sql)
+    return _fetched(conn, cursor)
+
+
+def _fetched(conn: Connection[t.Any], cursor: t.Any) -> t.Iterator[tuple[t.Any, ...]]:
+    with explained(conn):
+        yield from iter(cursor.fetchone, None)
 
 
 def hang_up(conn: Connection[t.Any]) -> None:
@@ -152,9 +176,30 @@ def hang_up(conn: Connection[t.Any]) -> None:
 
 
 def execute(conn: Connection[t.Any], sql: str, args: t.Sequence[t.Any] = ()) -> int:
-    """Run a statement that returns no rows; returns the number of rows it changed."""
-    with conn.cursor() as cursor:
+    """Run a statement that returns no rows; returns the number of rows it changed. Raises `failure.DatabaseFailed`."""
+    with explained(conn), conn.cursor() as cursor:
         return cursor.execute(sql, args or None)
+
+
+def use(conn: Connection[t.Any], database: str) -> None:
+    """Make it the database of the next statements. Raises `failure.DatabaseFailed`."""
+    with explained(conn):
+        conn.select_db(database)
+
+
+@contextlib.contextmanager
+def transaction(conn: Connection[t.Any]) -> t.Iterator[None]:
+    """All of it or nothing. Raises `failure.DatabaseFailed`."""
+    with explained(conn):
+        conn.begin()
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(DatabaseError):  # a lost connection has undone it already
+            conn.rollback()
+        raise
+    with explained(conn):
+        conn.commit()
 
 
 def quote_name(name: str) -> str:
@@ -162,13 +207,3 @@ def quote_name(name: str) -> str:
     if not name or "\0" in name or len(name) > 64:
         raise BoxliftError(f"{name[:100]!r} cannot be the name of a table, view or database.", "Correct the name.")
     return "`" + name.replace("`", "``") + "`"
-
-
-def error_code(error: Exception) -> int:
-    """The server's (or the client library's) error number, 0 where there is none."""
-    return error.args[0] if error.args and isinstance(error.args[0], int) else 0
-
-
-def error_text(error: Exception) -> str:
-    """The server's own words, without the number."""
-    return str(error.args[-1]) if error.args else type(error).__name__

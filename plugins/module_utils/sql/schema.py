@@ -7,11 +7,12 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import (
-    DatabaseError,
     execute,
     quote_name,
     rows,
+    use,
 )
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.failure import LOST, DatabaseFailed
 
 if t.TYPE_CHECKING:
     from pymysql.connections import Connection
@@ -59,22 +60,24 @@ def view_definitions(conn: Connection[t.Any], database: str) -> dict[str, str]:
     """Each view as a statement without database names, which the server leaves out while the view works."""
     names = objects(conn, database, views=True)
     if names:
-        conn.select_db(database)
+        use(conn, database)
     found = {name: rows(conn, f"SHOW CREATE VIEW {quote_name(name)}")[0]["Create View"] for name in names}
     return {name: text.replace("CREATE ", "CREATE OR REPLACE ", 1) for name, text in found.items()}
 
 
-def make_views(conn: Connection[t.Any], database: str, definitions: t.Mapping[str, str]) -> dict[str, Exception]:
+def make_views(conn: Connection[t.Any], database: str, definitions: t.Mapping[str, str]) -> dict[str, DatabaseFailed]:
     """Make the views in rounds, since one may be made of others; those that cannot be made, and why."""
     waiting = dict(definitions)
     if waiting:
-        conn.select_db(database)
+        use(conn, database)
     while waiting:
-        failed: dict[str, Exception] = {}
+        failed: dict[str, DatabaseFailed] = {}
         for name, text in waiting.items():
             try:
                 execute(conn, text)
-            except DatabaseError as error:
+            except DatabaseFailed as error:
+                if error.code in LOST:
+                    raise
                 failed[name] = error
         if len(failed) == len(waiting):
             return failed

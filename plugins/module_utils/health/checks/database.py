@@ -185,7 +185,7 @@ def database_tables(context: Context) -> Verdict:
     needs=_NEEDS,
 )
 def database_clock(context: Context) -> Verdict:
-    context.connection.ping()  # so that the time to connect is not counted
+    rows(context.connection, "SELECT 1")  # so that the time to connect is not counted
     before = context.now()
     stated = float(rows(context.connection, "SELECT UNIX_TIMESTAMP(SYSDATE(6)) AS t")[0]["t"])
     after = context.now()

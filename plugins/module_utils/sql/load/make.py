@@ -12,17 +12,11 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.create_tab
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.fault import StatementFailed
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.known import Known
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.repairs import Repairs, table_sql
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.failure import SERVER_FAULTS
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.session import Query, Session
 
-# The server or the account is at fault, not the definition: rights, disk, memory, locks, a server that ends or only
-# reads, or that lacks a collation for which there is no other.
-_SERVER_FAULTS = frozenset(
-    {
-        *(28, 1021, 1030, 1037, 1038, 1040, 1041, 1044, 1045, 1053, 1080, 1114, 1142, 1143, 1153, 1158, 1159, 1160),
-        *(1161, 1205, 1213, 1226, 1227, 1273, 1290, 1317, 1370, 1792, 1836, 1927, 3024),
-    }
-)
-_CLIENT_FAULTS = range(2000, 3000)
+# A collation for which there is no other: a table without it would be another one.
+_NO_COLLATION = 1273
 _MOST_WITHOUT = 3
 
 
@@ -36,7 +30,7 @@ class Made(t.NamedTuple):
 
 def is_server_fault(error: StatementFailed) -> bool:
     """Whether another definition would fail as well."""
-    return error.details["code"] in _SERVER_FAULTS or error.details["code"] in _CLIENT_FAULTS
+    return error.details["code"] in SERVER_FAULTS or error.details["code"] == _NO_COLLATION
 
 
 def make_table(session: Session, query: Query, name: str, definition: TableDefinition, known: Known) -> Made:

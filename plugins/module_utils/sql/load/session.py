@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import (
-    DatabaseError,
-    error_code,
-    error_text,
+    account,
+    asking,
     execute,
     quote_name,
     rows,
@@ -22,6 +21,12 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.create_tab
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.fault import StatementFailed
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.known import Known, server_kind
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.statements import Statement
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.failure import (
+    DatabaseError,
+    error_code,
+    error_text,
+    remedy_of,
+)
 
 if t.TYPE_CHECKING:
     from pymysql.connections import Connection
@@ -40,26 +45,6 @@ _SETTINGS = {
     "wait_timeout": "86400",
 }
 
-# When a server dies, one connection gets 2013 for a running query, another 2006 for its next one.
-_LOST = "The connection was lost: look at the server's error log, start it where it is down, and run again."
-_REMEDIES = {
-    28: "The disk of the database server is full: make room and run again.",
-    1021: "The disk of the database server is full: make room and run again.",
-    1030: "The storage engine failed: look at the server's error log and at its free disk space.",
-    1062: "A unique key of the table sees two rows as equal: the collation of this server differs from the source's, "
-    "or rows changed while the backup was made. Set a binary collation or order a new backup.",
-    1071: "An index is too long for this server: set innodb_default_row_format=dynamic.",
-    1114: "The table's storage is full: make room on the database server's disk and run again.",
-    1118: "A row is too long for this server: set innodb_strict_mode=0 and innodb_default_row_format=dynamic.",
-    1153: "Raise max_allowed_packet of the server (64M fits every portal) and run again.",
-    1205: "Another session holds the table: end it and run again.",
-    1213: "Another session holds the table: end it and run again.",
-    1273: "This server lacks the collation, and no near one is known: use a server that has it.",
-    1286: "Enable the storage engine on this server.",
-    2006: _LOST,
-    2013: _LOST,
-}
-_RIGHTS = frozenset({1044, 1142, 1227, 1410})
 _DEADLOCK = 1213
 _AT_ROW = re.compile(r"at row (\d+)")
 
@@ -122,7 +107,10 @@ class Session:
             code, text = error_code(error), error_text(error)
             row = _AT_ROW.search(text)
             place = query.rows_before + int(row.group(1)) if row else None
-            raise self._failed(query, table, code, text, _remedy(code), place) from error
+            remedy, found = remedy_of(code, text, account(self._conn), self._server.database, asking(self._conn))
+            failed = self._failed(query, table, code, text, remedy, place)
+            failed.details.update(found)
+            raise failed from error
 
     def _set_charset(self, charset: str) -> None:
         """In which character set the server reads the next statements; its answers stay in UTF-8."""
@@ -160,12 +148,6 @@ class Session:
         """The number of rows of each of these tables, by one query."""
         each = [f"SELECT {number} AS i, COUNT(*) AS n FROM {quote_name(name)}" for number, name in enumerate(tables)]
         return {tables[row["i"]]: int(row["n"]) for row in rows(self._conn, " UNION ALL ".join(each))}
-
-
-def _remedy(code: int) -> str:
-    if code in _RIGHTS:
-        return "Log in with an account that may create tables and views in the staging database."
-    return _REMEDIES.get(code, "Look the error number up in the server's manual; nothing live was touched.")
 
 
 def read_server(conn: Connection[t.Any]) -> Server:

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The staging database, and the switch that makes it the live one.
 
-All tables move in one RENAME TABLE, which MariaDB 10.6 and MySQL 8 do wholly or not at all. What has to follow it is
-noted before, in the database that takes the old tables, so that calling a killed switch again finishes it.
+All tables move in one RENAME TABLE, which MariaDB 10.6 and MySQL 8 do wholly or not at all: staging to live, live to
+previous, and what lay in previous out of the way, to be dropped when the switch is certain. What has to follow is noted
+in a table that moves with them, so that calling a killed switch again finishes it.
 """
 
 from __future__ import annotations
@@ -14,22 +15,28 @@ from dataclasses import dataclass
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.sql import schema
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import (
-    DatabaseError,
-    error_code,
-    error_text,
-    execute,
-    quote_name,
-    rows,
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import asking, execute, quote_name, rows
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.failure import (
+    LOST,
+    DatabaseFailed,
+    Session,
+    foreign_keys,
+    sessions,
+    who_holds,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.notes import read_note, write_note
 
 if t.TYPE_CHECKING:
     from pymysql.connections import Connection
 
-# How long a switch waits for sessions that still use the live tables.
+# How long a switch waits for sessions that still use the live tables: first without a lock of its own, behind which the
+# portal would have to wait, then with it.
 LOCK_WAIT_SECONDS = 60
+_LOOK_SECONDS = 0.1
 _SWITCH = "switch"
+# Holds the plan of a switch. It lies in staging before, and moves with the tables.
+_PLAN_TABLE = f"{schema.RESERVED_PREFIX}switch"
+_LOCK_TIMEOUT = 1205
 _NO_SUCH_THREAD = 1094
 
 
@@ -55,11 +62,18 @@ class Names:
     @classmethod
     def of(cls, live: str) -> Names:
         names = cls(live, f"{live}_staging", f"{live}_previous")
-        for name in (names.live, names.staging, names.previous):
+        for name in (names.live, names.staging, names.previous, out_of_the_way(names.previous)):
             quote_name(name)  # refuses what cannot be a name
         if live.lower() in schema.SYSTEM_DATABASES:
             raise BoxliftError(f"{live} is a database of the server itself.", "Name the portal's database.")
         return names
+
+
+def out_of_the_way(aside: str) -> str:
+    """The database that takes what lay in `aside`, until the switch is certain. It is a database of its own because
+    the names of foreign keys are unique in one.
+    """
+    return f"{aside}_old"
 
 
 def end_connections(conn: Connection[t.Any], database: str) -> None:
@@ -76,20 +90,23 @@ def end_connections(conn: Connection[t.Any], database: str) -> None:
             return
         if time.monotonic() > until:
             raise BoxliftError(
-                f"Connection {left[0]['id']} of an earlier import still works in {database}.",
-                "Wait until the server has ended it, and run again.",
+                f"Connection {left[0]['id']} of an earlier import still works in {database}, though told to end.",
+                f"See what it does (SHOW FULL PROCESSLIST), run KILL {left[0]['id']} as root, and run again.",
             )
         for row in left:
             try:
                 execute(conn, f"KILL {int(row['id'])}")
-            except DatabaseError as error:
-                if error_code(error) != _NO_SUCH_THREAD:
+            except DatabaseFailed as error:
+                if error.code != _NO_SUCH_THREAD:
                     raise
         time.sleep(0.02)
 
 
 def switch_in(conn: Connection[t.Any], staging: str, live: str, previous: str) -> SwitchResult:
-    """Staging becomes live and live becomes previous; the former previous is dropped. Call it again after a kill."""
+    """Staging becomes live and live becomes previous; then the former previous is dropped. Call it again after a kill.
+
+    Raises BoxliftError; where nothing could be switched, all three are as they were.
+    """
     result = _switch(conn, staging, live, previous)
     if result is None:
         raise BoxliftError(f"There is nothing to switch in: {staging} holds no table.", "Import a dump first.")
@@ -113,16 +130,20 @@ def _switch(conn: Connection[t.Any], source: str, live: str, aside: str) -> Swit
     incoming, outgoing = schema.tables(conn, source), schema.tables(conn, live)
     if not incoming:
         return done.get(source)
-    _check(conn, source, live, incoming)
-    if not schema.exists(conn, live):
-        schema.create_like(conn, live, source)
-    schema.drop(conn, aside)
-    schema.create_like(conn, aside, live)
+    _check(conn, source, live, aside, incoming)
+    _wait_for_others(conn, live)
+    for name, like in ((live, source), (aside, live)):
+        if not schema.exists(conn, name):
+            schema.create_like(conn, name, like)
+    old = out_of_the_way(aside)
+    schema.drop(conn, old)  # tables of a switch that is done
+    schema.create_like(conn, old, aside)
     plan = {
         "source": source,
         "live": live,
         "aside": aside,
         "defaults": schema.defaults(conn, source),
+        "outgoing_defaults": schema.defaults(conn, live),
         "incoming": incoming,
         "outgoing": outgoing,
         "incoming_views": schema.view_definitions(conn, source),
@@ -130,15 +151,17 @@ def _switch(conn: Connection[t.Any], source: str, live: str, aside: str) -> Swit
         "views_lost": {},
         "finished": False,
     }
-    write_note(conn, aside, _SWITCH, plan)
-    _rename(conn, [(live, name, aside) for name in outgoing] + [(source, name, live) for name in incoming])
+    write_note(conn, source, _SWITCH, plan, _PLAN_TABLE)
+    moves = [(aside, name, old) for name in schema.objects(conn, aside, views=False)]
+    moves += [(live, name, aside) for name in outgoing] + [(source, name, live) for name in incoming]
+    _rename(conn, live, [*moves, (source, _PLAN_TABLE, aside)])
     return _finish(conn, plan)
 
 
 def _plan_behind_rename(conn: Connection[t.Any], aside: str) -> dict[str, t.Any] | None:
-    """The plan noted in this database, if its RENAME was really done."""
-    plan: dict[str, t.Any] | None = read_note(conn, aside, _SWITCH)
-    if plan is None or not set(plan["incoming"]) <= set(schema.tables(conn, plan["live"])):
+    """The plan in this database, if its RENAME was done: before, it lies in the database that is switched in."""
+    plan: dict[str, t.Any] | None = read_note(conn, aside, _SWITCH, _PLAN_TABLE)
+    if plan is None or plan["aside"] != aside or not set(plan["incoming"]) <= set(schema.tables(conn, plan["live"])):
         return None
     return plan if plan["outgoing"] == schema.tables(conn, aside) else None
 
@@ -148,7 +171,8 @@ def _finish(conn: Connection[t.Any], plan: dict[str, t.Any]) -> SwitchResult:
     source, lost = plan["source"], plan["views_lost"]
     if not plan["finished"]:
         lost = _finish_views(conn, plan)
-        write_note(conn, plan["aside"], _SWITCH, {**plan, "finished": True, "views_lost": lost})
+        write_note(conn, plan["aside"], _SWITCH, {**plan, "finished": True, "views_lost": lost}, _PLAN_TABLE)
+    schema.drop(conn, out_of_the_way(plan["aside"]))
     if not schema.tables(conn, source):  # else somebody has imported again since
         schema.drop(conn, source)
     return SwitchResult(
@@ -158,53 +182,112 @@ def _finish(conn: Connection[t.Any], plan: dict[str, t.Any]) -> SwitchResult:
 
 def _finish_views(conn: Connection[t.Any], plan: dict[str, t.Any]) -> dict[str, str]:
     """Make the views of both databases; return those of the old state that cannot be made, and why."""
-    live = plan["live"]
+    live, aside = plan["live"], plan["aside"]
     execute(conn, f"ALTER DATABASE {quote_name(live)} {plan['defaults']}")
-    for name in set(schema.objects(conn, live, views=True)) - set(plan["incoming_views"]):
-        execute(conn, f"DROP VIEW {quote_name(live)}.{quote_name(name)}")
+    execute(conn, f"ALTER DATABASE {quote_name(aside)} {plan['outgoing_defaults']}")
+    for database, views in ((live, plan["incoming_views"]), (aside, plan["outgoing_views"])):
+        for name in set(schema.objects(conn, database, views=True)) - set(views):
+            execute(conn, f"DROP VIEW {quote_name(database)}.{quote_name(name)}")
     failed = schema.make_views(conn, live, plan["incoming_views"])
     if failed:
         name, error = next(iter(failed.items()))
         raise BoxliftError(
-            f"The tables are switched in, but view {name} cannot be made in {live}: {error_text(error)}.",
-            "Put the cause right and run again; only the views are missing.",
+            f"The tables are switched in, but view {name} cannot be made in {live}: {error.text}.",
+            f"{error.remedy} Only the views are missing.",
+            **error.details,
         )
-    lost = schema.make_views(conn, plan["aside"], plan["outgoing_views"])
-    return {name: error_text(error) for name, error in lost.items()}
+    lost = schema.make_views(conn, aside, plan["outgoing_views"])
+    return {name: error.text for name, error in lost.items()}
 
 
-def _check(conn: Connection[t.Any], staging: str, live: str, incoming: t.Collection[str]) -> None:
-    """Raise BoxliftError for what would make the RENAME fail, before anything is touched."""
+def _check(conn: Connection[t.Any], source: str, live: str, aside: str, incoming: t.Collection[str]) -> None:
+    """Raise BoxliftError for what would make the RENAME, or what follows it, fail, before anything is touched."""
     triggers = rows(
         conn,
-        "SELECT TRIGGER_NAME AS n, EVENT_OBJECT_TABLE AS t FROM information_schema.TRIGGERS "
-        "WHERE TRIGGER_SCHEMA IN (%s, %s)",
-        (staging, live),
+        "SELECT TRIGGER_SCHEMA AS d, TRIGGER_NAME AS n, EVENT_OBJECT_TABLE AS t FROM information_schema.TRIGGERS "
+        "WHERE TRIGGER_SCHEMA IN (%s, %s, %s)",
+        (source, live, aside),
     )
     if triggers:
         shown = ", ".join(f"{row['n']} on {row['t']}" for row in triggers[:10])
+        first = f"{quote_name(triggers[0]['d'])}.{quote_name(triggers[0]['n'])}"
         raise BoxliftError(
             f"The tables of {live} cannot be switched: {len(triggers)} triggers hang on them ({shown}).",
-            "Save their definitions, drop them, run again, and create them afterwards if they are still needed.",
+            f"Save their definitions (SHOW CREATE TRIGGER {first}), drop them (DROP TRIGGER {first}), run again, and "
+            "create them afterwards if they are still needed.",
         )
-    clash = sorted(set(schema.objects(conn, live, views=True)) & set(incoming))
-    if clash:
+    for database, coming in ((live, incoming), (aside, schema.tables(conn, live))):
+        clash = sorted(set(schema.objects(conn, database, views=True)) & set(coming))
+        if clash:
+            raise BoxliftError(
+                f"{database} has views with the names of incoming tables: {', '.join(clash[:10])}.",
+                f"Drop these views first (DROP VIEW {quote_name(database)}.{quote_name(clash[0])}).",
+            )
+    # Those into live would follow its tables into previous, and stop the switch after this one.
+    keys = foreign_keys(asking(conn), [source, live, aside])
+    if keys:
+        shown = "; ".join(map(str, keys[:5]))
         raise BoxliftError(
-            f"{live} has views with the names of incoming tables: {', '.join(clash[:10])}.", "Drop these views first."
+            f"The tables of {live} cannot be switched: foreign keys of other databases point at them ({shown}).",
+            f"Run {keys[0].drop}; then run again, and add the key again afterwards if it is needed.",
+            foreign_keys=[key._asdict() for key in keys],
         )
 
 
-def _rename(conn: Connection[t.Any], moves: t.Iterable[tuple[str, str, str]]) -> None:
+def _wait_for_others(conn: Connection[t.Any], live: str) -> None:
+    """Wait for the transactions that are open now, without a lock behind which the portal would wait.
+
+    Raises BoxliftError that names them, where one of them outlasts `LOCK_WAIT_SECONDS`.
+    """
+    until = time.monotonic() + LOCK_WAIT_SECONDS
+    held = _transactions(conn, live)
+    while held:
+        if time.monotonic() > until:
+            _refuse_held(live, list(held.values()))
+        time.sleep(_LOOK_SECONDS)
+        now = _transactions(conn, live)
+        held = {which: now[which] for which in held if which in now}
+
+
+def _transactions(conn: Connection[t.Any], live: str) -> dict[tuple[int, str], Session]:
+    """Of sessions in this database, each with its beginning: a session that goes on with another one is not meant."""
+    found = sessions(asking(conn), [live])
+    return {
+        (each.id, each.transaction): each
+        for each in found
+        if each.transaction and each.database.lower() == live.lower()
+    }
+
+
+def _refuse_held(live: str, holders: t.Sequence[Session], **details: t.Any) -> t.NoReturn:
+    known = (
+        f"{who_holds(holders)} Let it end, or end it with KILL {holders[0].id}"
+        if holders
+        else "Find the session that holds one (SHOW FULL PROCESSLIST as root), and end it with KILL"
+    )
+    raise BoxliftError(
+        f"The tables of {live} could not be switched in within {LOCK_WAIT_SECONDS} s, everything is as it was: another "
+        "session uses them.",
+        f"{known}; or stop the portal (PHP-FPM and cron). Then run again.",
+        holders=[each._asdict() for each in holders],
+        **details,
+    )
+
+
+def _rename(conn: Connection[t.Any], live: str, moves: t.Iterable[tuple[str, str, str]]) -> None:
     text = ", ".join(
         f"{quote_name(old)}.{quote_name(name)} TO {quote_name(new)}.{quote_name(name)}" for old, name, new in moves
     )
     execute(conn, f"SET SESSION lock_wait_timeout = {LOCK_WAIT_SECONDS}")
     try:
         execute(conn, f"RENAME TABLE {text}")
-    except DatabaseError as error:
-        in_use = error_code(error) == 1205
+    except DatabaseFailed as error:
+        if error.code == _LOCK_TIMEOUT:
+            _refuse_held(live, sessions(asking(conn), [live]), code=error.code)
+        if error.code in LOST:
+            raise  # it may have been done; the next call knows
         raise BoxliftError(
-            f"The tables could not be switched in, everything is as it was: {error_text(error)}.",
-            "Stop the portal (PHP-FPM and cron) and run again." if in_use else "Put the cause right and run again.",
-            code=error_code(error),
+            f"The tables could not be switched in, everything is as it was: {error.text} (error {error.code}).",
+            error.remedy,
+            **error.details,
         ) from error

@@ -15,15 +15,13 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 from ansible_collections.boxlift.portal.plugins.module_utils.program import complained, start
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import (
     STATEMENT_TIMEOUT,
-    DatabaseError,
     Login,
     connect,
-    error_code,
-    error_text,
     execute,
     hang_up,
     stream,
 )
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.failure import DatabaseFailed
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.refresh import chunks
 
 if t.TYPE_CHECKING:
@@ -73,13 +71,13 @@ class Snapshot:
         """Around every use of `conn`: turns the server's errors into BoxliftError."""
         try:
             yield
-        except DatabaseError as error:
-            if error_code(error) in _ALTERED:
+        except DatabaseFailed as error:
+            if error.code in _ALTERED:
                 raise BoxliftError(
-                    f"A table of the other server was altered meanwhile: {error_text(error)}.",
+                    f"A table of the other server was altered meanwhile: {error.text}.",
                     "Run the same task again.",
                 ) from error
-            raise _failure(self._command, self._complaints, error_text(error)) from error
+            raise _failure(self._command, self._complaints, error) from error
 
 
 @contextlib.contextmanager
@@ -93,8 +91,8 @@ def snapshot(command: t.Sequence[str], user: str, database: str) -> t.Iterator[S
         timer.start()
         try:
             conn = connect(Login(user=user), database, wire=wire)
-        except BoxliftError as error:
-            raise _failure(command, complaints, error.message) from error
+        except DatabaseFailed as error:
+            raise _failure(command, complaints, error) from error
         finally:
             timer.cancel()
         source = Snapshot(conn, command, complaints)
@@ -124,8 +122,9 @@ def _started(command: t.Sequence[str], complaints: t.IO[bytes]) -> t.Iterator[so
                 process.terminate()
 
 
-def _failure(command: t.Sequence[str], complaints: t.IO[bytes], reason: str) -> BoxliftError:
+def _failure(command: t.Sequence[str], complaints: t.IO[bytes], error: DatabaseFailed) -> BoxliftError:
     return BoxliftError(
-        f"The database cannot be read through {command[0]}: {reason.rstrip('.')}. {complained(complaints)}",
-        "Mend that, and run the same task again.",
+        f"The database cannot be read through {command[0]}: {error.message} {complained(complaints)}".rstrip(),
+        f"On the other server: {error.remedy} Then run the same task again.",
+        **error.details,
     )

@@ -21,7 +21,6 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql import schema
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import (
     Login,
     connect,
-    error_text,
     execute,
     hang_up,
     quote_name,
@@ -206,7 +205,10 @@ class _Copy:
 
     def make_views(self, definitions: t.Mapping[str, str]) -> None:
         for name, error in schema.make_views(self.conn, self.database, definitions).items():
-            raise BoxliftError(f"View {name} cannot be made: {error_text(error)}.", "Mend it on the other server.")
+            raise BoxliftError(
+                f"View {name} cannot be made: {error.text}.",
+                f"Correct or drop it on the other server (SHOW CREATE VIEW {quote_name(name)}), and run again.",
+            )
 
 
 class _Loading:

@@ -205,8 +205,8 @@ class FakeConnection:
     def cursor(self) -> FakeConnection:
         return self
 
-    def execute(self, statement: str) -> None:
-        assert statement == "SET SESSION TRANSACTION READ ONLY"
+    def execute(self, statement: str, args: None = None) -> None:
+        assert args is None and statement == "SET SESSION TRANSACTION READ ONLY"
 
     def close(self) -> None:
         self.open = False

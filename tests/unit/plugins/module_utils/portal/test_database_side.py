@@ -10,6 +10,7 @@ import typing as t
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.portal import caches, info, login, options, site
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import transaction
 from unit.plugins.module_utils.health import toy_fixtures
 from unit.plugins.module_utils.health.toy_portal import DOMAIN, PASSWORD
 
@@ -71,7 +72,7 @@ class TestOptions:
             options.plan(conn, "main", {"x": "y"}, "zz")
 
     def test_a_transaction_is_all_or_nothing(self, portal: t.Any, conn: t.Any) -> None:
-        with pytest.raises(RuntimeError), options.transaction(conn):
+        with pytest.raises(RuntimeError), transaction(conn):
             options.apply(conn, options.plan(conn, "main", {"a": "1"}))
             raise RuntimeError
         assert portal.sql("SELECT * FROM b_option WHERE NAME = 'a'") == []

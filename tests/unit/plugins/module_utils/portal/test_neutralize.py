@@ -13,7 +13,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 from ansible_collections.boxlift.portal.plugins.module_utils.portal import neutralize, silence
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.copymark import CopyMark
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.values import to_python
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DatabaseError
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.failure import DatabaseFailed
 from unit.plugins.module_utils.health import toy_fixtures
 from unit.plugins.module_utils.health.toy_portal import CRYPTO_KEY, DOMAIN
 from unit.plugins.module_utils.portal import loud
@@ -80,7 +80,7 @@ class TestTables:
         broken = [
             neutralize.Action("bad", "rest", "", {}, {}, True, statements=(("DELETE FROM b_no_such", ()),)),
         ]
-        with pytest.raises(DatabaseError):
+        with pytest.raises(DatabaseFailed):
             neutralize.apply(conn, neutralize.Plan(planned.files, [*planned.actions, *broken]))
         assert portal.sql("SELECT COUNT(*) n FROM b_rest_event")[0]["n"] > 0
         assert portal.sql("SELECT COUNT(*) n FROM b_pull_push") == [{"n": 0}]

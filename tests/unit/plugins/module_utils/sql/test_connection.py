@@ -6,7 +6,6 @@ import dataclasses
 import gc
 import typing as t
 
-import pymysql
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.sql import connection
@@ -19,6 +18,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection impo
     rows,
     stream,
 )
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.failure import DatabaseFailed
 
 PARAMS = {
     "host": "db.example",
@@ -50,14 +50,14 @@ def test_rows_are_dictionaries_and_arguments_are_data(mariadb: t.Any) -> None:
 def test_one_statement_at_a_time_committed_and_no_local_file(mariadb: t.Any, tmp_path: t.Any) -> None:
     database = mariadb.fresh_database()
     conn = mariadb.connect(database)
-    with pytest.raises(pymysql.err.ProgrammingError):
+    with pytest.raises(DatabaseFailed):
         execute(conn, "SELECT 1; SELECT 2")
     execute(conn, "CREATE TABLE t (a VARCHAR(99)) ENGINE=InnoDB")
     assert execute(conn, "INSERT INTO t VALUES ('x'), ('y')") == 2
     assert rows(mariadb.connect(database), "SELECT COUNT(*) AS n FROM t") == [{"n": 2}]
     file = tmp_path / "local"
     file.write_text("stolen\n")
-    with pytest.raises(pymysql.err.MySQLError):
+    with pytest.raises(DatabaseFailed):
         execute(conn, f"LOAD DATA LOCAL INFILE '{file}' INTO TABLE t")
 
 

@@ -19,6 +19,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.fault impo
     StatementFailed,
     StatementRefused,
 )
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.failure import DatabaseFailed
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.importer import Importer, ImportResult
 from unit.plugins.module_utils.sql import samples
 
@@ -189,7 +190,7 @@ INSERT INTO `parent` VALUES
 """
     conn, result = load_text(mariadb, text)
     assert result.rows == 2
-    with pytest.raises(pymysql.err.IntegrityError):
+    with pytest.raises(DatabaseFailed):
         execute(mariadb.connect(conn.db.decode()), "INSERT INTO child VALUES (2)")
 
 

@@ -9,7 +9,8 @@ import pymysql
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.sql import schema
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DatabaseError, execute, rows
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import execute, rows
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.failure import DatabaseFailed
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load import staging
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.notes import read_note, write_note
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.staging import Names, switch_back, switch_in
@@ -52,7 +53,7 @@ def mark_of(conn: t.Any, database: str) -> int | None:
     for view in ("a", "v"):
         shown = rows(conn, f"SHOW CREATE VIEW `{database}`.{view}")[0]["Create View"]
         assert "SQL SECURITY INVOKER" in shown
-    with pytest.raises(pymysql.err.IntegrityError):
+    with pytest.raises(DatabaseFailed):
         execute(conn, f"INSERT INTO `{database}`.child VALUES (2, {mark + 1})")
     return mark
 
@@ -324,7 +325,7 @@ def test_what_a_killed_import_has_left_at_work_is_ended(mariadb: t.Any) -> None:
     def work() -> None:
         try:
             rows(left, "SELECT SLEEP(60)")
-        except DatabaseError as error:
+        except DatabaseFailed as error:
             ended.append(error)
 
     worker = threading.Thread(target=work)
@@ -332,6 +333,120 @@ def test_what_a_killed_import_has_left_at_work_is_ended(mariadb: t.Any) -> None:
     staging.end_connections(mariadb.connect(database), database)
     worker.join(10)
     assert len(ended) == 1
-    with pytest.raises(DatabaseError):
+    with pytest.raises(DatabaseFailed):
         rows(idle, "SELECT 1")
     assert rows(other, "SELECT 1 AS n") == [{"n": 1}]
+
+
+def previous_of_two(conn: t.Any, names: Names) -> None:
+    """Live holds 2, previous 1, staging 3."""
+    make(conn, names.live, 1)
+    make(conn, names.staging, 2)
+    switch_in(conn, names.staging, names.live, names.previous)
+    make(conn, names.staging, 3)
+    assert states(conn, names) == (2, 3, 1)
+
+
+def test_the_previous_state_is_dropped_only_when_the_switch_is_certain(
+    mariadb: t.Any, conn: t.Any, names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    previous_of_two(conn, names)
+    monkeypatch.setattr(staging, "LOCK_WAIT_SECONDS", 1)
+    other = mariadb.connect(names.live)
+    # Shows in no list of transactions, so only the RENAME itself finds it.
+    execute(other, "LOCK TABLES parent READ")
+    with pytest.raises(BoxliftError, match="everything is as it was") as caught:
+        switch_in(conn, names.staging, names.live, names.previous)
+    assert f"connection {other.thread_id()} of root from localhost" in caught.value.remedy
+    execute(other, "UNLOCK TABLES")
+    assert states(conn, names) == (2, 3, 1)
+    switch_in(conn, names.staging, names.live, names.previous)
+    assert states(conn, names) == (3, None, 2)
+    assert not schema.exists(conn, staging.out_of_the_way(names.previous))
+
+
+def test_an_open_transaction_is_looked_for_before_anything_is_locked(
+    mariadb: t.Any, conn: t.Any, names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    previous_of_two(conn, names)
+    monkeypatch.setattr(staging, "LOCK_WAIT_SECONDS", 0.3)
+    other = mariadb.connect(names.live)
+    execute(other, "BEGIN")
+    rows(other, "SELECT * FROM parent")
+    tried: list[str] = []
+    monkeypatch.setattr(staging, "_rename", lambda *_all: tried.append("renamed"))
+    with pytest.raises(BoxliftError, match="another session uses them") as caught:
+        switch_in(conn, names.staging, names.live, names.previous)
+    holder = caught.value.details["holders"][0]
+    assert (holder["id"], holder["account"], holder["host"]) == (other.thread_id(), "root", "localhost")
+    assert holder["transaction"] and f"KILL {other.thread_id()}" in caught.value.remedy and tried == []
+    assert not schema.exists(conn, staging.out_of_the_way(names.previous))
+
+
+def test_a_transaction_that_ends_in_time_stops_nothing(mariadb: t.Any, conn: t.Any, names: Names) -> None:
+    previous_of_two(conn, names)
+    other = mariadb.connect(names.live)
+    execute(other, "BEGIN")
+    rows(other, "SELECT * FROM parent")
+    timer = threading.Timer(0.5, lambda: execute(other, "ROLLBACK"))
+    timer.start()
+    switch_in(conn, names.staging, names.live, names.previous)
+    timer.join()
+    assert states(conn, names) == (3, None, 2)
+
+
+@pytest.mark.parametrize("database", ["live", "previous"])
+def test_a_foreign_key_of_another_database_is_named_before_anything_is_touched(
+    mariadb: t.Any, conn: t.Any, names: Names, database: str
+) -> None:
+    previous_of_two(conn, names)
+    there = getattr(names, database)
+    other = mariadb.fresh_database("reports")
+    run(
+        conn,
+        other,
+        f"CREATE TABLE r (id INT, CONSTRAINT into_portal FOREIGN KEY (id) REFERENCES `{there}`.parent (id))",
+    )
+    with pytest.raises(BoxliftError, match=f"into_portal of {other}.r into {there}.parent") as caught:
+        switch_in(conn, names.staging, names.live, names.previous)
+    assert states(conn, names) == (2, 3, 1)
+    execute(conn, caught.value.remedy.partition("Run ")[2].partition(";")[0])
+    switch_in(conn, names.staging, names.live, names.previous)
+    assert states(conn, names) == (3, None, 2)
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["unsent", "unanswered"])
+def test_a_switch_over_a_previous_state_killed_at_any_statement(mariadb: t.Any, names: Names, late: bool) -> None:
+    """At each moment either nothing is switched and previous is whole, or all of it is; the next call finishes."""
+    conn = mariadb.connect()
+    previous_of_two(conn, names)
+    landed = 0
+    for nth in range(1, 200):
+        doomed, left = mariadb.connect(), nth
+        query = doomed.query
+
+        def counted(*args: t.Any, query: t.Any = query, doomed: t.Any = doomed, **more: t.Any) -> t.Any:
+            nonlocal left
+            left -= 1
+            answer = query(*args, **more) if left or late else None
+            if left == 0:
+                doomed.close()
+                raise pymysql.err.OperationalError(2013, "Lost connection to MySQL server during query")
+            return answer
+
+        doomed.query = counted
+        try:
+            switch_in(doomed, names.staging, names.live, names.previous)
+            break
+        except DatabaseFailed as error:
+            assert error.code in (0, 2013)  # 0 is the next use of a closed connection
+            landed += 1
+        if schema.tables(conn, names.staging):
+            assert states(conn, names) == (2, 3, 1)
+            continue
+        assert switch_in(conn, names.staging, names.live, names.previous).tables > 0
+        assert states(conn, names) == (3, None, 2)
+        schema.drop(conn, names.live)
+        schema.drop(conn, names.previous)
+        previous_of_two(conn, names)
+    assert landed > 8 and states(conn, names) == (3, None, 2)
