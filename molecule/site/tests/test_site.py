@@ -70,7 +70,9 @@ def test_production_and_its_copy_answer_by_their_own_names(host: t.Any) -> None:
     context = ssl.create_default_context(cafile=str(WORK / "pki" / "root.pem"))
     addresses = host.backend.get_variables()["lab_names"]
     for name in ("box12.boxlift.test", "box13.boxlift.test"):
-        with socket.create_connection((addresses[name], 443), timeout=30) as plain:
-            with context.wrap_socket(plain, server_hostname=name) as secure:
-                secure.sendall(f"GET / HTTP/1.0\r\nHost: {name}\r\n\r\n".encode())
-                assert secure.recv(15).split()[1] == b"200", name
+        with (
+            socket.create_connection((addresses[name], 443), timeout=30) as plain,
+            context.wrap_socket(plain, server_hostname=name) as secure,
+        ):
+            secure.sendall(f"GET / HTTP/1.0\r\nHost: {name}\r\n\r\n".encode())
+            assert secure.recv(15).split()[1] == b"200", name
