@@ -98,7 +98,9 @@ def test_the_action_group_names_existing_modules() -> None:
 
 def test_license_lines() -> None:
     lines = ["SPDX-FileCopyrightText: boxlift.portal contributors", "SPDX-License-Identifier: GPL-3.0-or-later"]
-    files = [p for p in tracked("*.py", "*.sh", "*.php") if p.stat().st_size > 0]
+    # What went wrong somewhere is kept as it was.
+    inputs = REPOSITORY / "tests" / "unit" / "faults"
+    files = [p for p in tracked("*.py", "*.sh", "*.php") if p.stat().st_size > 0 and p.parent != inputs]
     assert len(files) > 5
     assert [str(p.relative_to(REPOSITORY)) for p in files if any(line not in text_of(p)[:600] for line in lines)] == []
 

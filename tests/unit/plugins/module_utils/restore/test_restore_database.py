@@ -112,10 +112,10 @@ def test_the_live_database_is_replaced_and_kept(tmp_path: Path, mariadb: t.Any) 
     (
         ("DROP DATABASE mysql;\n", "DROP DATABASE mysql"),
         ("INSERT INTO `t5` VALUES\n(0, 'twice');\n", "Duplicate entry"),
-        ("CREATE TABLE `evil` (`a` int) ENGINE=InnoDB DATA DIRECTORY='/tmp';\n", "DATA DIRECTORY"),
+        ("CREATE TABLE `evil` (`a` int) AS SELECT LOAD_FILE('/etc/passwd');\n", "evil"),
         ("INSERT INTO `mysql`.`user` VALUES\n(1);\n", "mysql"),
     ),
-    ids=("drop_database", "duplicate", "data_directory", "another_database"),
+    ids=("drop_database", "duplicate", "rows_from_elsewhere", "another_database"),
 )
 def test_a_bad_statement_leaves_the_live_portal_alone(
     tmp_path: Path, mariadb: t.Any, broken: str, message: str
