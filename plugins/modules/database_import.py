@@ -179,27 +179,57 @@ repairs:
       type: int
       sample: 300
 server_warnings:
-  description: What the server warned of while it took a table's statements.
+  description:
+    - Values that did not come in as they were, as the server warned of them, by table and column. Each is told as a
+      warning too.
+    - Rows are loaded in a session of time zone UTC, so that a value of type TIMESTAMP is stored as it is written, also
+      one in the hour that a zone's spring leaves out. A portal reads the same text where its server runs in UTC too,
+      as it does on hosts of this collection whose C(site_timezone) is not set. Elsewhere it would see these times
+      shifted, which V(time_zone) says.
   returned: success, outside of check mode
   type: list
   elements: dict
   contains:
     table:
-      description: The table.
+      description: The table; for V(time_zone) the database.
       type: str
-      sample: b_user
+      sample: b_im_message
+    column:
+      description: The column; empty where the server does not name it.
+      type: str
+      sample: MESSAGE
+    kind:
+      description:
+        - V(invalid_text) are bytes that are no text in their character set; each became a question mark.
+        - V(truncated) are values that are longer or more precise than their column.
+        - V(out_of_range) are numbers and times that their column cannot hold.
+        - V(invalid_value) are values that are none of their column's type.
+        - V(no_value) stands for NULL where the column demands a value.
+        - V(time_zone) is a server that does not run in UTC, with the number of columns of type TIMESTAMP as count.
+        - V(other) is every other warning.
+      type: str
+      sample: invalid_text
     code:
       description: The server's number of the warning.
       type: int
-      sample: 1265
+      sample: 1366
     text:
-      description: The first warning of this number for this table.
+      description: The first warning of this number for this column.
       type: str
-      sample: "Data truncated for column 'NAME' at row 3"
+      sample: "Incorrect string value: '\\xF0\\x9F aft...' for column 'MESSAGE' at row 2"
     count:
       description: How many of them.
       type: int
       sample: 2
+    rows:
+      description: Numbers of the first ten rows, in the order of the dump, from 1.
+      type: list
+      elements: int
+      sample: [2, 3]
+    remedy:
+      description: What to do about it.
+      type: str
+      sample: "Find them by SELECT * FROM `b_im_message` WHERE `MESSAGE` LIKE '%?%'"
 timeline:
   description: When each table was loaded that this run has loaded, in seconds since the import began.
   returned: success, outside of check mode
@@ -281,6 +311,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.files impo
     dump_files,
     feed_files,
 )
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.changes import told
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.finish import told_views
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.from_files import import_files
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.importer import RowsSoFar
@@ -349,7 +380,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         result["previous_tables"] = load.switch.previous_tables if params["keep_previous"] else 0
         result["resumed"] = load.resumed
         result["timeline"] = imported["timeline"]
-    for warning in told_views(result["views_left_out"]):
+    for warning in [*told(result.get("server_warnings", [])), *told_views(result["views_left_out"])]:
         module.warn(warning)
     if module._diff:
         result["diff"] = diff(before, [table["name"] for table in result["tables"]])

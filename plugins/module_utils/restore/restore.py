@@ -30,6 +30,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.restore.source impo
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.specials import survey
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.switch import Trees, remove_tree, switch_in
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.writer import StagingTree
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.changes import told
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.finish import told_views
 from ansible_collections.boxlift.portal.plugins.module_utils.state import Lock, read_json, write_json
 from ansible_collections.boxlift.portal.plugins.module_utils.workers import processors
@@ -175,6 +176,7 @@ class Restore:
             "tables": imported.get("tables", []),
             "rows": imported.get("rows", 0),
             "repairs": imported.get("repairs", []),
+            "server_warnings": imported.get("warnings", []),
             "views_left_out": imported.get("views_left_out", []),
             "timeline": pipeline.timeline(),
             "import_timeline": pipeline.import_timeline(),
@@ -183,10 +185,7 @@ class Restore:
             "specials": found.as_dict(),
             "warnings": [
                 *found.warnings(),
-                *(
-                    f"{row['table']}: {row['text']} ({row['count']} times, code {row['code']})"
-                    for row in imported.get("warnings", [])
-                ),
+                *told(imported.get("warnings", [])),
                 *(
                     f"{name} keeps the bytes of its name: the converted one is taken or too long."
                     for name in pipeline.parts.renamed()

@@ -47,7 +47,7 @@ SERVER_FAULTS = frozenset(range(2000, 3000)).union(
 _MOST_NAMED = 3
 
 _LOGIN = "Check login_user and login_password; for root on the server itself use unix_socket."
-_SERVER_LOG = "Look at the server's error log (journalctl -u mariadb), start it where it is down, and run again."
+_SERVER_LOG = "look at the server's error log (journalctl -u mariadb), start it where it is down, and run again."
 _MANY = "End idle sessions (SHOW PROCESSLIST), or raise the limit (SET GLOBAL max_connections = 300), and run again."
 _FULL = (
     "Make room on the disks of the database server's datadir, tmpdir and innodb_tmpdir (df -h; SHOW VARIABLES LIKE "
@@ -75,7 +75,7 @@ _REMEDIES: dict[int, str] = {
     **dict.fromkeys(_MEMORY_CODES, _MEMORY),
     **dict.fromkeys(_READ_ONLY_CODES, _READ_ONLY),
     **dict.fromkeys(_ENDED, _KILLED),
-    **dict.fromkeys(LOST, "The connection was lost. " + _SERVER_LOG),
+    **dict.fromkeys(LOST, "The connection was lost: " + _SERVER_LOG),
     **dict.fromkeys(_DAMAGED_CODES, _DAMAGED),
     1030: "The storage engine failed: " + _FULL,
     # -- who may log in, and how many

@@ -20,6 +20,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.charsets i
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.fault import DumpError
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.reader import DumpReader, Position
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.statements import Statement
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.changes import Change, time_zone
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.finish import compare_counts, create_views
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.ledger import Ledger, State, Unit
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.make import make_table
@@ -64,7 +65,7 @@ class ImportResult:
     views: list[str]
     views_left_out: list[dict[str, t.Any]]  # name, text, reason
     repairs: list[dict[str, t.Any]]  # table, kind, detail, count
-    warnings: list[dict[str, t.Any]]  # table, code, text, count
+    warnings: list[dict[str, t.Any]]  # changes.note() and time_zone() make them
     # table, begin, end (seconds since the importer was made), rows; without what an earlier run has loaded.
     timeline: list[dict[str, t.Any]]
 
@@ -131,6 +132,7 @@ class Importer:
         compare_counts(self._pool, tables)
         with self._pool.session() as session:
             left_out = create_views(session, views, {table["name"] for table in tables})
+            shifted = session.timestamps() if self._server.time_zone else 0
         self.close()
         return ImportResult(
             tables=tables,
@@ -142,7 +144,10 @@ class Importer:
                 if view["name"] in left_out
             ],
             repairs=[repair for record in records for repair in record["repairs"]],
-            warnings=[warning for record in records for warning in record["warnings"]],
+            warnings=[
+                *(warning for record in records for warning in record["warnings"]),
+                *([time_zone(self._server.database, self._server.time_zone, shifted)] if shifted else []),
+            ],
             timeline=self._ledger.timeline(),
         )
 
@@ -255,7 +260,7 @@ class Importer:
     def _load(self, unit: Unit, queries: list[Query], session: Session) -> None:
         """Runs in a thread of the pool."""
         self._ledger.started(unit)
-        warnings: list[tuple[int, str]] = []
+        warnings: list[Change] = []
         for query in queries:
             if unit.definition is not None and not unit.made.is_set() and query.tell:
                 made = make_table(session, query, unit.name, unit.definition, self._server.known)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.create_table import Column, TableDefinition
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.reader import Position
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.repairs import Repairs, RowRepair
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.changes import Change, note
 
 # A unit as it is kept: position, table, view, repairs, warnings.
 Record = dict[str, t.Any]
@@ -37,7 +38,7 @@ class Unit:
     columns: tuple[Column, ...] = ()
     row_repair: RowRepair | None = None
     repairs: Repairs = field(default_factory=Counter)
-    warnings: dict[int, dict[str, t.Any]] = field(default_factory=dict)
+    warnings: dict[tuple[str, str, int], dict[str, t.Any]] = field(default_factory=dict)
     # Set when the table exists, so that rows can be inserted.
     made: threading.Event = field(default_factory=threading.Event)
     closed: bool = False  # all its statements are queued
@@ -125,12 +126,11 @@ class Ledger:
             if unit.begin is None:
                 unit.begin = self._clock() - self._began
 
-    def completed(self, unit: Unit, warnings: t.Iterable[tuple[int, str]]) -> None:
+    def completed(self, unit: Unit, warnings: t.Iterable[Change]) -> None:
         """A task of the unit is done, and what the server warned of."""
         with self._lock:
-            for code, text in warnings:
-                empty = {"table": unit.name, "code": code, "text": text, "count": 0}
-                unit.warnings.setdefault(code, empty)["count"] += 1
+            for change in warnings:
+                note(unit.warnings, unit.name, change)
             unit.waiting -= 1
             unit.end = self._clock() - self._began
             self._forget_done()

@@ -13,6 +13,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.fault impo
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.known import Known
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.repairs import Repairs, table_sql
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.failure import SERVER_FAULTS
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.changes import Change
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.session import Query, Session
 
 # A collation for which there is no other: a table without it would be another one.
@@ -23,7 +24,7 @@ _MOST_WITHOUT = 3
 class Made(t.NamedTuple):
     """The server's warnings, what was left out that the server should have taken, and the table's columns."""
 
-    warnings: list[tuple[int, str]]
+    warnings: list[Change]
     repairs: Repairs
     columns: tuple[Column, ...]
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 from dataclasses import dataclass
 
@@ -27,6 +26,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.failure import 
     error_text,
     remedy_of,
 )
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.changes import AT_ROW, Change
 
 if t.TYPE_CHECKING:
     from pymysql.connections import Connection
@@ -41,12 +41,13 @@ _SETTINGS = {
     "sql_quote_show_create": "1",
     # Every warning is counted, not only the first 64 of a statement.
     "max_error_count": "65535",
+    # A time of the dump is stored as it is written: no zone's spring leaves out an hour, no autumn doubles one.
+    "time_zone": "'+00:00'",
     # A download may pause for hours between two statements.
     "wait_timeout": "86400",
 }
 
 _DEADLOCK = 1213
-_AT_ROW = re.compile(r"at row (\d+)")
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class Server:
     database: str
     known: Known
     max_packet: int
+    # Of sessions that set none themselves; empty where that is UTC.
+    time_zone: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,8 +88,8 @@ class Session:
     def close(self) -> None:
         self._conn.close()
 
-    def run(self, query: Query, table: str) -> list[tuple[int, str]]:
-        """Run one statement; return the server's warnings as (number, text). Raises `StatementFailed`."""
+    def run(self, query: Query, table: str) -> list[Change]:
+        """Run one statement; return the server's warnings. Raises `StatementFailed`."""
         size, most = len(query.sql), self._server.max_packet
         if size + 1 > most:
             raise self._failed(
@@ -102,13 +105,12 @@ class Session:
             # PyMySQL keeps their number where only its own cursors look; asking the server costs a round trip.
             if not query.tell or not t.cast(t.Any, self._conn)._result.warning_count:
                 return []
-            return [(int(code), str(text)) for _level, code, text in self._conn.show_warnings() or ()]
+            found = self._conn.show_warnings() or ()
+            return [Change(int(code), str(text), _row(query, str(text))) for _level, code, text in found]
         except DatabaseError as error:
             code, text = error_code(error), error_text(error)
-            row = _AT_ROW.search(text)
-            place = query.rows_before + int(row.group(1)) if row else None
             remedy, found = remedy_of(code, text, account(self._conn), self._server.database, asking(self._conn))
-            failed = self._failed(query, table, code, text, remedy, place)
+            failed = self._failed(query, table, code, text, remedy, _row(query, text))
             failed.details.update(found)
             raise failed from error
 
@@ -144,10 +146,21 @@ class Session:
             row=row,
         )
 
+    def timestamps(self) -> int:
+        """How many columns of type TIMESTAMP the database has."""
+        sql = "SELECT COUNT(*) AS n FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s AND DATA_TYPE = 'timestamp'"
+        return int(rows(self._conn, sql, (self._server.database,))[0]["n"])
+
     def count(self, tables: t.Sequence[str]) -> dict[str, int]:
         """The number of rows of each of these tables, by one query."""
         each = [f"SELECT {number} AS i, COUNT(*) AS n FROM {quote_name(name)}" for number, name in enumerate(tables)]
         return {tables[row["i"]]: int(row["n"]) for row in rows(self._conn, " UNION ALL ".join(each))}
+
+
+def _row(query: Query, text: str) -> int | None:
+    """The row that the server names, counted from the table's first."""
+    found = AT_ROW.search(text)
+    return query.rows_before + int(found.group(1)) if found else None
 
 
 def read_server(conn: Connection[t.Any]) -> Server:
@@ -159,7 +172,21 @@ def read_server(conn: Connection[t.Any]) -> Server:
         database=found["db"],
         known=_known(conn),
         max_packet=int(found["packet"]),
+        time_zone=_other_zone(conn),
     )
+
+
+# Noon of a day in January and in July, as Unix times: two, because of summer time.
+_NOONS = {"2024-01-15 12:00:00": 1705320000, "2024-07-15 12:00:00": 1721044800}
+
+
+def _other_zone(conn: Connection[t.Any]) -> str:
+    """The name of the server's time zone, empty where it is UTC; for a session that has set none itself."""
+    texts = ", ".join(f"UNIX_TIMESTAMP('{text}') AS n{number}" for number, text in enumerate(_NOONS))
+    found = rows(conn, f"SELECT {texts}, @@global.time_zone AS zone, @@system_time_zone AS host")[0]
+    if all(int(found[f"n{number}"]) == noon for number, noon in enumerate(_NOONS.values())):
+        return ""
+    return str(found["host"] if found["zone"] == "SYSTEM" else found["zone"])
 
 
 def _known(conn: Connection[t.Any]) -> Known:

@@ -219,8 +219,7 @@ class _Loading:
         server = read_server(connections[0])
         self._pool = SessionPool([Session(conn, server) for conn in connections])
         for conn in connections:
-            for name, value in {"time_zone": chunks.SETTINGS["time_zone"], "check_constraint_checks": "0"}.items():
-                execute(conn, f"SET SESSION {name} = {value}")
+            execute(conn, "SET SESSION check_constraint_checks = 0")
         self._on_bytes = on_bytes
         self._bytes = 0
 
@@ -282,7 +281,7 @@ def _run(queries: t.Sequence[Query], table: str, session: Session) -> None:
 
 
 def _insert(query: Query, table: str, session: Session) -> None:
-    for code, text in session.run(query, table):
+    for code, text, _row in session.run(query, table):
         raise BoxliftError(
             f"Table {table} is not what it is on the other server: {text} (warning {code}).",
             "Use the same release of MariaDB on both.",

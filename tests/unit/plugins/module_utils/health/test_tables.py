@@ -10,6 +10,7 @@ import typing as t
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.finding import Finding
 from ansible_collections.boxlift.portal.plugins.module_utils.health.tables import missing_table, owner
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.failure import DatabaseFailed, failed
 from unit.plugins.module_utils.health.toy_portal import ToyPortal
 
 TABLES = [str(re.findall(r"CREATE TABLE `?(\w+)", definition)[0]) for definition in ToyPortal.definitions()]
@@ -156,6 +157,9 @@ def test_whose_table_it_is(table: str, module: str) -> None:
 
 
 def test_which_table_is_missing() -> None:
-    assert missing_table(Exception(1146, "Table 'portal.b_x' doesn't exist")) == "b_x"
-    assert missing_table(Exception(1146, "Table 'b_x' doesn't exist")) == "b_x"
-    assert missing_table(Exception(1054, "Unknown column 'b_x'")) == missing_table(Exception()) == ""
+    def failed_with(*arguments: t.Any) -> DatabaseFailed:
+        return failed(Exception(*arguments), "root at localhost:3306", "portal")
+
+    assert missing_table(failed_with(1146, "Table 'portal.b_x' doesn't exist")) == "b_x"
+    assert missing_table(failed_with(1146, "Table 'b_x' doesn't exist")) == "b_x"
+    assert missing_table(failed_with(1054, "Unknown column 'b_x'")) == missing_table(failed_with()) == ""

@@ -407,15 +407,6 @@ def test_rows_that_vanish_are_noticed(mariadb: t.Any) -> None:
         importer.finish()
 
 
-def test_warnings_of_the_server_are_counted_by_table(mariadb: t.Any) -> None:
-    many = b",\n".join([b"('too long')"] * 100)
-    text = b"CREATE TABLE `t` (`a` varchar(3)); INSERT INTO `t` VALUES\n" + many + b";"
-    _conn, result = load_text(mariadb, text)
-    assert result.warnings == [
-        {"table": "t", "code": 1265, "text": "Data truncated for column 'a' at row 1", "count": 100}
-    ]
-
-
 def test_a_connection_without_database_is_refused(mariadb: t.Any) -> None:
     with pytest.raises(BoxliftError, match="no database to load into"):
         Importer(mariadb.connect)

@@ -9,6 +9,7 @@ import json
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.reader import Position
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.changes import Change
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.ledger import Ledger, Unit
 
 
@@ -32,14 +33,17 @@ def test_an_import_goes_on_at_the_earliest_unit_that_is_not_done() -> None:
     units = [begin(ledger, number) for number in range(4)]
     assert ledger.position == Position("d.sql", 0, 0)
     ledger.completed(units[2], [])
-    ledger.completed(units[1], [(1265, "cut"), (1265, "cut again")])
+    ledger.completed(units[1], [Change(1265, "cut", 3), Change(1265, "cut again", 3)])
     state = ledger.state()
     assert state["position"] == ["d.sql", 0, 0] and state["done"] == [] and names(state["ahead"]) == ["t1", "t2"]
     ledger.completed(units[0], [])
     state = ledger.state()
     assert ledger.position == Position("d.sql", 300, 30) and state["charset"] == "charset3"
     assert names(state["done"]) == ["t0", "t1", "t2"] == ledger.names() and state["ahead"] == []
-    assert state["done"][1]["warnings"] == [{"table": "t1", "code": 1265, "text": "cut", "count": 2}]
+    (warning,) = state["done"][1]["warnings"]
+    assert "`t1`" in warning.pop("remedy")
+    expected = {"table": "t1", "column": "", "kind": "truncated", "code": 1265, "text": "cut", "count": 2, "rows": [3]}
+    assert warning == expected
 
 
 def test_a_unit_is_not_done_while_its_statements_may_still_come() -> None:
