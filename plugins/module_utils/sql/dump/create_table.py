@@ -68,7 +68,8 @@ class Clause:
     instead: bytes = b""
     definition: bool = False
     plain: str | None = None
-    # What may be left out where the server refuses the table although it should take it; 1 is left out first.
+    # Whether a table can do without it, where the server refuses the table although it should take it: 1 storage and
+    # partitions, 2 checks, defaults by expression and special indexes, 3 plain and 4 unique indexes. 0: it cannot.
     spare: int = 0
 
 
@@ -397,7 +398,7 @@ class _Reader:
         else:
             self._key_options(place)
         self._rest(first)
-        spare = 0 if word in ("PRIMARY", "UNIQUE", "PERIOD") else 3 if word in ("KEY", "INDEX") else 2
+        spare = {"PRIMARY": 0, "PERIOD": 0, "UNIQUE": 4, "KEY": 3, "INDEX": 3}.get(word, 2)
         self._clause(first, needs, place, definition=True, spare=spare)
 
     def _key_name(self) -> str:

@@ -22,14 +22,19 @@ class DumpError(BoxliftError):
 
 
 class StatementRefused(BoxliftError):
-    """A statement that this importer never runs; nothing of it reached the server."""
+    """A statement that this importer never runs; nothing of it reached the server.
 
-    def __init__(self, reason: str, *, file: str, offset: int, line: int, text: bytes) -> None:
+    `spoiled` is true where it may be one of the portal's own that is damaged or out of its place.
+    """
+
+    def __init__(self, reason: str, *, file: str, offset: int, line: int, text: bytes, spoiled: bool = False) -> None:
         super().__init__(
             f"{file}: the statement at byte {offset} (line {line}) is refused: {reason}. "
             f"It begins with: {excerpt(text)}",
-            "A portal's dump holds no such statement. Take the backup again from its source and do not use this one "
-            "before you know who changed it.",
+            "Order a new backup: this dump is not as the portal writes it."
+            if spoiled
+            else "A portal's dump holds no such statement: somebody may have tampered with it. Take the backup again "
+            "from its source, and do not use this one before you know who changed it.",
             file=file,
             offset=offset,
             line=line,

@@ -88,7 +88,12 @@ class DumpReader:
             reason = self._out_of_order(command)
             if reason:
                 raise StatementRefused(
-                    reason, file=statement.file, offset=statement.offset, line=statement.line, text=statement.text
+                    reason,
+                    file=statement.file,
+                    offset=statement.offset,
+                    line=statement.line,
+                    text=statement.text,
+                    spoiled=True,
                 )
             yield statement, command
 

@@ -229,5 +229,10 @@ def repaired_rows(repair: RowRepair, statement: Statement, body: int) -> tuple[b
         return repair.apply(statement.text, body)
     except literals.NotLiterals as error:
         raise StatementRefused(
-            str(error), file=statement.file, offset=statement.offset, line=statement.line, text=statement.text
+            str(error),
+            file=statement.file,
+            offset=statement.offset,
+            line=statement.line,
+            text=statement.text,
+            spoiled=True,
         ) from error

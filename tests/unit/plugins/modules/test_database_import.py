@@ -11,7 +11,7 @@ import typing as t
 
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.sql import schema
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import execute, rows
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import execute, quote_name, rows
 from ansible_collections.boxlift.portal.plugins.modules import database_import
 from unit.plugins.module_utils.sql import samples
 
@@ -155,3 +155,18 @@ def test_a_view_that_is_left_out_is_a_warning(mariadb: t.Any, module: t.Any) -> 
     result = module(dump=[dump], database=option(mariadb, mariadb.fresh_name("portal")))
     assert [view["name"] for view in result["views_left_out"]] == ["v_a"] and result["views"] == []
     assert any("View v_a is left out" in str(text) and "GONE" in str(text) for text in result["warnings"])
+
+
+def test_tables_with_odd_names_are_switched_in_and_kept(mariadb: t.Any, module: t.Any, tmp_path: pathlib.Path) -> None:
+    names = ["отчет 2026", "a.b", "%s", "it's", "`x`", "a/../b", "SELECT"]
+    text = "-- Started: 2026\nSET NAMES 'utf8mb4';\n" + "".join(
+        f"CREATE TABLE {quote_name(name)} (`a` int);\nINSERT INTO {quote_name(name)} VALUES\n(1);\n" for name in names
+    )
+    (tmp_path / "d.sql").write_text(text + "-- Finished: 2026")
+    asked = {"dump": [str(tmp_path / "d.sql")], "database": option(mariadb, mariadb.fresh_name("portal"))}
+    assert not module(**asked)["failed"]
+    again = module(diff=True, **asked)
+    assert not again["failed"] and again["previous_tables"] == len(names)
+    assert again["diff"]["before"] == again["diff"]["after"]
+    live = mariadb.connect(asked["database"]["name"])
+    assert sorted(schema.tables(live, asked["database"]["name"])) == sorted(names)

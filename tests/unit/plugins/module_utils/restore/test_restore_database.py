@@ -208,7 +208,9 @@ def test_the_server_dies_in_mid_import(tmp_path: Path, mortal_mariadb: t.Any, ma
     with pytest.raises(BoxliftError) as caught:
         Restore(request, StagedDatabase(mortal_mariadb.login, "portal", on_rows=watch)).run()
     assert killed
-    assert "look at the server's error log (journalctl -u mariadb), start it" in caught.value.remedy.lower(), caught.value
+    assert "look at the server's error log (journalctl -u mariadb), start it" in caught.value.remedy.lower(), (
+        caught.value
+    )
     assert not (tmp_path / "site" / "www").exists()
     mortal_mariadb.start()
     Restore(request, StagedDatabase(mortal_mariadb.login, "portal")).run()

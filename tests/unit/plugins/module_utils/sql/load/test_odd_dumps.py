@@ -127,6 +127,13 @@ def test_the_tables_that_went_wrong(
                 "column g: NOT NULL",
             ],
         ),
+        (
+            "`a` int, `b` mediumtext, UNIQUE KEY `u` (`a`), UNIQUE KEY `l` (`a`,`b`)",
+            "ENGINE=Aria",
+            "1,'x'",
+            "UNIQUE KEY `u` (`a`)",
+            ["index l: UNIQUE KEY `l` (`a`,`b`) (the server says: Specified key was too long"],
+        ),
         # Engines
         ("`a` int NOT NULL", "ENGINE=CSV", "1", "InnoDB", ["CSV -> InnoDB"]),
         ("`a` int", "ENGINE=FEDERATED CONNECTION='mysql://h/d/t'", "1", "InnoDB", ["CONNECTION='mysql:", "FED"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import typing as t
 
 import pymysql
@@ -373,6 +374,12 @@ def test_an_open_transaction_is_looked_for_before_anything_is_locked(
     other = mariadb.connect(names.live)
     execute(other, "BEGIN")
     rows(other, "SELECT * FROM parent")
+    # The server's list of transactions is as old as a tenth of a second, and stays so while it is read more often.
+    seen = "SELECT trx_id FROM information_schema.INNODB_TRX WHERE trx_mysql_thread_id = %s"
+    deadline = time.monotonic() + 30
+    while not rows(conn, seen, (other.thread_id(),)):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
     tried: list[str] = []
     monkeypatch.setattr(staging, "_rename", lambda *_all: tried.append("renamed"))
     with pytest.raises(BoxliftError, match="another session uses them") as caught:
