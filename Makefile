@@ -40,7 +40,7 @@ unit: setup ## Unit tests, with a real MariaDB where a test needs one
 check: lint ## For the hand, in minutes: lint, and the unit tests without the slow ones
 	$(PYTEST) -m 'not slow and not soak'
 
-soak: setup ## For the night: the repetitions that `make unit` leaves out (every seed of the kills, 500 faults)
+soak: setup ## For the night: the repetitions that `make unit` leaves out (every seed of the kills, 500 faults, 10,000 tables)
 	$(PYTEST) -m soak
 
 sanity: setup ## ansible-test sanity on a copy of what git tracks

@@ -51,12 +51,8 @@ class MadeTable(t.NamedTuple):
     columns: tuple[Column, ...]
 
 
-def table_sql(definition: TableDefinition, known: Known, without: int = 0) -> MadeTable:
-    """The definition as this server takes it.
-
-    `without` also leaves out what a table can do without, where a server refuses what it should take: 1 storage and
-    partitions, 2 also checks, defaults by expression and special indexes, 3 also plain indexes.
-    """
+def table_sql(definition: TableDefinition, known: Known, without: t.Collection[Clause] = ()) -> MadeTable:
+    """The definition as this server takes it, and without these clauses."""
     text, tokens = definition.text, definition.tokens
     replaced: dict[int, bytes] = {}
     repairs: Repairs = Counter()
@@ -65,8 +61,7 @@ def table_sql(definition: TableDefinition, known: Known, without: int = 0) -> Ma
     done = -1
     for clause in sorted(definition.clauses, key=lambda clause: (clause.first, -clause.end)):
         lacking = known.lacks(clause.needs)
-        spared = 0 < clause.spare <= without
-        if clause.first < done or not (lacking or spared):
+        if clause.first < done or not (lacking or clause in without):
             continue
         done = clause.end
         for index in range(clause.first, clause.end):

@@ -8,7 +8,11 @@ import typing as t
 from collections import Counter
 from dataclasses import replace
 
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.create_table import Column, TableDefinition
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.create_table import (
+    Clause,
+    Column,
+    TableDefinition,
+)
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.fault import StatementFailed
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.known import Known
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.repairs import Repairs, table_sql
@@ -18,7 +22,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.session im
 
 # A collation for which there is no other: a table without it would be another one.
 _NO_COLLATION = 1273
-_MOST_WITHOUT = 3
+# A table has 64 indexes at most.
+_MOST_TRIED = 100
 
 
 class Made(t.NamedTuple):
@@ -35,9 +40,9 @@ def is_server_fault(error: StatementFailed) -> bool:
 
 
 def make_table(session: Session, query: Query, name: str, definition: TableDefinition, known: Known) -> Made:
-    """Run the CREATE TABLE of `query`; where the server refuses it, leave out in steps what the table can do without.
+    """Run the CREATE TABLE of `query`; where the server refuses it, leave out what the table can do without.
 
-    Raises `StatementFailed`, the first one, where that does not help.
+    No more than is needed is left out. Raises `StatementFailed`, the first one, where that does not help.
     """
     whole = table_sql(definition, known)
     try:
@@ -46,8 +51,10 @@ def make_table(session: Session, query: Query, name: str, definition: TableDefin
         if is_server_fault(error):
             raise
         refused = error
-    for without in range(1, _MOST_WITHOUT + 1):
+    for without in _less(definition):
         less = table_sql(definition, known, without)
+        if less.sql == whole.sql:
+            continue
         try:
             warnings = session.run(replace(query, sql=less.sql), name)
         except StatementFailed as error:
@@ -59,3 +66,12 @@ def make_table(session: Session, query: Query, name: str, definition: TableDefin
             left_out[(kind, f"{detail} (the server says: {refused.reason})")] = count
         return Made(warnings, left_out, less.columns)
     raise refused
+
+
+def _less(definition: TableDefinition) -> t.Iterator[list[Clause]]:
+    """What to leave out: one clause alone, then all of a kind, those first that are missed least."""
+    spare = sorted((clause for clause in definition.clauses if clause.spare), key=lambda clause: clause.spare)
+    for clause in spare[:_MOST_TRIED]:
+        yield [clause]
+    for most in sorted({clause.spare for clause in spare}):
+        yield [clause for clause in spare if clause.spare <= most]

@@ -75,8 +75,11 @@ def test_what_a_table_can_do_without_is_left_out_in_steps(without: int, left: by
         b"CREATE TABLE `t` (`a` text COMPRESSED DEFAULT (uuid()), KEY `k` (`a`(9)), FULLTEXT KEY `f` (`a`), "
         b"PRIMARY KEY (`a`(5))) ROW_FORMAT=COMPRESSED KEY_BLOCK_SIZE=8 PARTITION BY HASH (1)"
     )
-    assert repairs.table_sql(table(text).definition, KNOWN).sql == text
-    sql, made, _columns = repairs.table_sql(table(text).definition, KNOWN, without)
+    definition = table(text).definition
+    assert repairs.table_sql(definition, KNOWN).sql == text
+    sql, made, _columns = repairs.table_sql(
+        definition, KNOWN, [clause for clause in definition.clauses if 0 < clause.spare <= without]
+    )
     assert sql.replace(b" ", b"") == left.replace(b" ", b"")
     assert len(made) == {1: 4, 2: 6, 3: 7}[without]
 
