@@ -69,7 +69,7 @@ class Clause:
     definition: bool = False
     plain: str | None = None
     # Whether a table can do without it, where the server refuses the table although it should take it: 1 storage and
-    # partitions, 2 checks, defaults by expression and special indexes, 3 plain indexes. 0: it cannot.
+    # partitions, 2 checks, defaults by expression and special indexes, 3 plain and 4 unique indexes. 0: it cannot.
     spare: int = 0
 
 
