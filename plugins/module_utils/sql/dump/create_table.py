@@ -347,7 +347,7 @@ class _Reader:
                 before = tokens[index - 1].upper
                 if before == "COLLATE":
                     self.collations.append(Spot(index, ""))
-                elif before == "CHARSET" or (before == "SET" and tokens[index - 2].upper == "CHARACTER"):
+                elif before in ("CHARSET", "USING") or (before == "SET" and tokens[index - 2].upper == "CHARACTER"):
                     self.charsets.append(Spot(index, ""))
                 elif is_introducer(token, following) or (not called and token.value.lower() in self._names()):
                     continue

@@ -11,6 +11,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.charsets import SAFE_CHARSETS
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.create_table import (
     is_introducer,
     refuse_never,
@@ -157,6 +158,8 @@ def _what_lacks(view: ViewDefinition, there: t.Collection[str], columns: t.Mappi
 
 # What comes before a table, and the words with which a part of SELECT begins: whether tables, or expressions, follow.
 _BEFORE_TABLE = frozenset({"FROM", "JOIN", "STRAIGHT_JOIN", "LATERAL"})
+# Of CONVERT(… USING name), CHARSET name and CHARACTER SET name.
+_BEFORE_CHARSET = frozenset({"USING", "CHARSET", "SET"})
 _CONTEXTS = {
     **dict.fromkeys(("SELECT", "WHERE", "GROUP", "ORDER", "HAVING", "LIMIT", "UNION", "EXCEPT", "INTERSECT"), "values"),
     **{"WINDOW": "values", "ON": "condition", "USING": "condition"},
@@ -224,6 +227,8 @@ class _Reader:
         before = self._at(index - 1)
         if before is not None and before.upper == "COLLATE":
             self.collations.append(index)
+        elif before is not None and before.upper in _BEFORE_CHARSET and token.value.lower() in SAFE_CHARSETS:
+            return
         elif not (
             is_introducer(token, self._at(index + 1))
             or token.upper in VIEW_WORDS

@@ -108,6 +108,7 @@ VIEW_WORDS = _words("""
     json_table columns path ordinality nested empty error default varchar int bigint text
     straight_join sql_small_result sql_big_result sql_buffer_result sql_no_cache sql_cache sql_calc_found_rows
     high_priority force use index key array of member
+    match against boolean mode language query expansion timestamp real
 """)
 
 # Functions that only compute: none reads files, waits, locks or changes anything.

@@ -166,6 +166,7 @@ def test_what_a_server_cannot_hold_is_left_out_and_named(text: bytes, kept_out: 
         options(b"ENGINE=InnoDB `PAGE_COMPRESSED`=1 `PAGE_COMPRESSION_LEVEL`=6"),
         options(b'ENGINE=HEAP AUTO_INCREMENT=1, COMMENT="x"'),
         column(b"mediumtext COMPRESSED DEFAULT NULL"),
+        column(b"varchar(9) GENERATED ALWAYS AS (convert(`b` using utf8mb4) collate utf8mb4_bin) VIRTUAL"),
         column(b"int INVISIBLE CHECK (`a` > 1)"),
         column(b"varchar(9) GENERATED ALWAYS AS (lcase(`b`)) STORED INVISIBLE COMMENT 'x'"),
         column(b"timestamp(6) GENERATED ALWAYS AS ROW START"),
@@ -271,13 +272,15 @@ def test_the_name_of_a_database_is_taken_out_of_a_view(
         b"with `t` as (select `b_user`.`ID` AS `ID` from `b_user`) select `t`.`ID` AS `ID` from `t`",
         b"with recursive `t`(`a`,`b`) as (select 1 AS `a`,2 AS `b` union all select `t`.`a` + 1 AS `c`,`t`.`b` "
         b"from `t` where `t`.`a` < 5), `u`(`x`) as (select 1) select `t`.`a` AS `a` from `t` join `u`",
+        b"select convert(`t`.`a` using utf8mb4) AS `a`,cast(`t`.`a` as char(9) charset latin1) AS `b`,match (`t`.`a`) "
+        b"against ('x' in boolean mode) AS `m`,trim(leading 'x' from `t`.`b`) AS `d` from `t` USE INDEX (`k`)",
         b"(select 1 AS `x`) intersect (select 2 AS `x`)",
         b"select row_number() OVER (PARTITION BY `t`.`a` ORDER BY `t`.`b` ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT "
         b"ROW ) AS `n`,sum(`t`.`a`) over `w` AS `s` from `t` window `w` as ( order by `t`.`b`)",
         b"select `j`.`x` AS `x` from (`t` join JSON_TABLE(`t`.`a`, '$[*]' COLUMNS (`x` int PATH '$.x')) `j`)",
     ],
 )
-def test_common_tables_and_windows_of_a_view_are_taken(select: bytes) -> None:
+def test_what_servers_print_of_views_is_taken(select: bytes) -> None:
     command = command_of(VIEW + select)
     assert isinstance(command, CreateView) and command.definition.problem == ""
     assert render(command.definition.text, command.definition.tokens, {}) == b"AS " + select
