@@ -91,6 +91,13 @@ options:
     description: Whether the tree and the database that were live before are kept for a rollback.
     type: bool
     default: true
+  judge_settings:
+    description:
+      - Whether a portal is refused, before anything is switched, if M(boxlift.portal.portal_settings) could not edit
+        its settings files the way role C(portal) does. The error names file and line.
+      - What is staged is kept. Correct the file there, and run again.
+    type: bool
+    default: false
   names:
     description:
       - Whether names of files that are not UTF-8 are converted from cp1251, each by itself, or keep their bytes.
@@ -449,6 +456,7 @@ def main() -> None:
             "state_dir": {"type": "path", "default": "/var/lib/boxlift/restore"},
             "exclude": {"type": "list", "elements": "str", "default": []},
             "keep_previous": {"type": "bool", "default": True},
+            "judge_settings": {"type": "bool", "default": False},
             "names": {"type": "str", "default": "utf8", "choices": ["utf8", "raw"]},
             "parts": {"type": "path"},
             **FETCH_OPTIONS,
@@ -494,6 +502,7 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
         jobs=params["jobs"],
         exclude=tuple(params["exclude"]),
         keep_previous=params["keep_previous"],
+        judge_settings=params["judge_settings"],
         raw_names=params["names"] == "raw",
         expected=tuple(params["expected"]) if params["expected"] is not None else None,
     )

@@ -6,14 +6,48 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+import re
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import DBCONN, SETTINGS, PortalFiles, replace
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import (
+    DBCONN,
+    SETTINGS,
+    PortalFiles,
+    read,
+    replace,
+)
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.php import lexer as lex
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.config import PhpConfig
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.dbconn import CONSTANT, VARIABLE, PhpStatements
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.values import from_python, same, to_python
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.redact import redact_pair
+
+#: What role portal sets in every portal, with values of their kinds; a test holds this to the role's variables.
+_REDIS: dict[str, t.Any] = {"host": "x", "port": "x", "password": "x"}
+CONFIGURED_SETTINGS: dict[str, t.Any] = {
+    "connections": {"default": {"host": "x", "database": "x", "login": "x", "password": "x"}},
+    "cookies": {"secure": True, "http_only": True},
+    "exception_handling": {"debug": False, "log": {"settings": {"file": "x"}}},
+    "cache": {"type": {"class_name": "x", "extension": "x"}, "redis": _REDIS, "memcache": None, "sid": "x"},
+    "session": {"mode": "default", "handlers": {"general": {"type": "redis", "servers": None, **_REDIS}}},
+    "pull": {
+        **{name: "x" for name in ("nginx", "nginx_version", "nginx_headers", "websocket", "guest", "signature_key")},
+        **{name: "x" for name in ("signature_algo", "path_to_publish", "path_to_publish_web")},
+        **{f"path_to_{name}": "x" for name in ("publish_web_secure", "modern_listener", "modern_listener_secure")},
+        **{f"path_to_{name}": "x" for name in ("websocket", "websocket_secure")},
+        **{f"path_to_{name}": None for name in ("listener", "listener_secure", "mobile_listener", "json_rpc")},
+        "path_to_mobile_listener_secure": None,
+    },
+}
+CONFIGURED_CONSTANTS: dict[str, t.Any] = {
+    "BX_CRONTAB_SUPPORT": True,
+    "BX_TEMPORARY_FILES_DIRECTORY": "x",
+    **dict.fromkeys(("BX_CRONTAB", "BX24_HOST_NAME", "SHORT_INSTALL", "SHORT_INSTALL_CHECK", "VM_INSTALL")),
+}
+CONFIGURED_VARIABLES: dict[str, t.Any] = dict.fromkeys(("DBHost", "DBName", "DBLogin", "DBPassword"), "x")
+#: Files that the portal reads after dbconn.php. A constant that must not be there is taken out of these too.
+LATER = ("php_interface/init.php", "php_interface/after_connect.php", "php_interface/after_connect_d7.php")
 
 
 @dataclasses.dataclass
@@ -53,7 +87,74 @@ def plan(
         if any(changed):
             path = pathlib.Path(statements.path)
             changes.append(Change(path, statements.to_bytes(), *_only_changed(before, _shown(statements))))
+        _refuse_included(files, statements, {**constants, **variables})
+        changes += _plan_later(files, [name for name, value in constants.items() if value is None])
     return changes
+
+
+def _plan_later(files: PortalFiles, unwanted: t.Sequence[str]) -> list[Change]:
+    """The files behind dbconn.php, without these constants. Only a file that defines one of them is read as PHP."""
+    changes = []
+    for path in [found for found in map(files.find, LATER) if found is not None]:
+        content = read(path)
+        there = [name for name in unwanted if _defines(content, name)]
+        if there:
+            statements = PhpStatements.from_bytes(content, str(path))
+            before = _shown(statements)
+            for name in there:
+                statements.set(CONSTANT, name, None)
+            if statements.to_bytes() != content:
+                changes.append(Change(path, statements.to_bytes(), *_only_changed(before, _shown(statements))))
+    return changes
+
+
+def _defines(content: bytes, name: str) -> bool:
+    word = re.escape(name.encode())
+    return re.search(rb"define\s*\(\s*['\"]" + word + rb"['\"]|\bconst\b[^;]*\b" + word + rb"\s*=", content) is not None
+
+
+def _refuse_included(files: PortalFiles, statements: PhpStatements, wanted: t.Mapping[str, t.Any]) -> None:
+    """Raises BoxliftError where a file that dbconn.php includes sets one of these names to something else."""
+    folder = pathlib.Path(statements.path).parent
+    for literal in statements.included():
+        for path in dict.fromkeys((folder / literal.lstrip("/"), files.root / literal.lstrip("/"))):
+            if path.suffix != ".php" or not path.is_file():
+                continue
+            content = read(path)
+            names = [name for name in wanted if name.encode() in content]
+            if not names:
+                continue
+            other = PhpStatements.from_bytes(content, str(path))
+            for item in other.assignments:
+                same_value = not item.conditional and same(item.node.data(), from_python(wanted.get(item.name)))
+                if item.name in names and not item.owned and not same_value:
+                    raise lex.syntax_error(
+                        str(path),
+                        other.text,
+                        item.start,
+                        f"{item.name} is set here, and {statements.path} includes this file",
+                        f"Take {item.name} out of {path}, and run again.",
+                    )
+
+
+def refuse_uneditable(document_root: str) -> None:
+    """Raises BoxliftError where `configure` could not write its settings into a tree; nothing is written here.
+
+    For a restored tree before it is switched in. A tree without settings is no portal, and not judged.
+    """
+    files = PortalFiles(document_root)
+    if files.find(SETTINGS) is None:
+        return
+    names = (CONFIGURED_CONSTANTS, CONFIGURED_VARIABLES) if files.find(DBCONN) is not None else ({}, {})
+    try:
+        plan(files, CONFIGURED_SETTINGS, *names)
+    except BoxliftError as problem:
+        raise BoxliftError(
+            f"The restored portal's settings cannot be edited, so that boxlift.portal.configure would stop: "
+            f"{problem.message}",
+            f"Nothing was switched. {problem.remedy} What is restored stays for that run.",
+            **problem.details,
+        ) from problem
 
 
 def unused_files(files: PortalFiles) -> list[str]:

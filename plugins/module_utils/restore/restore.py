@@ -16,6 +16,7 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.settings import refuse_uneditable
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.database import StagedDatabase
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.pipeline import LAYOUT, Pipeline, Replaced, Staging
@@ -52,6 +53,7 @@ class RestoreRequest:
     jobs: int | None = None  # worker processes; None: one for each processor
     exclude: tuple[str, ...] = ()  # see sink.Routes
     keep_previous: bool = True  # what was live before
+    judge_settings: bool = False  # refuse a portal whose settings cannot be edited
     raw_names: bool = False  # names keep their bytes
     expected: tuple[str, ...] | None = None  # the parts' sums as taken at the source, in the lines of sha256sum
 
@@ -237,7 +239,9 @@ class Restore:
         return ["The archive holds no database dump: the database was not restored."]
 
     def _switch(self, state: dict[str, t.Any]) -> None:
-        """Make what is staged live: first the database, then the tree."""
+        """Make what is staged live: first the database, then the tree. Raises BoxliftError before the first rename."""
+        if self._request.judge_settings and os.path.isdir(self._trees.staging):
+            refuse_uneditable(self._trees.staging)
         if self._database is not None and state["result"]["tables"]:
             self._database.switch_in(self._request.keep_previous)
         switch_in(self._trees)

@@ -25,6 +25,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.values i
 )
 
 _DECLARE = ("public", "private", "protected", "var", "readonly", "static", "string", "?string", "mixed")
+_INCLUDES = ("include", "include_once", "require", "require_once")
 _BY_HAND = "Replace this place by one line of its own, such as define('{name}', true); or ${name} = 'x'; and run again."
 
 
@@ -89,6 +90,20 @@ class PhpStatements:
             text = self._with(kind, name, wanted)
         self._adopt(text, kind, name, wanted)
         return True
+
+    def included(self) -> list[str]:
+        """The last literal of each file name that the file includes: `/local.php` of `__DIR__ . '/local.php'`."""
+        names: list[str] = []
+        literal, within = "", False
+        for token in self._tokens:
+            word = self.text[token.start : token.end]
+            if token.kind == lex.NAME and word.lower() in _INCLUDES:
+                literal, within = "", True
+            elif within and token.kind == lex.STRING:
+                literal = word[1:-1]
+            elif within and (word == ";" or token.kind == lex.CLOSE):
+                names, within = [*names, *([literal] if literal else [])], False
+        return names
 
     def _settings_of(self, kind: str, name: str) -> list[Assignment]:
         """All that set this name; a variable or class constant of a function's or class's own is another one."""

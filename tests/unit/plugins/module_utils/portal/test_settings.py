@@ -7,10 +7,20 @@ import pathlib
 import typing as t
 
 import pytest
+import yaml
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.portal import files as files_module
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import PortalFiles, module_version, replace
-from ansible_collections.boxlift.portal.plugins.module_utils.portal.settings import Change, plan, unused_files
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.settings import (
+    CONFIGURED_CONSTANTS,
+    CONFIGURED_SETTINGS,
+    CONFIGURED_VARIABLES,
+    Change,
+    plan,
+    refuse_uneditable,
+    unused_files,
+)
+from unit.plugins.playbook import REPOSITORY
 
 SETTINGS = "<?php\nreturn [\n\t'cache' => ['value' => ['type' => 'files'], 'readonly' => false],\n];\n"
 
@@ -162,3 +172,116 @@ def test_a_failed_replacement_leaves_the_file_and_no_rubbish(
 )
 def test_module_version(source: bytes, version: str | None) -> None:
     assert module_version(source, "version.php") == version
+
+
+INIT, AFTER, AFTER_D7 = (f"local/php_interface/{name}.php" for name in ("init", "after_connect", "after_connect_d7"))
+CODE = (
+    "<?php\nclass A { function f(array $a = [1], ?int $b = null): ?string { return match(1) { default => 'x' }; } }\n"
+)
+
+
+@pytest.mark.parametrize("name", [INIT, AFTER, AFTER_D7])
+@pytest.mark.parametrize(
+    "line", ["define('BX24_HOST_NAME', 'acme.bitrix24.ru');\n", "if (1) define('BX24_HOST_NAME', 1);\n"]
+)
+def test_what_must_go_goes_from_the_files_behind_dbconn_too(root: pathlib.Path, name: str, line: str) -> None:
+    write(root, name, f"{CODE}{line}$DB->Query(\"SET sql_mode=''\");\n")
+    (change,) = planned(root, constants={"BX24_HOST_NAME": None, "BX_CRONTAB": None})
+    assert change.path == root / name
+    assert change.content.decode() == f"{CODE}$DB->Query(\"SET sql_mode=''\");\n"
+
+
+def test_files_behind_dbconn_are_read_only_where_they_define_it(root: pathlib.Path) -> None:
+    text = "<?php\nif (defined('BX24_HOST_NAME')) { f('BX24_HOST_NAME' }} // no PHP at all\n"
+    write(root, INIT, text)
+    assert planned(root, constants={"BX24_HOST_NAME": None}) == []
+    write(root, INIT, "<?php\n$x = define('BX24_HOST_NAME', 1);\n")
+    with pytest.raises(BoxliftError, match=r"init.php, line 2, column 13: BX24_HOST_NAME is set in a way"):
+        planned(root, constants={"BX24_HOST_NAME": None})
+
+
+@pytest.mark.parametrize(
+    "include",
+    [
+        "require __DIR__ . '/own.php';",
+        "include_once($_SERVER['DOCUMENT_ROOT'] . '/bitrix/php_interface/own.php');",
+        "if (is_file('own.php')) { include 'own.php'; }",
+    ],
+)
+def test_a_file_that_dbconn_includes_is_named(root: pathlib.Path, include: str) -> None:
+    write(root, "bitrix/php_interface/dbconn.php", f"<?php\n{include}\ndefine('A', 1);\n")
+    write(
+        root, "bitrix/php_interface/own.php", "<?php\ndefine('X', 1);\n$DBHost = 'x';\nfunction f() { $DBName = 1; }\n"
+    )
+    with pytest.raises(
+        BoxliftError, match=r"own.php, line 2, column 1: X is set here, and .*dbconn.php includes"
+    ) as caught:
+        planned(root, constants={"X": 2})
+    assert "own.php" in caught.value.remedy
+    for constants in ({"X": None}, {"X": True}):
+        with pytest.raises(BoxliftError, match="X is set here"):
+            planned(root, constants=constants)
+    with pytest.raises(BoxliftError, match="line 3, column 1: DBHost is set here"):
+        planned(root, variables={"DBHost": "y"})
+    # What it says as it should be is in nobody's way.
+    assert len(planned(root, constants={"Y": 2}, variables={"DBHost": "x", "DBName": "y"})) == 1
+
+
+UNEDITABLE = {
+    "dbconn": (
+        "bitrix/php_interface/dbconn.php",
+        "<?php\n$ok = define('BX_CRONTAB_SUPPORT', true);\n",
+        "line 2, column 14",
+    ),
+    "variable": ("bitrix/php_interface/dbconn.php", "<?php\n$GLOBALS['DBHost'] = 'x';\n", "DBHost is set in a way"),
+    "settings": ("bitrix/.settings.php", "<?php\nreturn array_merge($a, []);\n", "returns an expression"),
+    "computed": ("bitrix/.settings.php", "<?php\nreturn ['session' => f()];\n", "session"),
+    "broken": ("bitrix/.settings.php", "<?php\nreturn ['session' => \n", "line 3"),
+    "extra": ("bitrix/.settings_extra.php", "<?php\nreturn ['cache' => ['value' => f()]];\n", "cache"),
+    "init": (INIT, "<?php\nf(function () { define('BX_CRONTAB', true); });\n", "BX_CRONTAB is set in a way"),
+}
+
+
+@pytest.mark.parametrize("name, text, words", UNEDITABLE.values(), ids=list(UNEDITABLE))
+def test_a_restored_tree_is_judged(root: pathlib.Path, name: str, text: str, words: str) -> None:
+    refuse_uneditable(str(root))
+    write(root, name, text)
+    before = {path: path.read_bytes() for path in root.rglob("*.php")}
+    with pytest.raises(BoxliftError) as caught:
+        refuse_uneditable(str(root))
+    assert words in caught.value.message and str(root / name) in caught.value.message
+    assert caught.value.message.startswith("The restored portal's settings cannot be edited")
+    assert "Nothing was switched." in caught.value.remedy
+    assert {path: path.read_bytes() for path in root.rglob("*.php")} == before
+
+
+def test_every_documented_dbconn_is_editable(root: pathlib.Path) -> None:
+    fault = (REPOSITORY / "tests" / "unit" / "faults" / "dbconn_cron.php").read_text()
+    write(root, "bitrix/php_interface/dbconn.php", fault)
+    refuse_uneditable(str(root))
+
+
+def test_a_tree_that_is_no_portal_is_not_judged(tmp_path: pathlib.Path) -> None:
+    refuse_uneditable(str(tmp_path))
+    write(tmp_path, "local/php_interface/dbconn.php", "<?php\n$ok = define('BX_CRONTAB_SUPPORT', true);\n")
+    refuse_uneditable(str(tmp_path))
+
+
+def keys(value: t.Any) -> t.Any:
+    return {name: keys(item) for name, item in value.items()} if isinstance(value, dict) else None
+
+
+def test_what_is_judged_is_what_the_role_sets() -> None:
+    role = yaml.safe_load((REPOSITORY / "roles" / "portal" / "vars" / "main.yml").read_text())
+    redis = {"host": None, "port": None, "password": None}
+    settings = keys({**role["__portal_base_settings"], **role["__portal_cache_settings"]})
+    settings["cache"]["redis"] = redis
+    settings["session"]["handlers"]["general"] = {"type": None, "servers": None, **redis}
+    settings["pull"] = keys(role["__portal_pull_settings"])
+    assert keys(CONFIGURED_SETTINGS) == settings
+    nothing = {name for name, value in role["__portal_pull_settings"].items() if value is None}
+    assert {name for name, value in CONFIGURED_SETTINGS["pull"].items() if value is None} == nothing
+    assert keys(CONFIGURED_CONSTANTS) == keys(role["__portal_constants"])
+    assert keys(CONFIGURED_VARIABLES) == keys(role["__portal_variables"])
+    gone = {name for name, value in role["__portal_constants"].items() if value is None}
+    assert {name for name, value in CONFIGURED_CONSTANTS.items() if value is None} == gone

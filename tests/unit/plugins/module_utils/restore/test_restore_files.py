@@ -110,6 +110,37 @@ def test_previous_tree_is_removed_when_not_wanted(tmp_path: Path) -> None:
     assert sorted(path.name for path in live.parent.iterdir()) == ["www"]
 
 
+def test_settings_that_cannot_be_edited_are_named_before_the_switch(tmp_path: Path) -> None:
+    """The staged tree is kept: once its file is corrected, the next run switches it in as it is."""
+    live = tmp_path / "site" / "www"
+    live.mkdir(parents=True)
+    (live / "old.txt").write_text("old")
+    dbconn = b"bitrix/php_interface/dbconn.php"
+    portal = (
+        Entry(b"bitrix/.settings.php", data=b"<?php\nreturn ['cache' => ['value' => ['type' => 'files']]];\n"),
+        Entry(dbconn, data=b"<?php\n$done = define('BX_CRONTAB_SUPPORT', true);\n"),
+    )
+    source = small(tmp_path / "one", *portal)
+    request = request_for(tmp_path, source, judge_settings=True)
+    for _run in range(2):
+        with pytest.raises(
+            BoxliftError, match="dbconn.php, line 2, column 16: BX_CRONTAB_SUPPORT is set in a way"
+        ) as caught:
+            Restore(request, None).run()
+        assert [path.name for path in live.iterdir()] == ["old.txt"]
+    staged = Path(caught.value.details["path"])
+    assert staged.is_file() and str(staged).endswith(os.fsdecode(dbconn)) and live not in staged.parents
+    staged.write_text("<?php\ndefine('BX_CRONTAB_SUPPORT', true);\n")
+    result = Restore(request, None).run()
+    assert (result["changed"], result["resumed"]) == (True, True)
+    assert (live / os.fsdecode(dbconn)).read_text() == "<?php\ndefine('BX_CRONTAB_SUPPORT', true);\n"
+
+
+def test_settings_are_judged_only_where_it_was_asked_for(tmp_path: Path) -> None:
+    source = small(tmp_path / "one", Entry(b"bitrix/.settings.php", data=b"no PHP"))
+    assert Restore(request_for(tmp_path, source), None).run()["changed"]
+
+
 def test_a_tree_that_was_removed_is_restored_again(tmp_path: Path) -> None:
     request = request_for(tmp_path, small(tmp_path / "one"))
     Restore(request, None).run()
