@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import shlex
 import threading
 import typing as t
 import urllib.parse
@@ -160,6 +161,15 @@ class Context:
         with concurrent.futures.ThreadPoolExecutor(10) as callers:
             problems = callers.map(lambda place: self.reaches(*place), places)
         return {place: problem for place, problem in zip(places, problems) if problem}
+
+
+def program(command: str) -> str:
+    """The program that a command line names; empty where it names none."""
+    try:
+        words = shlex.split(command)
+    except ValueError:  # a quotation that does not end
+        words = command.split()
+    return words[0] if words else ""
 
 
 def some(items: t.Sequence[object], limit: int = 5) -> str:

@@ -94,8 +94,15 @@ def _pool(context: Context, folder: str) -> dict[str, str]:
     owner = context.files.find(SETTINGS)
     if not folder or owner is None:
         return {}
-    user = pwd.getpwuid(owner.stat().st_uid).pw_name
-    for path in sorted(pathlib.Path(folder).glob("pool.d/*.conf")):
+    uid = owner.stat().st_uid
+    try:
+        user = pwd.getpwuid(uid).pw_name
+    except KeyError:  # files of an account that is not here
+        user = str(uid)
+    # Debian's place, and that of Enterprise Linux.
+    for path in sorted(
+        each for place in ("pool.d", "php-fpm.d") for each in pathlib.Path(folder).glob(f"{place}/*.conf")
+    ):
         lines = [match for match in map(_POOL_LINE.match, read(path).decode("utf-8", "replace").splitlines()) if match]
         if any(match.group(2) and match.group(3) == user for match in lines):
             return {match.group(1): match.group(3) for match in lines if match.group(1)}

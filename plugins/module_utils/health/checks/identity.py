@@ -255,8 +255,9 @@ def identity_ldap(context: Context) -> Verdict:
     for row in servers.values():
         if row["ACTIVE"] == "Y":
             host = str(row["SERVER"]).rpartition("://")[2]
-            problem = context.reaches(host, int(row["PORT"]))
-            wrong += [f"{host}:{row['PORT']} does not answer: {problem}"] if problem else []
+            port = int(row["PORT"] or 389)
+            problem = context.reaches(host, port)
+            wrong += [f"{host}:{port} does not answer: {problem}"] if problem else []
     return failed(some(wrong)) if wrong else passed(f"{len(servers)} servers, {sum(users.values())} users")
 
 

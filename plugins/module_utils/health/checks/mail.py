@@ -4,11 +4,10 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 
 from ansible_collections.boxlift.portal.plugins.module_utils.health.checks.agents import ON_CRON
-from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context, some
+from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context, program, some
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import (
     DoesNotApply,
     Verdict,
@@ -18,6 +17,9 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.model import
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.health.php import web_php
 from ansible_collections.boxlift.portal.plugins.module_utils.health.registry import check
+
+#: Where a mailbox states no port.
+IMAPS = 993
 
 
 @check(
@@ -56,8 +58,8 @@ def mail_transport(context: Context) -> Verdict:
     command = web_php(context).settings.get("sendmail_path", "")
     if not command:
         return failed("sendmail_path is empty")
-    program = shlex.split(command)[0]
-    return passed(program) if shutil.which(program) else failed(f"{program} is not there")
+    name = program(command)
+    return passed(name) if name and shutil.which(name) else failed(f"{name or repr(command)} is not there")
 
 
 @check(
@@ -78,7 +80,7 @@ def mail_mailboxes(context: Context) -> Verdict:
     )
     if not boxes:
         raise DoesNotApply("no mailbox is connected")
-    count = {(str(box["SERVER"]), int(box["PORT"])): box["n"] for box in boxes}
+    count = {(str(box["SERVER"]), int(box["PORT"] or IMAPS)): box["n"] for box in boxes}
     wrong = [
         f"{host}:{port} for {count[host, port]} mailboxes: {problem}"
         for (host, port), problem in context.silent(list(count)).items()

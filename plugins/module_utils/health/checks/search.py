@@ -5,10 +5,9 @@
 from __future__ import annotations
 
 import datetime
-import shlex
 import shutil
 
-from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
+from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context, program
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import (
     CannotLook,
     DoesNotApply,
@@ -80,6 +79,11 @@ def search_engine(context: Context) -> Verdict:
         raise CannotLook(f"engine {engine} is not known to this check")
     place = context.option("search", "sphinx_connection", "127.0.0.1:9306") or "127.0.0.1:9306"
     host, _colon, port = place.rpartition(":")
+    if not port.isdigit():
+        return failed(
+            f"search.sphinx_connection is {place!r}, which is no host and port",
+            "Set search.sphinx_connection to an address such as 127.0.0.1:9306 with portal_option.",
+        )
     if context.connect_tcp is None:
         raise CannotLook("connections cannot be made from here")
     try:
@@ -156,8 +160,8 @@ def search_extractors(context: Context) -> Verdict:
     )
     if context.run_command is None:
         raise CannotLook("commands cannot be run from here")
-    programs = sorted({shlex.split(str(row["VALUE"]))[0] for row in options})
+    programs = sorted({program(str(row["VALUE"])) for row in options} - {""})
     if not programs:
         raise DoesNotApply("no program is set")
-    missing = [program for program in programs if shutil.which(program) is None]
+    missing = [name for name in programs if shutil.which(name) is None]
     return warned(f"not there: {', '.join(missing)}") if missing else passed(", ".join(programs))

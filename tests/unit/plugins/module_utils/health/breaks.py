@@ -235,6 +235,9 @@ BREAKS: list[Break] = [
                            sql("ALTER TABLE b_search_content_text DROP INDEX fti")), "fail", "no full text index"),
     ("search.engine", option("search", "full_text_engine", "sphinx"),
      "fail", "sphinx at 127.0.0.1:9306 does not answer"),
+    ("search.engine", both(option("search", "full_text_engine", "sphinx"),
+                           option("search", "sphinx_connection", "localhost")), "fail", "which is no host and port"),
+    ("search.extractors", option("intranet", "search_file_extension_exe_doc", "no-such \"open"), "warn", "no-such"),
     ("search.reindex_notice", sql("INSERT INTO b_admin_notify (MODULE_ID, TAG) VALUES ('search', 'SEARCH_REINDEX')"),
      "warn", "asks for it"),
     # content

@@ -56,6 +56,23 @@ def test_the_pool_of_the_portals_user_counts(world: t.Any) -> None:
     assert "x" not in php.settings
 
 
+def test_the_pool_lies_elsewhere_on_enterprise_linux(world: t.Any) -> None:
+    pool("php_admin_value[memory_limit] = 1G")(world)
+    folder = world.portal.root.parent / "fpm"
+    (folder / "pool.d").rename(folder / "php-fpm.d")
+    assert web_php(world.context).number("memory_limit") == 2**30
+
+
+def test_files_of_an_account_that_is_not_here(world: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool("php_admin_value[memory_limit] = 1G")(world)
+
+    def unknown(uid: int) -> t.NoReturn:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    assert web_php(world.context).settings["memory_limit"] == "512M"
+
+
 def test_the_pool_of_another_user_does_not_count(world: t.Any) -> None:
     pool("php_admin_value[memory_limit] = 1G")(world)
     path = world.portal.root.parent / "fpm" / "pool.d" / "portal.conf"

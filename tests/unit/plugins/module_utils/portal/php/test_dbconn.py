@@ -181,6 +181,7 @@ FORMS = {
     "alternative": f"{CRON}:\n  define('X', 1);\nendif;",
     "else": f"{CRON} define('X', 1); else define('X', 2);",
     "else with braces": f"{CRON} {{\n  define('X', 1);\n}} else {{\n  define('X', 2);\n}}",
+    "else of something": f"{CRON} define('X', 1); else f();",
     "elseif": f"{CRON} define('X', 1); elseif (PHP_SAPI == 'cli') define('X', 2); else if (true) define('X', 3);",
     "nested": f"if (PHP_SAPI == 'cli') {{\n  {CRON} define('X', 1);\n}}",
     "nested without braces": f"if (PHP_SAPI == 'cli') {CRON} define('X', 1);",
@@ -238,6 +239,8 @@ def test_every_way_to_set_a_constant(php: t.Any, form: str, event: str) -> None:
         assert judged["constants"] == expected, file.text
         assert {**judged["variables"], "n": 0} == {**before["variables"], "n": 0}, file.text
         assert changed == (file.text != text)
+        # What is a class's own stays.
+        assert ("const X = 8;" in file.text) == ("const X = 8;" in text)
         assert file.set(CONSTANT, "X", value) is False
         assert (file.constants.get("X"), file.conditional(CONSTANT, "X")) == (value, False)
 
@@ -262,6 +265,7 @@ def test_every_way_to_set_a_variable(php: t.Any, form: str) -> None:
     judged = php.judge_alone(file.text)
     assert judged["variables"] == {**before["variables"], "DBHost": "db.example"}, file.text
     assert judged["constants"] == before["constants"]
+    assert ("$DBHost = 'x';" in file.text) == ("$DBHost = 'x';" in text)
     assert file.set(VARIABLE, "DBHost", "db.example") is False
 
 
