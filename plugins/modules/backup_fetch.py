@@ -55,6 +55,11 @@ options:
       - Password of an encrypted backup. With it the contents are proven too; without it only the parts are, and
         RV(intact) is null.
     type: str
+  parts:
+    description:
+      - How many parts the backup has, for kinds that do not state it. See O(boxlift.portal.backup_verify#module:parts).
+      - Not needed where the parts come from a server, whose answer that it has no further part is noted.
+    type: int
 seealso:
   - module: boxlift.portal.backup_verify
   - module: boxlift.portal.backup_restore
@@ -235,6 +240,7 @@ def main() -> None:
             "url": {"type": "str", "required": True, "no_log": True},
             "dest": {"type": "path", "required": True},
             "password": {"type": "str", "no_log": True},
+            "parts": {"type": "int"},
             **FETCH_OPTIONS,
             "progress": {"type": "path"},
         },
@@ -243,10 +249,10 @@ def main() -> None:
     params = module.params
     try:
         if module.check_mode:
-            fetch = fetch_from(params, params["url"], params["dest"], check_mode=True)
+            fetch = fetch_from(params, params["url"], params["dest"], check_mode=True, part_count=params["parts"])
             module.exit_json(changed=not fetch.complete())
         with Progress("backup_fetch", params["progress"]) as progress:
-            fetch = fetch_from(params, params["url"], params["dest"], progress=progress)
+            fetch = fetch_from(params, params["url"], params["dest"], part_count=params["parts"], progress=progress)
             result = fetch.run()
             if params["manifest"] and fetch.report is not None and result["intact"]:
                 progress.tell(phase="manifest")

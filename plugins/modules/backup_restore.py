@@ -52,6 +52,10 @@ options:
       - Directory for the parts, where O(source) is an address. It is made with mode 0700 where it is missing.
       - V(parts) in O(state_dir) if not given.
     type: path
+  part_count:
+    description:
+      - How many parts the backup has, as its source says. See O(boxlift.portal.backup_verify#module:parts).
+    type: int
   document_root:
     description:
       - The portal's document root. It is replaced as a whole, by renaming, so it must not be a mount point.
@@ -83,7 +87,8 @@ options:
     default: /var/lib/boxlift/restore
   exclude:
     description:
-      - Paths in the archive that are left out, with what lies below them. V(*) stands for any characters.
+      - Paths in the archive that are left out, with what lies below them. V(*) stands for any characters. Whatever is
+        wrong with the name of such an entry is no reason to refuse the backup.
     type: list
     elements: str
     default: []
@@ -101,6 +106,10 @@ options:
   names:
     description:
       - Whether names of files that are not UTF-8 are converted from cp1251, each by itself, or keep their bytes.
+      - A name that the file system cannot hold (more than 255 bytes, or characters that it does not take), or that it
+        takes for another one, gets a derived name. A warning lists it.
+      - Of entries that have the same name, the last one stays, as in the vendor's reader. Where their bytes differ,
+        a warning names them with their sums.
     type: str
     choices: [utf8, raw]
     default: utf8
@@ -459,6 +468,7 @@ def main() -> None:
             "judge_settings": {"type": "bool", "default": False},
             "names": {"type": "str", "default": "utf8", "choices": ["utf8", "raw"]},
             "parts": {"type": "path"},
+            "part_count": {"type": "int"},
             **FETCH_OPTIONS,
             "progress": {"type": "path"},
         },
@@ -486,7 +496,10 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     if is_address(source):
 
         def fetch(prove: Prove | None) -> Fetch:
-            return fetch_from(params, params["source"], parts, check_mode=check_mode, prove=prove, progress=progress)
+            count = params.get("part_count")
+            return fetch_from(
+                params, params["source"], parts, check_mode=check_mode, part_count=count, prove=prove, progress=progress
+            )
 
         fetched = FetchedParts(fetch)
         source = fetched.first
@@ -505,6 +518,7 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
         judge_settings=params["judge_settings"],
         raw_names=params["names"] == "raw",
         expected=tuple(params["expected"]) if params["expected"] is not None else None,
+        part_count=params.get("part_count"),
     )
     staged = None
     if database:

@@ -15,7 +15,9 @@ description:
     dump.
   - Reads the dump of an intact backup once more, statement by statement, and says in advance what an import into a
     MariaDB 10.11 will refuse, change or leave out. It needs no server for that.
-  - Nothing is unpacked, and nothing is changed but O(manifest). Memory does not grow with the backup's contents.
+  - Whatever M(boxlift.portal.backup_restore) refuses of a backup, or changes in it, is named here too - refused
+    entries, names that are in the archive several times, and names that no disk holds.
+  - Nothing is unpacked, and nothing is changed but O(manifest). Memory grows by eight bytes for each entry.
 extends_documentation_fragment:
   - boxlift.portal.attributes
   - boxlift.portal.attributes.actiongroup_portal
@@ -52,6 +54,20 @@ options:
         named in a finding. Lines about files of other backups do not count.
     type: list
     elements: str
+  parts:
+    description:
+      - How many parts the backup has, as its source says. Kinds V(.tar) and V(.enc) and archives of old portals do not
+        state it. Where the last part of such a backup is as large as the others, another may follow it; then
+        RV(intact) is null, unless this number, O(expected), or a download by M(boxlift.portal.backup_fetch) shows that
+        none does. The note that a download leaves beside the parts is read for that.
+    type: int
+  exclude:
+    description:
+      - Names that a restore will leave out, as in O(boxlift.portal.backup_restore#module:exclude). Nothing is said
+        about them.
+    type: list
+    elements: str
+    default: []
   manifest:
     description:
       - Path of this backup's manifest on the target. Beside the backup it is usually named like the first part, with
@@ -63,7 +79,7 @@ options:
         returned as the proof found it then. Remove the manifest for a new proof.
     type: path
   fail_on_damage:
-    description: Whether the task fails when the backup is not intact. What was found is returned either way.
+    description: Whether the task fails when RV(intact) is not true. What was found is returned either way.
     type: bool
     default: true
 seealso:
@@ -96,7 +112,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 intact:
-  description: Whether no part is damaged and no finding has the status V(fail).
+  description: >-
+    Whether no part is damaged and no finding has the status V(fail). Null where only the backup's end is not proven.
   returned: always
   type: bool
   sample: true
@@ -279,6 +296,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts impor
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Outcome, Report
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.sums import check_expected, expected_sums
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.verify import verify
+from ansible_collections.boxlift.portal.plugins.module_utils.download.state import known_count
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.foretell import Foretold, foretell
@@ -325,7 +343,8 @@ def look(params: dict[str, t.Any], check_mode: bool, read: Read) -> tuple[Outcom
         if expected is not None:
             check_expected(comparison, expected)
         return comparison, False
-    report = verify(params["path"], params["password"], params["jobs"], read)
+    known = known_count(params["parts"], parts)
+    report = verify(params["path"], params["password"], params["jobs"], read, exclude=params["exclude"], known=known)
     if expected is not None:
         check_expected(report, expected)
     writes = params["manifest"] is not None and report.intact
@@ -341,6 +360,8 @@ def main() -> None:
             "password": {"type": "str", "no_log": True},
             "jobs": {"type": "int"},
             "expected": {"type": "list", "elements": "str"},
+            "parts": {"type": "int"},
+            "exclude": {"type": "list", "elements": "str", "default": []},
             "manifest": {"type": "path"},
             "fail_on_damage": {"type": "bool", "default": True},
             "progress": {"type": "path"},

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import HEADER_SIZE, Cipher
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.order import Link, right_order
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import PartFiles
@@ -31,6 +33,7 @@ class Continuity:
         volumes: dict[int, Volume],
         count: int,
         count_proven: bool,
+        exclude: t.Sequence[str] = (),
     ) -> None:
         self.parts = parts
         self.cipher = cipher
@@ -38,9 +41,12 @@ class Continuity:
         self.volumes = volumes
         self.count = count
         self.count_proven = count_proven
+        self.exclude = exclude
         self.tally = Tally()
         # The state at the beginning of each part.
         self.starts: dict[int, State] = {}
+        # Parts whose own search for the first header was misled; they were walked again from their known start.
+        self.misled: list[int] = []
 
     def follow(self) -> bool:
         """Follow the stream; True if every part could be followed to the end."""
@@ -58,7 +64,9 @@ class Continuity:
                 state = None if self._fault(index, walk) or walk.first is None else walk.state
                 tail = walk.tally.open_tail
             elif index and not self._continues(index, scan, state):
-                walk = scan_part(self.parts, self.cipher, index, start=(state, tail)).walk or scan.walk
+                self.misled.append(index)
+                again = scan_part(self.parts, self.cipher, index, start=(state, tail), exclude=self.exclude)
+                walk = again.walk or scan.walk
                 state, tail, whole = self._walked(index, walk, scan.walk, state, whole)
             elif index == 0:
                 state, tail, whole = self._walked(index, scan.walk, scan.walk, state, whole)

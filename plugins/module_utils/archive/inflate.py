@@ -12,7 +12,9 @@ import dataclasses
 import typing as t
 import zlib
 
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import is_header
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault, looks_like_html
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import BLOCK, parse_header
 
 _fast: t.Any
 try:  # Debian: python3-isal; several times as fast, the same result.
@@ -67,6 +69,10 @@ class Inflater:
     def __init__(self) -> None:
         self.marker: Marker | None = None
         self.styles: set[bytes] = set()
+        self.stated = 0  # bytes that all markers so far state together
+        # Of parts that were joined to one file: where each begins, the bytes that it states, and those that it holds.
+        self.joined: list[list[int]] = []
+        self._produced = 0
 
     def chunks(self, raw: t.Iterable[bytes]) -> t.Iterator[bytes]:
         """Yield the part's uncompressed bytes, at most 256 KiB at once. Raises PartFault at the first damaged byte."""
@@ -78,7 +84,12 @@ class Inflater:
                 break
         if not pending:
             raise PartFault("truncated", "is empty", 0)
+        if not pending.startswith(b"\x1f\x8b") and (parse_header(pending[:BLOCK].ljust(BLOCK)) or is_header(pending)):
+            raise PartFault("foreign", "it was gunzipped on the way: its bytes are the uncompressed ones", 0)
         self.marker = read_marker(pending[:MARKER_SIZE])
+        if self.marker is not None:
+            self.stated = self.marker.data_size
+            self.joined = [[0, self.stated, 0]]
         position = 0  # offset in the file of pending[0]
         while pending:
             start = position
@@ -87,7 +98,12 @@ class Inflater:
                 if not block:
                     break
                 pending += block
-            self._check_member_header(pending[:10], start)
+            if start and self.marker is not None and pending[:4] == _TEMPLATE_START[:4]:
+                while len(pending) < MARKER_SIZE and (block := next(source, b"")):
+                    pending += block
+                self._join(pending[:MARKER_SIZE], start)
+            else:
+                self._check_member_header(pending[:10], start)
             inflate = _fast.decompressobj(wbits=31)
             while not inflate.eof:
                 try:
@@ -95,6 +111,7 @@ class Inflater:
                 except (zlib.error, _fast.error) as error:
                     raise PartFault("corrupt", f"compressed data is damaged ({error})", position, start) from error
                 if output:
+                    self._produced += len(output)
                     yield output
                 if inflate.eof:
                     break
@@ -108,6 +125,20 @@ class Inflater:
                     raise PartFault("truncated", reason, position, start)
             position += len(pending) - len(inflate.unused_data)
             pending = inflate.unused_data or next(source, b"")
+        if self.joined:
+            self.joined[-1][2] = self._produced - sum(held for _begin, _stated, held in self.joined[:-1])
+
+    def _join(self, head: bytes, start: int) -> None:
+        """Another part's marker: somebody has joined parts to one file. Raises PartFault where it is damaged."""
+        try:
+            marker = read_marker(head)
+        except PartFault:
+            marker = None
+        if marker is None:
+            raise PartFault("corrupt", "the header of a gzip member is damaged", start, start)
+        self.joined[-1][2] = self._produced - sum(held for _begin, _stated, held in self.joined[:-1])
+        self.joined.append([start, marker.data_size, 0])
+        self.stated += marker.data_size
 
     def _check_member_header(self, header: bytes, start: int) -> None:
         if not header.startswith(b"\x1f\x8b"):

@@ -140,6 +140,7 @@ class Comparison(Outcome):
     volumes: list[Volume]
     findings: list[Finding]
     manifest: Manifest
+    end_proven: bool = True  # only a backup whose end is proven gets a manifest
 
     def as_dict(self) -> dict[str, t.Any]:
         return {

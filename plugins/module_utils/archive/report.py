@@ -24,6 +24,25 @@ REMEDIES = {
 }
 
 
+@dataclasses.dataclass(frozen=True)
+class KnownCount:
+    """The number of parts as somebody else than the archive tells it; `by` names who, for messages."""
+
+    count: int
+    by: str
+
+
+@dataclasses.dataclass(frozen=True)
+class End:
+    """What is known of the backup's end. `stated`: the number of parts is; `seen`: the last part, `last`, shows it."""
+
+    count: int
+    stated: bool
+    seen: bool
+    known: KnownCount | None
+    last: str
+
+
 @dataclasses.dataclass
 class Volume:
     """The verdict on one part, as modules return it. Sizes are in bytes: of the file, and of its data uncompressed.
@@ -58,9 +77,16 @@ class Outcome(abc.ABC):
     parts: PartFiles
     volumes: list[Volume]
     findings: list[Finding]
+    end_proven: bool
 
     @property
     def intact(self) -> bool:
+        """Whether all of the backup is proven, that no part follows the last one included."""
+        return self.sound and self.end_proven
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is wrong with what is here."""
         return all(volume.status == "intact" for volume in self.volumes) and not any(
             finding.status == "fail" for finding in self.findings
         )
@@ -68,6 +94,15 @@ class Outcome(abc.ABC):
     @abc.abstractmethod
     def as_dict(self) -> dict[str, t.Any]:
         """What a module returns."""
+
+    def prove_end(self, by: str) -> None:
+        """What `by` names shows that no part follows the last one."""
+        if self.end_proven:
+            return
+        self.end_proven = True
+        others = [finding for finding in self.findings if finding.id != "backup.part_count"]
+        said = f"The backup has {len(self.volumes)} parts by {by}."
+        self.findings = [*others, backup_finding("backup.part_count", "pass", said)]
 
     def damaged(self) -> list[Volume]:
         return [volume for volume in self.volumes if volume.status != "intact"]
@@ -88,14 +123,22 @@ class Outcome(abc.ABC):
         for finding in self.findings:
             if finding.status == "fail":
                 return f"{finding.observed}"
+        if not self.end_proven:
+            said = next(finding for finding in self.findings if finding.id == "backup.part_count")
+            return f"The parts that are here are whole, and their end is not proven. {said.observed}"
         return f"All {len(self.volumes)} parts are intact."
+
+    def verdict(self) -> bool | None:
+        """`intact` as modules return it: None where only the end is not proven."""
+        return None if self.sound and not self.end_proven else self.intact
 
 
 @dataclasses.dataclass
 class Report(Outcome):
     """What a verification found out; a restore goes on from `parts`, `cipher` and `starts`.
 
-    `starts` is the state of the tar stream at the beginning of each part, complete for an intact backup.
+    `starts` is the state of the tar stream at the beginning of each part, complete for an intact backup. `misled` are
+    the parts that had to be walked again from there.
     """
 
     parts: PartFiles
@@ -106,10 +149,12 @@ class Report(Outcome):
     starts: dict[int, State]
     # The parts that hold something of the dump, in order; empty where the stream could not be followed.
     dump_parts: list[int] = dataclasses.field(default_factory=list)
+    end_proven: bool = True
+    misled: list[int] = dataclasses.field(default_factory=list)
 
     def as_dict(self) -> dict[str, t.Any]:
         return {
-            "intact": self.intact,
+            "intact": self.verdict(),
             "format": self.parts.kind.format,
             "encrypted": self.parts.kind.encrypted,
             "cipher": self.cipher.name if self.cipher else None,
@@ -151,7 +196,7 @@ def volume_findings(volumes: list[Volume]) -> list[Finding]:
     return findings
 
 
-def proof_findings(kind: Kind, count_proven: bool, count: int) -> list[Finding]:
+def proof_findings(kind: Kind, end: End) -> list[Finding]:
     """What this kind of archive cannot prove: contents without checksums, an unstated number of parts."""
     findings = []
     if not kind.compressed:
@@ -164,18 +209,27 @@ def proof_findings(kind: Kind, count_proven: bool, count: int) -> list[Finding]:
                 "Compare the parts with sums taken at the source, or order the backup compressed.",
             )
         )
-    if count_proven:
-        findings.append(backup_finding("backup.part_count", "pass", f"The backup states that it has {count} parts."))
-    else:
-        findings.append(
-            backup_finding(
-                "backup.part_count",
-                "unknown",
-                f"{count} parts were found; this archive does not state how many there are.",
-                "the number of parts, stated by the archive",
-                "Compare the number of parts with the list at the source.",
-            )
+    if end.stated:
+        said = f"The backup states that it has {end.count} parts."
+        if end.known is not None:
+            said = f"The backup has {end.count} parts by {end.known.by}."
+        findings.append(backup_finding("backup.part_count", "pass", said))
+        return findings
+    said = f"{end.count} parts were found; this archive does not state how many there are."
+    if end.count == 1:
+        said = "One part was found; this archive does not state how many there are."
+    if not end.seen:
+        said += f" {end.last} is a full one, so that another may follow it."
+    findings.append(
+        backup_finding(
+            "backup.part_count",
+            "unknown",
+            said,
+            "the number of parts, stated by the archive",
+            "Compare the number of parts with the list at the source"
+            + ("." if end.seen else ", and give it in the option parts (part_count of backup_restore)."),
         )
+    )
     return findings
 
 
@@ -204,6 +258,19 @@ def content_findings(tally: Tally, walked: bool) -> list[Finding]:
     if tally.refused > len(tally.unsafe_entries):
         more = f"{tally.refused - len(tally.unsafe_entries)} more entries are refused."
         findings.append(backup_finding("backup.entry", "fail", more))
+    findings += [
+        backup_finding(
+            "backup.names",
+            "warn",
+            f"{printable(path)!r} has a name that no disk holds; a restore places it as {printable(placed)!r}.",
+            "names of at most 255 bytes",
+            "Name it in exclude to leave it out, or rename it in the restored portal.",
+        )
+        for path, placed in tally.odd_entries
+    ]
+    if tally.odd > len(tally.odd_entries):
+        more = f"{tally.odd - len(tally.odd_entries)} more entries get another name in the same way."
+        findings.append(backup_finding("backup.names", "warn", more))
     if not tally.files:
         findings.append(
             backup_finding(
@@ -227,8 +294,8 @@ def _dump_findings(tally: Tally) -> list[Finding]:
     numbers = [dump_index(dump.path) for dump in tally.dumps]
     last = tally.dumps[numbers.index(max(numbers))]
     name = printable(last.path)
-    if sorted(numbers) != list(range(len(numbers))):
-        listed = ", ".join(map(str, sorted(numbers)[:MOST_NAMED]))
+    if numbers != list(range(len(numbers))):
+        listed = ", ".join(map(str, numbers[:MOST_NAMED]))
         if len(numbers) > MOST_NAMED:
             listed += f" and so on ({len(numbers)} volumes)"
         return [
@@ -236,7 +303,7 @@ def _dump_findings(tally: Tally) -> list[Finding]:
                 "backup.dump",
                 "fail",
                 f"The dump's volumes are numbered {listed}.",
-                "numbers from 0 without a gap, each once",
+                "numbers from 0 without a gap, each once and in their order",
                 "Order a new backup.",
             )
         ]

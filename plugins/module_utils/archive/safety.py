@@ -7,11 +7,16 @@ Line feed and tab pass: genuine archives hold both. C1 controls and marks of wri
 names that were converted twice or copied out of a file manager, and one oddly named upload must not stop a move.
 Messages show names through `tar.printable`, so they do no harm. Device names (`con`, `nul`) mean nothing on Linux.
 Names that differ only in case are two names, unless the target's file system disagrees; `restore.writer` notices that.
+A name that is too long for a disk is no reason either: it is placed under another one (archive/names.py).
 """
 
 from __future__ import annotations
 
+import fnmatch
 import re
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import decode_name
 
 LONGEST_PATH = 4095
 LONGEST_COMPONENT = 255
@@ -44,9 +49,15 @@ def refusal(path: bytes) -> str | None:
             return "its path has an empty component"
         if component == b"..":
             return "its path leaves the target"
-        if len(component) > LONGEST_COMPONENT:
-            return f"a component of its path has {len(component)} bytes, more than {LONGEST_COMPONENT}"
     return None
+
+
+def excluded(path: bytes, patterns: t.Sequence[str]) -> bool:
+    """Whether the entry is left out by choice: names and patterns of fnmatch; a folder's name stands for all within."""
+    if not patterns:
+        return False
+    name = decode_name(path)
+    return any(fnmatch.fnmatchcase(name, pattern) or name.startswith(f"{pattern}/") for pattern in patterns)
 
 
 def _harmless(path: bytes) -> bool:

@@ -16,8 +16,13 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.cipher import HEADER_SIZE, Cipher, WrongPassword
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.inflate import Marker
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.names import placed_name
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import Kind, PartFiles
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.safety import refusal
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.safety import (
+    LONGEST_COMPONENT,
+    excluded,
+    refusal,
+)
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.stream import PartStream, Progress, backup_cipher
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import (
     BLOCK,
@@ -64,7 +69,11 @@ def is_dump(path: bytes) -> bool:
 
 @dataclasses.dataclass
 class Tally:
-    """What a walk counted, in entries and bytes; `dump_entries` are those of the dump that begin in this part."""
+    """What a walk counted, in entries and bytes; `dump_entries` are those of the dump that begin in this part.
+
+    What `exclude` names (safety.excluded) is never placed, so nothing about its name counts. `odd_entries` have names
+    that no disk holds, each with the name that it is placed under.
+    """
 
     files: int = 0
     directories: int = 0
@@ -72,8 +81,11 @@ class Tally:
     dump_entries: int = 0
     refused: int = 0
     unsafe_entries: list[tuple[bytes, str]] = dataclasses.field(default_factory=list)  # the first of the refused ones
+    odd: int = 0
+    odd_entries: list[tuple[bytes, bytes]] = dataclasses.field(default_factory=list)  # the first of them
     dumps: list[DumpFile] = dataclasses.field(default_factory=list)
     open_tail: bytes = b""
+    exclude: list[str] = dataclasses.field(default_factory=list)
     _dump: bool = False
 
     def begin(self, entry: Entry) -> None:
@@ -83,8 +95,10 @@ class Tally:
             self.files += 1
             self.content += entry.size
         reason = refusal(entry.path)
-        if reason:
+        if reason and not excluded(entry.path, self.exclude):
             self._refuse([(entry.path, reason)], 1)
+        elif not reason and len(entry.path) > LONGEST_COMPONENT:
+            self._look_at_length(entry.path)
         self._dump = False
         if in_dump(entry.path):
             self.dump_entries += 1
@@ -105,6 +119,7 @@ class Tally:
         self.directories += other.directories
         self.content += other.content
         self._refuse(other.unsafe_entries, other.refused)
+        self._note_odd(other.odd_entries, other.odd)
         for dump in other.dumps:
             self.add_dump(dump)
 
@@ -118,9 +133,18 @@ class Tally:
         self.refused += count
         self.unsafe_entries += entries[: MOST_NAMED - len(self.unsafe_entries)]
 
+    def _look_at_length(self, path: bytes) -> None:
+        if max(map(len, path.split(b"/"))) > LONGEST_COMPONENT and not excluded(path, self.exclude):
+            self._note_odd([(path, placed_name(path))], 1)
+
+    def _note_odd(self, entries: list[tuple[bytes, bytes]], count: int) -> None:
+        self.odd += count
+        self.odd_entries += entries[: MOST_NAMED - len(self.odd_entries)]
+
     def unsafe(self, path: bytes, reason: str) -> None:
         self.files += 1
-        self._refuse([(path, reason)], 1)
+        if not excluded(path, self.exclude):
+            self._refuse([(path, reason)], 1)
 
     def resume(self, state: State, tail: bytes) -> None:
         """Take over an entry that began in an earlier part."""
@@ -191,16 +215,43 @@ class PartScan:
     styles: frozenset[bytes] = frozenset()
     walk: Walk | None = None
     has_cipher_header: bool = False
+    # Of parts that somebody joined to this file: where each begins, bytes that it states, bytes that it holds.
+    joined: list[list[int]] = dataclasses.field(default_factory=list)
 
     def size_fault(self) -> PartFault | None:
         """The fault if the part's size differs from its size field, which is 32 bits wide and wraps at 4 GiB."""
-        if self.fault or self.marker is None or self.data_size % 2**32 == self.marker.data_size:
+        if self.fault or self.marker is None:
+            return None
+        if len(self.joined) > 1:
+            return self._joined_fault(self.marker)
+        if self.data_size % 2**32 == self.marker.data_size:
             return None
         if not self.marker.closed:
             return PartFault("unclosed", "its writer did not finish this part", 18)
         if self.data_size < self.marker.data_size:
             return PartFault("truncated", f"holds {self.data_size} of {self.marker.data_size} bytes", self.size)
         return PartFault("corrupt", f"holds {self.data_size} bytes and states {self.marker.data_size}", 18)
+
+    @property
+    def last_index(self) -> int | None:
+        """The number of the last part, as the first one states it: none where this file holds them all, joined."""
+        if self.marker is None or self.marker.last_index is None or self.marker.last_index + 1 == len(self.joined):
+            return None
+        return self.marker.last_index
+
+    def _joined_fault(self, marker: Marker) -> PartFault | None:
+        """A file of joined parts is whole where it holds all parts of the backup, in their order."""
+        count = len(self.joined)
+        begins = ", ".join(str(begin) for begin, _stated, _held in self.joined[:MOST_NAMED])
+        said = f"this file holds {count} joined parts, which begin at the bytes {begins}"
+        for number, (begin, stated, held) in enumerate(self.joined):
+            if held % 2**32 != stated:
+                return PartFault("truncated", f"{said}; number {number + 1} holds {held} of {stated} bytes", begin)
+        if self.index or marker.last_index is None or marker.last_index + 1 != count:
+            return PartFault("foreign", f"{said}: cut it there, and give each part its own name", self.joined[1][0])
+        if len({stated for _begin, stated, _held in self.joined[:-1]}) > 1:
+            return PartFault("out_of_order", f"{said}, in another order than that of their numbers", self.joined[1][0])
+        return None
 
 
 def cipher_of(parts: PartFiles, password: str | None) -> tuple[Cipher | None, PartFault | None]:
@@ -225,11 +276,23 @@ def scan_part(
     *,
     start: tuple[State, bytes] | None = None,
     search: bool = False,
+    exclude: t.Sequence[str] = (),
     progress: Progress | None = None,
+    companion: Companion | None = None,
 ) -> PartScan:
     """`scan_file` for a part that lies under its own name."""
-    path, name = parts.present[index], parts.name(index)
-    return scan_file(path, name, index, parts.kind, cipher, start=start, search=search, progress=progress)
+    return scan_file(
+        parts.present[index],
+        parts.name(index),
+        index,
+        parts.kind,
+        cipher,
+        start=start,
+        search=search,
+        exclude=exclude,
+        progress=progress,
+        companion=companion,
+    )
 
 
 def scan_file(
@@ -242,6 +305,7 @@ def scan_file(
     start: tuple[State, bytes] | None = None,
     first: int | None = None,
     search: bool = False,
+    exclude: t.Sequence[str] = (),
     progress: Progress | None = None,
     companion: Companion | None = None,
 ) -> PartScan:
@@ -249,13 +313,13 @@ def scan_file(
 
     `start` is the state that the part before left, with the tail of an open dump; `first` is the offset of the first
     header, where only that is known. Without them the start is searched for; with `search`, in the first part too.
-    An encrypted part is not walked without a cipher.
+    An encrypted part is not walked without a cipher. `exclude`: see `Tally`.
     """
     scan = PartScan(index, name)
     stream = PartStream(path, kind, cipher, progress)
     known_start = start is not None or (index == 0 and not search)
     skip = HEADER_SIZE if known_start and kind.encrypted and index == 0 else 0
-    walker = _PartWalker(start, skip, known_start, first, companion)
+    walker = _PartWalker(start, skip, known_start, first, companion, exclude)
     readable = cipher is not None or not kind.encrypted
     try:
         for number, chunk in enumerate(stream.chunks()):
@@ -268,6 +332,7 @@ def scan_file(
         stream.drain()
     scan.size, scan.data_size, scan.sha256 = stream.size, stream.data_size, stream.sha256
     scan.marker, scan.styles = stream.inflater.marker, frozenset(stream.inflater.styles)
+    scan.joined = stream.inflater.joined if len(stream.inflater.joined) > 1 else []
     if readable:
         scan.walk = walker.result()
     if companion is not None and (scan.fault or scan.size_fault() or scan.walk is None):
@@ -285,7 +350,9 @@ class _PartWalker:
         known_start: bool,
         expected: int | None,
         companion: Companion | None,
+        exclude: t.Sequence[str],
     ) -> None:
+        self._exclude = list(exclude)
         self._known_start = known_start
         self._expected = expected
         self._companion = companion
@@ -295,7 +362,7 @@ class _PartWalker:
         self._first: int | None = None
         self._lead = b""
         self._fault: TarFault | None = None
-        self._tally = Tally()
+        self._tally = Tally(exclude=self._exclude)
         self._walker: Walker | None = None
         if known_start:
             state, tail = start or (State(), b"")
@@ -347,7 +414,7 @@ class _PartWalker:
         """The first header lies at `at`."""
         self._first = self._offset + at
         self._lead = (self._kept + bytes(view[max(0, at - _KEPT) : at]))[-_KEPT:]
-        self._tally = Tally()
+        self._tally = Tally(exclude=self._exclude)
         self._walker = Walker(self._sink(), None, self._first)
 
     def _sink(self) -> Sink:

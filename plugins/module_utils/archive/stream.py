@@ -34,6 +34,7 @@ class PartStream:
         self.size = 0
         self.data_size = 0
         self._stated = -1  # bytes that the part may hold by its own marker, once that is read
+        self._wrapped = 0  # bytes of it that the marker's field is too narrow for
 
     @property
     def sha256(self) -> str:
@@ -82,12 +83,12 @@ class PartStream:
         if marker is None:
             self._stated = sys.maxsize
             return
-        if self._stated < 0:
-            self._stated = marker.data_size
+        self._stated = self._inflater.stated + self._wrapped
         if self.data_size <= self._stated:
             return
         rest = os.path.getsize(self._path) - self.size + READ_SIZE
         if self._stated + _WRAP <= self.data_size + rest * _MOST_INFLATED:
+            self._wrapped += _WRAP
             self._stated += _WRAP
         elif marker.closed:
             raise PartFault("corrupt", f"holds more than the {marker.data_size} bytes that it states", 18)

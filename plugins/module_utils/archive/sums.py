@@ -102,6 +102,7 @@ def check_expected(outcome: Outcome, expected: t.Mapping[str, str]) -> None:
             volume.damage("corrupt", "its sha256 is not the one that was taken at the source")
     outcome.volumes.sort(key=lambda volume: volume.index)
     if compared == len(outcome.volumes):
+        outcome.prove_end(f"the sums of the source, which are for {compared} parts")
         said = ("pass", f"All {compared} parts have the sums that were taken at the source.")
     elif compared + len(unlisted) == len(outcome.volumes):
         said = ("unknown", f"No sum was given for {_names(unlisted)}; {compared} parts have the sums of the source.")

@@ -12,7 +12,7 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.assembly import Assembly
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import PartFiles, kind_of, split_name
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report, Volume
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import KnownCount, Report, Volume
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import scan_part
 from ansible_collections.boxlift.portal.plugins.module_utils.download.account import Account
 from ansible_collections.boxlift.portal.plugins.module_utils.download.bandwidth import BandwidthLimit
@@ -76,6 +76,8 @@ class Fetch:
         state = FetchState(self._request.dest, self._base)
         if not state.result or not (state.result["intact"] or not self._request.password):
             return False
+        if not state.result["intact"] and (self._expected or self._request.part_count is not None):
+            return False  # what was not known then may be proven now
         sums = {name: part["sha256"] for name, part in state.parts.items()}
         return all(map(state.unchanged, state.parts)) and all(
             sums.get(name) == value for name, value in self._expected.items()
@@ -112,7 +114,9 @@ class Fetch:
             if len(work.placing.scans) > 1 and not state.compared:
                 work.same_backup()
                 state.was_compared()
-            report = self._assemble(work)
+            report = self._assemble(work, state)
+            if self._expected and not report.end_proven and set(self._expected) == {v.name for v in report.volumes}:
+                report.prove_end(f"the sums of the source, which are for {len(report.volumes)} parts")
             damaged = [volume for volume in report.damaged() if volume.index in work.placing.scans]
             if report.intact or not damaged or not repairs_left:
                 break
@@ -123,7 +127,7 @@ class Fetch:
                 f"expected names {absent[0]}, and the backup has {len(report.volumes)} parts.",
                 "Ask the source for the missing part, or correct expected.",
             )
-        if not report.intact:
+        if not report.sound:
             raise BoxliftError(
                 f"The backup was fetched and is not intact. {report.summary()}",
                 "Order a new backup.",
@@ -131,16 +135,19 @@ class Fetch:
             )
         return report
 
-    def _assemble(self, work: Work) -> Report:
+    def _assemble(self, work: Work, state: FetchState) -> Report:
         scans = dict(sorted(work.placing.scans.items()))
         present = {index: os.path.join(self._request.dest, scan.name) for index, scan in scans.items()}
         parts = PartFiles(self._request.dest, self._base, self._kind, present)
-        report = Assembly(parts, work.placing.cipher, scans, None).report()
-        if report.intact or self._prove is None:
+        known = state.told()
+        if self._request.part_count is not None:
+            known = KnownCount(self._request.part_count, "the number that the task states")
+        report = Assembly(parts, work.placing.cipher, scans, None, known=known).report()
+        if report.sound or self._prove is None:
             return report
         # Whoever proved the parts may have known how each begins; to name damage, all are read as if nobody did.
         alone = {index: scan_part(parts, work.placing.cipher, index) for index in scans}
-        return Assembly(parts, work.placing.cipher, alone, None).report()
+        return Assembly(parts, work.placing.cipher, alone, None, known=known).report()
 
     def _repair(self, work: Work, damaged: list[Volume]) -> None:
         """Ends when the source has other bytes for at least one of them."""
@@ -170,7 +177,7 @@ class Fetch:
                 }
                 for volume in report.volumes
             ],
-            "warnings": self._sources.warnings(),
+            "warnings": [*self._sources.warnings(), *([] if report.end_proven else [report.summary()])],
             **proven,
         }
 

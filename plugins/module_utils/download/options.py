@@ -47,6 +47,7 @@ def fetch_from(
     dest: str,
     *,
     check_mode: bool = False,
+    part_count: int | None = None,
     prove: Prove | None = None,
     progress: Progress | None = None,
 ) -> Fetch:
@@ -62,6 +63,7 @@ def fetch_from(
         params["connections"],
         mirrors=params["mirrors"],
         expected=expected_sums(params["expected"], base) if params["expected"] is not None else {},
+        part_count=part_count,
     )
     client = Client(params["headers"], params["timeout"], context)
     return Fetch(request, client, BandwidthLimit(params["bandwidth_limit"], windows), prove=prove, progress=progress)

@@ -115,7 +115,7 @@ class Placing:
     def _place(self, part: ScheduledPart, scan: PartScan) -> None:
         fetched = not part.in_place
         status = os.stat(part.file.final) if part.in_place else part.file.place()
-        last_index = (scan.marker.last_index or 0) if scan.marker else None
+        last_index = (scan.last_index or 0) if scan.marker else None
         self._state.add(
             part.file.name,
             {

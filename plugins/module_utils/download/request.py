@@ -19,7 +19,8 @@ _SHA256 = re.compile(r"^[0-9a-f]{64}$")
 class FetchRequest:
     """`url` and `mirrors` are addresses of the first part, or its path on a disk that was brought here.
 
-    `expected` maps a part's name to its sha256. `segment` is the size of a range.
+    `expected` maps a part's name to its sha256. `segment` is the size of a range. `part_count` is the number of parts
+    as somebody states it, None where the archive or the source must tell it.
     """
 
     url: str = dataclasses.field(repr=False)
@@ -29,6 +30,7 @@ class FetchRequest:
     mirrors: t.Sequence[str] = dataclasses.field(default=(), repr=False)
     expected: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     segment: int = SEGMENT
+    part_count: int | None = None
 
     def sums(self, base: str) -> dict[str, str]:
         """`expected`, proven to be about parts of this backup."""

@@ -66,6 +66,11 @@ class Sources:
         """Those that have not failed; in the order in which they were given."""
         return [source for source in self._all if not source.left]
 
+    @property
+    def served(self) -> bool:
+        """Whether a server is asked. What a disk does not hold may only be missing on that disk."""
+        return any(not source.local for source in self.live())
+
     def pick(self, worker: int, but: t.Collection[Source] = ()) -> Source | None:
         """The place that this worker should ask. A disk that is here goes before any network."""
         able = [source for source in self.live() if source not in but]

@@ -56,7 +56,7 @@ class Work:
         self.placing = placing
         self._restarts = 0
         self._counting = threading.Lock()
-        self._end: int | None = None  # the first number that the source has no part for
+        self._end = request.part_count  # the first number that there is no part for, where somebody has told it
         self._asking = Asking(sources, sleep)
         self.transfer = Transfer(sources, self._kind, pace, self._asking, self)
         self._repairs = Repairs(request, sources, self.transfer, account)
@@ -101,7 +101,7 @@ class Work:
         first = self.schedule.part(0)
         if first.in_place:
             last = self._state.parts[self._base]["last_index"]
-            self._count(None if last is None else last + 1, sure=False)
+            self._count(self._end if last is None else last + 1, sure=False)
             if any(part.state != "whole" for part in self.schedule.parts.values()) or last is None:
                 self.same_backup()
         elif first.file.here > MARKER_SIZE:
@@ -189,6 +189,8 @@ class Work:
             self.schedule.update(part, "absent")
             if self.schedule.count is None:
                 self._end = part.index
+                if self._sources.served:
+                    self._state.ends_at(part.index)
                 self.schedule.set_count(part.index, sure=self.schedule.part(0).state == "placed")
             elif self.schedule.count_sure and part.index < self.schedule.count:
                 raise no_such(part.file.name, self.schedule.count)
@@ -234,7 +236,7 @@ class Work:
         if part.index == 0:
             with self._counting:
                 # A marked first part without a last number is a backup's only part.
-                count = (found.marker.last_index or 0) + 1 if found.marker else self._end
+                count = (found.last_index or 0) + 1 if found.marker else self._end
                 self._count(count, sure=count is not None)
 
     def doubt(self, index: int, fault: PartFault) -> None:

@@ -15,9 +15,9 @@ import re
 import stat
 import typing as t
 
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.names import placed_name
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.safety import refusal
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import printable
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.names import placed_name
 
 LISTS = ("bitrix/restore_cloud.php", "bitrix/restore_cloud.txt")
 _LINE = re.compile(rb"^([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8})[ \t]+([0-9]{1,18})[ \t]+(.+)$")

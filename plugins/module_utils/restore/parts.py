@@ -8,6 +8,7 @@ import dataclasses
 import time
 import typing as t
 
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.doubles import Occurrence
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan_json import from_json, to_json
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import Entry, State
@@ -80,6 +81,7 @@ class PartState:
     proven: list[float] = dataclasses.field(default_factory=list)  # begin and end, in seconds since the restore began
     placed: list[float] = dataclasses.field(default_factory=list)  # the same
     reason: Exception | None = None  # why it could not be placed
+    late: bool = False  # it is placed when all others are, without the files that want a place together with others
 
     @property
     def used(self) -> bool:
@@ -166,6 +168,25 @@ class PartTable:
             if state.mark is not None:
                 total.add(state.mark.counts)
         return total
+
+    def superseded(self, files: t.Iterable[Occurrence]) -> Counts:
+        """What `counts` holds of these files: nothing of those that were left for the end."""
+        total = Counts()
+        for file in files:
+            if not (self.states[file.index].late or self.states[file.last].late):
+                total.files += 1
+                total.bytes += file.size
+        return total
+
+    def forget_open(self, file: Occurrence) -> None:
+        """Nobody writes on in this file, if it spans parts."""
+        for index in range(file.index, file.last):
+            if self.straddler(index + 1) == file.entry():
+                self.states[index].path = None
+
+    def derived(self) -> list[str]:
+        """Lines about names that the file system does not hold."""
+        return [line for _index, state in sorted(self.states.items()) if state.mark for line in state.mark.derived]
 
     def renamed(self) -> list[str]:
         """Entries that keep the bytes of their cp1251 names."""

@@ -18,14 +18,22 @@ import time
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.assembly import Assembly
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.doubles import (
+    Occurrence,
+    findings_about,
+    stays,
+)
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import find_parts
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.report import Report
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import PartScan
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan_json import layout
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan_json import from_json, layout, to_json
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.sums import check_expected, expected_sums
+from ansible_collections.boxlift.portal.plugins.module_utils.download.state import known_count
 from ansible_collections.boxlift.portal.plugins.module_utils.files import stamp
+from ansible_collections.boxlift.portal.plugins.module_utils.finding import Finding
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.database import StagedDatabase
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.doubles import Doubles
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.dumpfeed import DumpFeed, DumpMark
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.offers import Offers
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.parts import PartState, PartTable
@@ -46,7 +54,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.restore.writer impo
 from ansible_collections.boxlift.portal.plugins.module_utils.workers import Crew, Told
 
 # What a version of the collection with other classes has saved cannot be read.
-LAYOUT = layout(PartState, PartMark, Counts, DumpMark)
+LAYOUT = layout(PartState, PartMark, Counts, DumpMark, Occurrence)
 _LISTEN_SECONDS = 0.2
 _TELL_SECONDS = 0.5
 _HURRY_SECONDS = 0.01  # while a worker is idle and parts may arrive
@@ -74,7 +82,8 @@ class Staging:
 class Pipeline:
     """One run of filling the staging area; it resumes from the `marks` of an earlier run.
 
-    `expected` are the parts' sums as taken at the source, in the lines that sha256sum prints.
+    `expected` are the parts' sums as taken at the source, in the lines that sha256sum prints; `part_count` is the
+    number of parts where somebody stated it.
     """
 
     def __init__(
@@ -82,6 +91,7 @@ class Pipeline:
         source: Source,
         password: str | None,
         expected: t.Sequence[str] | None,
+        part_count: int | None,
         staging: Staging,
         jobs: int,
         marks: dict[str, t.Any],
@@ -89,6 +99,7 @@ class Pipeline:
     ) -> None:
         self._source = source
         self._expected = expected
+        self._part_count = part_count
         self._staging = staging
         self._jobs = jobs
         self._progress = progress
@@ -99,6 +110,10 @@ class Pipeline:
             self._feed = DumpFeed(staging.database, DumpMark(**marks.get("dump", {})))
         self._waiting: list[int] = []  # parts to give to a worker, the first one next
         self._leads: set[int] = set()  # parts whose lead is due, as soon as its file's path is known
+        # Files that want one place in the tree, those of one place together; None before that was looked for.
+        self._doubles: list[list[Occurrence]] | None = None
+        if "doubles" in marks:
+            self._doubles = from_json(marks["doubles"], Occurrence)
         self._read = 0  # bytes
         self._told = 0.0
 
@@ -131,6 +146,8 @@ class Pipeline:
         saved = {"layout": LAYOUT, **self.parts.saved()}
         if self._feed is not None:
             saved["dump"] = dataclasses.asdict(self._feed.mark)
+        if self._doubles is not None:
+            saved["doubles"] = to_json(self._doubles)
         return saved
 
     @property
@@ -206,7 +223,7 @@ class Pipeline:
         state.proven = [self.parts.now()] * 2
         if state.broken:
             # Only prove it, from the first header that a search finds: so the report compares it with the others.
-            self._crew.give(ProvePart(self.parts.offered[index]))
+            self._crew.give(ProvePart(self.parts.offered[index], routes=self._staging.routes))
             return
         path = None if start is None else self.parts.path(index)
         if not self.parts.still_true(state.partial, index, start):
@@ -214,7 +231,14 @@ class Pipeline:
         staging = self._staging
         self._crew.give(
             ProvePart(
-                self.parts.offered[index], start, path, staging.tree, self._log(index), staging.routes, state.partial
+                self.parts.offered[index],
+                start,
+                path,
+                staging.tree,
+                self._log(index),
+                staging.routes,
+                state.partial,
+                frozenset(file.offset for file in self._double_files() if file.index == index) if state.late else None,
             )
         )
 
@@ -309,7 +333,14 @@ class Pipeline:
     def _assemble(self) -> Report:
         files = find_parts(self._source.first)
         scans = {index: t.cast(PartScan, state.scan) for index, state in sorted(self.parts.states.items())}
-        report = Assembly(files, self._offers.cipher, scans, self._offers.header_fault).report()
+        report = Assembly(
+            files,
+            self._offers.cipher,
+            scans,
+            self._offers.header_fault,
+            exclude=self._staging.routes.exclude,
+            known=known_count(self._part_count, files),
+        ).report()
         if self._expected is not None:
             check_expected(report, expected_sums(self._expected, files.base))
         return report
@@ -325,7 +356,8 @@ class Pipeline:
     def _place_the_rest(self) -> None:
         """Place what could not be placed early, one part at a time, in order.
 
-        All other parts are in their place, so a name that exists now is in the archive twice: that is an error.
+        All other parts are in their place: what is in the way now has its name from the archive. Files that want one
+        place together come last of all.
         """
         if self.parts.chain.length < len(self.parts.states):
             raise RuntimeError(
@@ -335,13 +367,39 @@ class Pipeline:
         if unplaced:
             with self._shared_writer() as writer:
                 remove_strays(writer, self._staging.logs)
+        files = find_parts(self._source.first)
+        doubles = Doubles(self._staging.tree, self._staging.routes, self._log, files, self.parts)
+        if unplaced and self._doubles is None:
+            self._doubles = doubles.find(unplaced, self._offers.cipher)
+            for file in self._double_files():
+                self.parts.forget_open(file)
         for index in unplaced:
             self._leads.discard(index)
+            self.parts.states[index].late = True
             self._again(index)
             self._finish_tasks()
             if self.parts.states[index].mark is None:
                 raise t.cast(BaseException, self.parts.states[index].reason)
         self._finish_tasks()
+        if self._doubles:
+            with self._shared_writer() as writer:
+                doubles.place(writer, self._doubles, self._offers.cipher)
+
+    def _double_files(self) -> list[Occurrence]:
+        return [file for group in self._doubles or () for file in group]
+
+    def counts(self) -> Counts:
+        """What is in the tree, after everything was placed."""
+        total, wrong = self.parts.counts(), self.parts.superseded(self._double_files())
+        raw = self._staging.tree.raw_names
+        stay = [file for group in self._doubles or () for file in stays(group, raw).values()]
+        total.files += len(stay) - wrong.files
+        total.bytes += sum(file.size for file in stay) - wrong.bytes
+        return total
+
+    def double_findings(self) -> list[Finding]:
+        """What `backup_verify` says of names that are in the archive several times."""
+        return findings_about(self._doubles, ()) if self._doubles else []
 
     def _load(self, dump: _Future[t.Any] | None) -> None:
         """Wait until the rest of the dump is loaded."""

@@ -56,6 +56,7 @@ class RestoreRequest:
     judge_settings: bool = False  # refuse a portal whose settings cannot be edited
     raw_names: bool = False  # names keep their bytes
     expected: tuple[str, ...] | None = None  # the parts' sums as taken at the source, in the lines of sha256sum
+    part_count: int | None = None  # the number of parts, where the archive does not state it
 
     def key(self) -> dict[str, t.Any]:
         """What two requests must have in common, so that the second resumes what the first began."""
@@ -172,9 +173,10 @@ class Restore:
         """What was staged, as the module returns it."""
         imported = pipeline.imported or {}
         found = survey(self._trees.staging)
+        doubles = pipeline.double_findings()
         return {
             "document_root": self._trees.live,
-            **dataclasses.asdict(pipeline.parts.counts()),
+            **dataclasses.asdict(pipeline.counts()),
             "tables": imported.get("tables", []),
             "rows": imported.get("rows", 0),
             "repairs": imported.get("repairs", []),
@@ -182,7 +184,7 @@ class Restore:
             "views_left_out": imported.get("views_left_out", []),
             "timeline": pipeline.timeline(),
             "import_timeline": pipeline.import_timeline(),
-            "findings": [finding.as_dict() for finding in report.findings],
+            "findings": [finding.as_dict() for finding in [*report.findings, *doubles]],
             "left_out": pipeline.parts.left_out(),
             "specials": found.as_dict(),
             "warnings": [
@@ -193,6 +195,8 @@ class Restore:
                     for name in pipeline.parts.renamed()
                 ),
                 *told_views(imported.get("views_left_out", [])),
+                *pipeline.parts.derived(),
+                *(f"{finding.observed} {finding.remedy}" for finding in doubles if finding.status == "warn"),
                 *self._without_dump(report),
             ],
         }
@@ -208,7 +212,8 @@ class Restore:
         staging = Staging(tree, self._logs, routes, self._database)
         jobs = request.jobs or processors()
         marks = state.get("marks", {})
-        pipeline = Pipeline(source, request.password, request.expected, staging, jobs, marks, self._progress)
+        proof = (request.password, request.expected, request.part_count)
+        pipeline = Pipeline(source, *proof, staging, jobs, marks, self._progress)
         try:
             return pipeline, pipeline.run(lambda: self._save(pipeline, state), CHECKPOINT_SECONDS)
         finally:

@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import dataclasses
-import fnmatch
 import time
 import typing as t
 
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.safety import excluded
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.scan import in_dump
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import Entry, State, printable
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
@@ -21,7 +21,7 @@ _Result = t.TypeVar("_Result")
 
 @dataclasses.dataclass(frozen=True)
 class Routes:
-    """Where entries go. `exclude` has names and patterns of fnmatch; a folder's name excludes all within."""
+    """Where entries go. `exclude`: see `excluded` in archive/safety.py."""
 
     with_database: bool
     exclude: tuple[str, ...]
@@ -32,12 +32,7 @@ class Routes:
             return "dump"
         if left_out(entry.path):
             return "left_out"
-        if not self.exclude:
-            return "tree"
-        name = entry.text
-        if any(fnmatch.fnmatchcase(name, pattern) or name.startswith(f"{pattern}/") for pattern in self.exclude):
-            return "excluded"
-        return "tree"
+        return "excluded" if excluded(entry.path, self.exclude) else "tree"
 
 
 @dataclasses.dataclass
@@ -66,6 +61,7 @@ class PartMark:
     lead: bool = False  # the rest of a file from an earlier part is placed, too
     counts: Counts = dataclasses.field(default_factory=Counts)
     renamed: tuple[str, ...] = ()  # names that kept their cp1251 bytes, for a warning
+    derived: tuple[str, ...] = ()  # lines about names that the file system does not hold
     left_out: tuple[str, ...] = ()  # installers
 
 
@@ -75,14 +71,26 @@ class TreeSink:
     `mark` is what an earlier run has placed; `note` is told a new mark about every two seconds. An entry that cannot be
     placed is no error yet: this walk may be misled, or the misled walk of another part may be in the way. Then all is
     taken back, and `withdrawn` says why. Only a full disk is an error at once (DiskFull).
+
+    `apart` is given when all other parts are in their place: the offsets of entries that share their name with others
+    and are placed at the end (pipeline.py).
     """
 
-    def __init__(self, writer: TreeWriter, routes: Routes, mark: PartMark, note: t.Callable[[PartMark], None]) -> None:
+    def __init__(
+        self,
+        writer: TreeWriter,
+        routes: Routes,
+        mark: PartMark,
+        note: t.Callable[[PartMark], None],
+        apart: t.AbstractSet[int] | None = None,
+    ) -> None:
         self._writer = writer
         self._routes = routes
         self._placed_to = mark.offset
         self._mark = mark
         self._note = note
+        self._alone = apart is not None
+        self._apart = apart or frozenset()
         self._noted = time.monotonic()
         self._first: int | None = None
         self._lead = mark.lead
@@ -119,8 +127,8 @@ class TreeSink:
         if route == "tree" and entry.is_directory:
             self._attempt(self._writer.make_directory, entry)
             self._counts.directories += 1
-        elif route == "tree":
-            self.path = self._attempt(self._writer.begin_file, entry)
+        elif route == "tree" and entry.offset not in self._apart:
+            self.path = self._attempt(self._writer.begin_file, entry, self._alone)
         elif route == "left_out":
             self._left_out.append(printable(entry.path))
         elif route == "excluded" and not entry.is_directory:
@@ -155,8 +163,9 @@ class TreeSink:
         """The mark to resume from, given that everything before `offset` is placed."""
         counts = dataclasses.replace(self._counts)
         renamed = (*self._mark.renamed, *self._writer.renamed)
+        derived = (*self._mark.derived, *self._writer.derived)
         passed = (*self._mark.left_out, *self._left_out)
-        return PartMark(offset, self._writer.position(), self._first, self._lead, counts, renamed, passed)
+        return PartMark(offset, self._writer.position(), self._first, self._lead, counts, renamed, derived, passed)
 
     def _end_rest(self) -> None:
         """The file from an earlier part is whole. A resumed run writes its rest again, but must not count it again."""

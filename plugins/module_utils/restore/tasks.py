@@ -38,6 +38,11 @@ class OfferedPart:
     kind: Kind
     cipher: Cipher | None
 
+    @property
+    def place(self) -> str:
+        """Where it lies now; a fetched part may get its own name at any moment after it is proven."""
+        return self.arrived if os.path.exists(self.arrived) else self.path
+
     def chunks(self, sha256: str) -> t.Iterator[bytes | memoryview]:
         """Read it once more, inflated and decrypted. Raises BoxliftError where it is not the proven part any more.
 
@@ -82,6 +87,7 @@ class ProvePart:
     log: str = ""
     routes: Routes = dataclasses.field(default_factory=lambda: Routes(False, ()))
     mark: PartMark = dataclasses.field(default_factory=PartMark)  # what a killed run has placed of it
+    apart: frozenset[int] | None = None  # see TreeSink
 
     def run(self, note: Note) -> PartOutcome:
         """Raises BoxliftError where the disk is full."""
@@ -90,7 +96,7 @@ class ProvePart:
             return PartOutcome(self._scan(beat, None))
         writer = self.tree.writer(self.log, self.mark.log)
         try:
-            sink = TreeSink(writer, self.routes, self.mark, note)
+            sink = TreeSink(writer, self.routes, self.mark, note, self.apart)
             if self.start is not None:
                 sink.take_over(self.start, self.path)
             scan = self._scan(beat, sink)
@@ -100,16 +106,23 @@ class ProvePart:
             writer.close()
 
     def _scan(self, beat: _Beat, sink: TreeSink | None) -> PartScan:
+        try:
+            return self._scan_at(self.part.place, beat, sink)
+        except FileNotFoundError:  # it has just got its own name
+            return self._scan_at(self.part.path, beat, sink)
+
+    def _scan_at(self, path: str, beat: _Beat, sink: TreeSink | None) -> PartScan:
         part, start = self.part, self.start
         whole = start is not None and (part.index == 0 or not start.plain)
         return scan_file(
-            part.arrived,
+            path,
             part.name,
             part.index,
             part.kind,
             part.cipher,
             start=(start, b"") if start is not None and whole else None,
             first=start.need if start is not None and not whole else None,
+            exclude=self.routes.exclude,
             progress=beat,
             companion=sink,
         )

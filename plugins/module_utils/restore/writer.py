@@ -6,23 +6,29 @@ Every component of a path is opened from its parent's descriptor, without follow
 that lies in the tree leads out of it. Files get the archive's mode and time, without set-id and sticky bits
 (docs/archive-format.md, sections 2 and 7).
 
-A file system may take two names for one, by its own rules about case and accents. Then the second file is refused;
-two folders become one.
+A file system may take two names for one, by its own rules about case and accents, or not take a name at all. Then the
+file gets a derived name (archive/names.py), which is listed; two folders become one.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import errno
 import os
 import stat
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.archive.safety import refusal
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.names import (
+    derived_name,
+    placed_name,
+    portable_name,
+)
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.safety import LONGEST_COMPONENT, refusal
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import Entry, printable
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.names import placed_name, twice
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.names import spelling
 
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -30,6 +36,8 @@ _GO_ON = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOST_OPEN = 64
 _MOST_RENAMED = 100
 _FORBIDDEN_BITS = 0o7000
+# With these a file system says that a name is not to its taste: too long, or characters that it does not take.
+_NAME_REFUSED = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
 STRAYS = ".strays"  # ends the name of the list that a log's writer leaves for remove_strays
 NO_ENTRY = Entry(b"", False, 0, 0, 0, 0)
 
@@ -60,8 +68,9 @@ class TreeWriter:
     Only files are taken back. A directory may be in use by other writers; `remove_strays` removes those that are not.
 
     Several writers may write below one root, each with its own log. `uid` and `gid` of -1 leave ownership as it is.
-    Names are converted to UTF-8, unless `raw_names`; `renamed` lists those that could not be. Methods raise
-    BoxliftError where an entry is refused or cannot be written, DiskFull where there is no space.
+    Names are converted to UTF-8, unless `raw_names`; `renamed` lists those that could not be, `derived` those that the
+    file system does not hold, with the names that they got. Methods raise BoxliftError where an entry is refused or
+    cannot be written, DiskFull where there is no space.
     """
 
     def __init__(
@@ -83,6 +92,8 @@ class TreeWriter:
         self._file_noted_at = 0
         self._entry = NO_ENTRY
         self.renamed: list[str] = []
+        self.derived: list[str] = []
+        self._longest = min(LONGEST_COMPONENT, os.fpathconf(self._root, "PC_NAME_MAX"))
         self._strays = f"{log}{STRAYS}"
         if checkpoint is not None:
             self.undo(checkpoint)
@@ -100,33 +111,76 @@ class TreeWriter:
         return self._file_noted_at if self._entry is not NO_ENTRY else self._end
 
     def make_directory(self, entry: Entry) -> None:
-        path = self._target(entry)
-        try:
+        def make(path: bytes) -> None:
             parent, name = self._parent(path)
             self._note(b"D", path, entry)
             self._make(parent, name)
-        except OSError as error:
-            raise _explained(error, entry) from error
+
+        path = self._try_names(entry, make)
         self._name_unconverted(path)
 
-    def begin_file(self, entry: Entry) -> bytes:
-        """Create the entry's file. Returns the path that it got."""
-        path = self._target(entry)
+    def begin_file(self, entry: Entry, alone: bool = False) -> bytes:
+        """Create the entry's file. Returns the path that it got.
+
+        `alone`: nothing else of the archive has this name, and nothing misled is in the way. So a file that is there
+        has a name that the file system takes for this one, and this file gets a derived name.
+        """
+
+        def create(path: bytes) -> None:
+            self._file = self._create(path, entry)
+
         try:
-            try:
-                self._file = self._create(path, entry)
-            except FileExistsError:
-                if path == entry.path:
-                    raise
-                # Another entry has this one's name in UTF-8: this one keeps its cp1251 bytes.
-                path = entry.path
-                self._file = self._create(path, entry)
+            path = self._try_names(entry, create)
         except FileExistsError:
-            raise twice(path, self._listing) from None
+            path = self._target(entry)
+            standing = spelling(path, self._listing)
+            if not alone or standing == path:
+                raise BoxliftError(
+                    f"The archive holds two entries named {printable(path)!r}, one of them a file.",
+                    "Verify it with backup_verify, which names such entries.",
+                ) from None
+            folder, slash, name = path.rpartition(b"/")
+            aside = folder + slash + derived_name(name, self._longest)
+            try:
+                create(aside)
+            except OSError as error:
+                raise _explained(error, entry) from error
+            self._name_derived(path, aside, f"the file system takes it for {printable(standing)!r}")
+            path = aside
+        self._name_unconverted(path)
+        self._entry = entry
+        return path
+
+    def replace_file(self, entry: Entry, path: bytes) -> None:
+        """Create the entry's file at `path`, in the place of what stands there."""
+        try:
+            parent, name = self._parent(path)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=parent)
+            self._file = self._create(path, entry)
         except OSError as error:
             raise _explained(error, entry) from error
         self._name_unconverted(path)
         self._entry = entry
+
+    def _try_names(self, entry: Entry, use: t.Callable[[bytes], None]) -> bytes:
+        """The path under which `use` succeeds: the entry's own, or a derived one. Raises FileExistsError as it is."""
+        target = path = self._target(entry)
+        try:
+            try:
+                use(path)
+            except OSError as error:
+                portable = portable_name(path, self._longest)
+                if error.errno not in _NAME_REFUSED or portable == path:
+                    raise
+                use(portable)
+                path = portable
+        except FileExistsError:
+            raise
+        except OSError as error:
+            raise _explained(error, entry) from error
+        if path != target or max(map(len, entry.path.split(b"/"))) > self._longest:
+            self._name_derived(entry.path, path, "the file system holds no such name")
         return path
 
     def open_file(self, entry: Entry, path: bytes, position: int) -> None:
@@ -183,6 +237,7 @@ class TreeWriter:
                 log.writelines(base64.b64encode(path) + b"\n" for path in made)
         self._cut_log(checkpoint)
         self.renamed.clear()
+        self.derived.clear()
 
     def remove_directory(self, path: bytes) -> None:
         """Remove an empty directory; leave anything else alone."""
@@ -247,7 +302,19 @@ class TreeWriter:
             raise BoxliftError(
                 f"Entry {printable(entry.path)!r} is refused: {reason}.", "The archive is not one of the vendor's."
             )
-        return entry.path if self._raw_names else placed_name(entry.path)
+        if self._raw_names:
+            return b"/".join(
+                name if len(name) <= self._longest else derived_name(name, self._longest)
+                for name in entry.path.split(b"/")
+            )
+        return placed_name(entry.path, self._longest)
+
+    def _name_derived(self, own: bytes, path: bytes, why: str) -> None:
+        """Add a line to `derived`."""
+        if len(self.derived) < _MOST_RENAMED:
+            self.derived.append(f"{printable(own)!r} is placed as {printable(path)!r}: {why}.")
+        elif len(self.derived) == _MOST_RENAMED:
+            self.derived.append("And others are placed under other names in the same way.")
 
     def _name_unconverted(self, path: bytes) -> None:
         """Add the path to `renamed` if its name is not UTF-8."""
@@ -315,11 +382,19 @@ def _explained(error: OSError, entry: Entry) -> BoxliftError:
     if error.errno in (errno.ENOTDIR, errno.ELOOP, errno.EISDIR):
         return BoxliftError(
             f"Entry {name!r} is refused: a file or link stands where its path needs a directory.",
-            "The archive is not one of the vendor's.",
+            "Verify it with backup_verify, which names such entries.",
         )
     return BoxliftError(
         f"{name!r} could not be written: {error.strerror}.", "Check the file system of the document root."
     )
+
+
+def logged_files(log: str) -> t.Iterator[bytes]:
+    """The paths of the files that a closed log notes."""
+    with open(log, "rb") as lines:
+        for line in lines:
+            if line.startswith(b"F ") and line.endswith(b"\n"):
+                yield base64.b64decode(line.split()[1])
 
 
 def remove_strays(writer: TreeWriter, logs: str) -> None:

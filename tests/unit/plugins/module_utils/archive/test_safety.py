@@ -28,7 +28,6 @@ CONTROLS = [byte for byte in (*range(1, 32), 127) if byte not in (9, 10)]
         (b"a//b", "its path has an empty component"),
         (b"a/./b", "its path has an empty component"),
         (b"a/", "its path has an empty component"),
-        (b"x" * 256, "a component of its path has 256 bytes, more than 255"),
         (b"/".join([b"x" * 255] * 17), "its path has 4351 bytes, more than 4095"),
         (b"/".join([b"d"] * 129), "it lies 129 directories deep, more than 128"),
     ),
@@ -49,6 +48,7 @@ def test_control_characters_are_refused_and_named(byte: int) -> None:
         b"...",
         b"a/..b/.c",
         b"x" * 255,
+        b"x" * 256,  # it gets another name
         b"/".join([b"d"] * 128),
         b"con",
         b"nul.txt",

@@ -11,23 +11,23 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+from ansible_collections.boxlift.portal.plugins.module_utils.archive.names import placed_name
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.tar import Entry
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.restore import writer as writer_module
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.names import placed_name
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.writer import TreeWriter
 
 UTF, CP = "Прайс".encode(), "Прайс".encode("cp1251")
 
 
-def place(tmp_path: Path, *paths: bytes, **options: t.Any) -> TreeWriter:
+def place(tmp_path: Path, *paths: bytes, alone: bool = True, **options: t.Any) -> TreeWriter:
     """Place files with these names, each with its own name as content."""
     root = tmp_path / "root"
     root.mkdir(exist_ok=True)
     writer = TreeWriter(str(root), str(tmp_path / "log"), **options)
     try:
         for path in paths:
-            writer.begin_file(Entry(path, False, len(path), 0o644, 0, 0))
+            writer.begin_file(Entry(path, False, len(path), 0o644, 0, 0), alone)
             writer.write(memoryview(path))
             writer.end_file()
         return writer
@@ -62,19 +62,14 @@ def test_raw_names(tmp_path: Path) -> None:
     assert writer.renamed == []
 
 
-def test_a_cp1251_name_before_its_twin_names_the_way_out(tmp_path: Path) -> None:
-    with pytest.raises(BoxliftError) as caught:
-        place(tmp_path, CP, UTF)
-    assert caught.value.message == "The archive holds two entries named 'Прайс'."
-    assert "restore_names: raw" in caught.value.remedy
+def test_twins_in_two_encodings_are_two_names_where_names_stay_raw(tmp_path: Path) -> None:
     place(tmp_path, CP, UTF, raw_names=True)
     assert found(tmp_path) == {CP: CP, UTF: UTF}
 
 
 def test_the_list_of_unconverted_names_does_not_grow_for_ever(tmp_path: Path) -> None:
-    twins = [name for number in range(150) for name in (UTF + b"%d" % number, CP + b"%d" % number)]
-    writer = place(tmp_path, *twins)
-    assert len(found(tmp_path)) == 300
+    writer = place(tmp_path, *("я".encode("cp1251") * 200 + b"%d" % number for number in range(150)))
+    assert len(found(tmp_path)) == 150
     assert len(writer.renamed) == 101
     assert writer.renamed[-1] == "and others"
 
@@ -95,7 +90,9 @@ def folding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     It names tmp_path, so that the real functions are back before pytest removes the directory.
     """
 
-    def standing(name: bytes, directory: int) -> bytes:
+    def standing(name: t.Any, directory: int) -> t.Any:
+        if not isinstance(name, bytes):
+            return name  # not the writer's: pytest removes its folders meanwhile
         names = [os.fsencode(other) for other in os.listdir(directory)]
         return next((other for other in names if fold(other) == fold(name)), name)
 
@@ -125,12 +122,18 @@ def folding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ),
 )
 def test_two_names_that_the_file_system_takes_for_one(tmp_path: Path, first: str, second: str) -> None:
-    with pytest.raises(BoxliftError) as caught:
-        place(tmp_path, first.encode(), second.encode())
-    assert caught.value.message == (
-        f"The archive holds {first!r} and {second!r}, which the file system of the document root takes for one name."
-    )
-    assert found(tmp_path) == {first.encode(): first.encode()}
+    """The second one gets a derived name and is listed; but not before all other parts are placed."""
+    with pytest.raises(BoxliftError, match="two entries named"):
+        place(tmp_path, first.encode(), second.encode(), alone=False)
+    writer = place(tmp_path, first.encode(), second.encode())
+    stem = os.path.splitext(os.path.basename(second))[0].encode()
+    [[aside, content]] = [item for item in found(tmp_path).items() if item[0] != first.encode()]
+    assert content == second.encode()
+    assert found(tmp_path)[first.encode()] == first.encode()
+    assert os.path.basename(aside).startswith(stem + b"~")
+    [line] = writer.derived
+    assert line.startswith(f"{second!r} is placed as ")
+    assert line.endswith(f"{aside.decode()[2:]!r}: the file system takes it for {first!r}."[1:])
 
 
 @pytest.mark.usefixtures("folding")
@@ -138,9 +141,61 @@ def test_folders_that_the_file_system_takes_for_one_become_one(tmp_path: Path) -
     assert set(found_after(tmp_path, b"Upload/a", b"upload/b")) == {b"Upload/a", b"Upload/b"}
 
 
-def test_the_same_name_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("alone", (False, True))
+def test_the_same_name_again(tmp_path: Path, alone: bool) -> None:
     with pytest.raises(BoxliftError, match=r"two entries named 'a\\\\x0a'"):
-        place(tmp_path, b"a\n", b"a\n")
+        place(tmp_path, b"a\n", b"a\n", alone=alone)
+
+
+def refusing(monkeypatch: pytest.MonkeyPatch, error: int, refused: t.Callable[[bytes], bool]) -> None:
+    """The writer's file system does not take some names, for files and for folders."""
+    real_open, real_mkdir = os.open, os.mkdir
+
+    def checked(path: t.Any, real: t.Callable[[], t.Any]) -> t.Any:
+        if isinstance(path, bytes) and refused(path):
+            raise OSError(error, os.strerror(error))
+        return real()
+
+    monkeypatch.setattr(writer_module.os, "open", lambda path, *a, **o: checked(path, lambda: real_open(path, *a, **o)))
+    monkeypatch.setattr(
+        writer_module.os, "mkdir", lambda path, *a, **o: checked(path, lambda: real_mkdir(path, *a, **o))
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "error", "refused"),
+    (
+        (b"Report: May?.txt", errno.EINVAL, lambda name: b":" in name),
+        (b"a|b/c.txt", errno.EINVAL, lambda name: b"|" in name),
+        (b"dots...", errno.EINVAL, lambda name: name.endswith(b".")),
+        (b"\xff\xfe\x98.doc", errno.EILSEQ, lambda name: b"\xff" in name),
+        (b"line\nfeed", errno.EINVAL, lambda name: b"\n" in name),
+    ),
+)
+def test_a_name_that_the_file_system_does_not_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: bytes, error: int, refused: t.Callable[[bytes], bool]
+) -> None:
+    refusing(monkeypatch, error, refused)
+    writer = place(tmp_path, path, path[:-1] + b"x", raw_names=True)
+    assert sorted(found(tmp_path).values()) == sorted((path, path[:-1] + b"x"))
+    assert len(writer.derived) == 2 - (not refused(path[:-1] + b"x") and path == b"dots...")
+    assert all("the file system holds no such name" in line for line in writer.derived)
+
+
+@pytest.mark.parametrize(
+    "path",
+    (b"x" * 256, b"d/" + "ж".encode() * 150 + b".docx", b"y" * 300 + b"/inner.txt", b"z" * 250 + b"." + b"e" * 40),
+)
+def test_a_name_that_no_disk_holds(tmp_path: Path, path: bytes) -> None:
+    """Two long names that begin alike stay two; an ending is kept; a folder's files stay together."""
+    other = path.replace(b"/inner.txt", b"/other.txt") if b"/inner" in path else path[:-6] + b"?" + path[-5:]
+    writer = place(tmp_path, path, other)
+    assert sorted(found(tmp_path).values()) == sorted((path, other))
+    assert len(writer.derived) == 2
+    assert len({os.path.dirname(name) for name in found(tmp_path)}) == 1
+    assert all(len(part) <= 255 for name in found(tmp_path) for part in name.split(b"/"))
+    if path.endswith(b".docx"):
+        assert all(name.endswith(b".docx") for name in found(tmp_path))
 
 
 def test_a_file_system_that_refuses_a_name_is_named_as_the_cause(

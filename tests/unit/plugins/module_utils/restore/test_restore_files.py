@@ -195,11 +195,6 @@ def test_a_link_planted_in_the_staging_tree_is_not_followed(tmp_path: Path, monk
     assert list(outside.iterdir()) == []
 
 
-def test_two_entries_of_one_name(tmp_path: Path) -> None:
-    with pytest.raises(BoxliftError, match=r"two entries named 'upload/a\.bin'"):
-        Restore(request_for(tmp_path, small(tmp_path / "one", Entry(b"upload/a.bin", data=b"2"))), None).run()
-
-
 def test_the_same_name_in_two_encodings(tmp_path: Path) -> None:
     """Neither of the two is lost: the cp1251 one keeps its own bytes, and the result says so."""
     twins = [Entry("Прайс".encode(), data=b"utf"), Entry("Прайс".encode("cp1251"), data=b"cp")]
@@ -207,7 +202,10 @@ def test_the_same_name_in_two_encodings(tmp_path: Path) -> None:
     live = os.fsencode(tmp_path / "site" / "www")
     assert Path(os.fsdecode(live + b"/" + "Прайс".encode())).read_bytes() == b"utf"
     assert Path(os.fsdecode(live + b"/" + "Прайс".encode("cp1251"))).read_bytes() == b"cp"
-    assert result["warnings"] == ["Прайс keeps the bytes of its name: the converted one is taken or too long."]
+    assert result["warnings"] == [
+        "'Прайс' is in the archive in UTF-8 and in cp1251: UTF-8 gets the name, the other keeps its bytes. "
+        "Look whether both are of use, and remove the one that is not."
+    ]
 
 
 def test_forbidden_bits_are_dropped(tmp_path: Path) -> None:
