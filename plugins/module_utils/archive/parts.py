@@ -169,6 +169,10 @@ def _only_backup(directory: str) -> str:
     own = sorted({_COPY.sub("", base) for base in bases})
     if len(own) == 1 and own[0] in bases:
         return own[0]
+    begun = [base for base in bases if base in names]
+    others = [name for name in names if kind_or_none(split_name(name)[0]) and split_name(name)[0] not in begun]
+    if len(begun) == 1 and all(look_alike(name, begun[0]) is not None for name in others):
+        return begun[0]
     if len(bases) == 1:
         return bases[0]
     if not bases:
