@@ -42,6 +42,8 @@ options:
       - Address of the first part, the one without a number. Later parts are asked for at the same address with V(.1),
         V(.2) and so on behind the name; what follows a question mark is kept. It may hold a signature, so it is never
         shown.
+      - A user and a password in it (V(https://user:password@host/)) are sent as basic authorization. The host may be an
+        IPv6 address in brackets, or a name with other than Latin letters.
       - A path, or a V(file://) address, of the first part on a disk that was brought to the host is copied with the
         same proof, resume and repair.
     type: str
@@ -231,6 +233,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.manifest import write_manifest
 from ansible_collections.boxlift.portal.plugins.module_utils.download.options import FETCH_OPTIONS, fetch_from
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.http.address import secrets_of
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 
 
@@ -247,6 +250,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
+    for address in (params["url"], *params["mirrors"]):
+        module.no_log_values.update(secrets_of(address))
     try:
         if module.check_mode:
             fetch = fetch_from(params, params["url"], params["dest"], check_mode=True, part_count=params["parts"])

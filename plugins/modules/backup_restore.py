@@ -432,6 +432,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch impo
 from ansible_collections.boxlift.portal.plugins.module_utils.download.options import FETCH_OPTIONS, fetch_from
 from ansible_collections.boxlift.portal.plugins.module_utils.download.proof import Prove
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.http.address import secrets_of
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.database import StagedDatabase
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.restore import Restore, RestoreRequest
@@ -452,8 +453,18 @@ def identity(option: str, name: str | None) -> int:
         ) from None
 
 
+class Module(AnsibleModule):
+    """Knows before anything is logged that an address may hold a signature or a password."""
+
+    def _log_invocation(self) -> None:
+        for address in (self.params["source"], *self.params["mirrors"]):
+            if is_address(address):
+                self.no_log_values.update(secrets_of(address))
+        super()._log_invocation()
+
+
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "source": {"type": "str", "required": True, "no_log": False},
             "document_root": {"type": "path", "required": True},
@@ -474,8 +485,6 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if is_address(module.params["source"]):
-        module.no_log_values.add(module.params["source"])  # it may hold a signature
     try:
         result = run(module.params, module.check_mode)
     except BoxliftError as error:

@@ -39,10 +39,24 @@ def no_such(name: str, count: int) -> BoxliftError:
     )
 
 
-def expired(name: str, error: Exception) -> BoxliftError:
+def expired(name: str, status: int, error: Exception) -> BoxliftError:
+    if status == 401:
+        return BoxliftError(
+            f"The source asks for a user and a password that it takes, before it gives out {name} ({error}).",
+            "Write them into the address (https://user:password@host/...), or give Authorization in headers.",
+            part=name,
+        )
     return BoxliftError(
         f"The source no longer gives out {name} ({error}): the link has expired.",
         "Get a new link to the same backup and run again with it; what is here already is kept.",
+        part=name,
+    )
+
+
+def refused(name: str, why: str) -> BoxliftError:
+    return BoxliftError(
+        f"{name} could not be fetched: {why}. Asking again would get the same answer.",
+        "Check the address, and what the source says about it; what is here already is kept.",
         part=name,
     )
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.http.response import (
@@ -12,7 +13,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.http.response impor
     Body,
     HttpRefused,
     Interrupted,
-    Unusable,
+    Lasting,
 )
 
 
@@ -23,8 +24,11 @@ def get_file(path: str, first: int = 0, last: int | None = None, validator: str 
     except FileNotFoundError as error:
         raise HttpRefused(404, "no such file") from error
     except OSError as error:
-        raise Unusable(f"it cannot be read: {error.strerror}") from error
+        raise Lasting(f"it cannot be read: {error.strerror}") from error
     status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise Lasting("it is not a file")
     is_now = f"{status.st_mtime_ns:x}-{status.st_size:x}"
     ranged = validator in ("", is_now)
     if not ranged:

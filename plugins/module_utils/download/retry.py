@@ -7,10 +7,15 @@ from __future__ import annotations
 import threading
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.download.failures import expired, unreachable
+from ansible_collections.boxlift.portal.plugins.module_utils.download.failures import expired, refused, unreachable
 from ansible_collections.boxlift.portal.plugins.module_utils.download.partial import PartialFile
 from ansible_collections.boxlift.portal.plugins.module_utils.download.sources import Source, Sources
-from ansible_collections.boxlift.portal.plugins.module_utils.http.response import HttpRefused, Interrupted, Unusable
+from ansible_collections.boxlift.portal.plugins.module_utils.http.response import (
+    HttpRefused,
+    Interrupted,
+    Lasting,
+    Unusable,
+)
 
 TRIES = 8
 LONGEST_WAIT = 900.0
@@ -58,6 +63,11 @@ class Asking:
                 for other in without:
                     self._sources.leave(other, f"it has no {part.name}")
                 return result
+            except Lasting as error:
+                if not self._sources.leave(source, str(error)):
+                    raise refused(part.name, str(error)) from error
+                failures = 0
+                continue
             except (Interrupted, Unusable) as error:
                 last = str(error)
                 # A line that keeps breaking but moves on is not a failure.
@@ -68,11 +78,16 @@ class Asking:
                     continue
                 if error.status in EXPIRED:
                     if not self._sources.leave(source, str(error)):
-                        raise expired(part.name, error) from error
+                        raise expired(part.name, error.status, error) from error
                     failures = 0
                     continue
                 if error.status == 416 and part.total > 0:
                     raise Rebuilt("it is shorter than before") from error
+                if error.lasting:
+                    if not self._sources.leave(source, str(error)):
+                        raise refused(part.name, str(error)) from error
+                    failures = 0
+                    continue
                 last, wait = str(error), error.wait
                 failures += 1
             if failures < TRIES:

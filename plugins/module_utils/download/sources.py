@@ -13,6 +13,7 @@ import urllib.parse
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts import split_name
 from ansible_collections.boxlift.portal.plugins.module_utils.download.local import get_file
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.http.address import address_of
 from ansible_collections.boxlift.portal.plugins.module_utils.http.client import Client
 from ansible_collections.boxlift.portal.plugins.module_utils.http.response import Body
 
@@ -25,6 +26,7 @@ class Source:
     base: str
     host: str
     left: str = ""
+    fickle: bool = False  # its versions (ETag, time) change with each request, and tell nothing
 
     @property
     def local(self) -> bool:
@@ -60,7 +62,21 @@ class Sources:
         address = source.address(index)
         if source.local:
             return get_file(address, first, last, validator, step)
-        return self._client.get(address, first, last, validator, step, sized)
+        if source.fickle:
+            validator = ""
+        body = self._client.get(address, first, last, validator, step, sized)
+        return dataclasses.replace(body, validator="") if source.fickle else body
+
+    def is_fickle(self, source: Source, index: int) -> bool:
+        """Whether two requests for the same part, one after the other, are told two versions of it."""
+        if not source.fickle and not source.local:
+            seen = set()
+            for _request in range(2):
+                body = self._client.get(source.address(index), 0, 0, sized=False)
+                seen.add(body.validator)
+                body.close()
+            source.fickle = len(seen) > 1
+        return source.fickle
 
     def live(self) -> list[Source]:
         """Those that have not failed; in the order in which they were given."""
@@ -98,7 +114,13 @@ class Sources:
 def _source(option: str, address: str) -> Source:
     if address.startswith("/"):
         address = "file://" + urllib.parse.quote(address)
-    split = urllib.parse.urlsplit(address)
+    try:
+        split = urllib.parse.urlsplit(address)
+        address_of(address)
+    except ValueError as error:
+        raise BoxliftError(
+            f"{option} is not an address: {error}.", "Give it as https://host:port/path, an IPv6 address in brackets."
+        ) from None
     base, index = split_name(os.path.basename(urllib.parse.unquote(split.path)))
     local = split.scheme == "file" and not split.netloc
     if not local and (split.scheme not in ("https", "http") or not split.hostname):

@@ -201,12 +201,15 @@ class Work:
         Where nothing else is here yet, or only the length is odd, which a bad proxy can bring about, the part begins
         again; whether the first part is still the same is asked at the end.
         """
-        self._restarts += 1
+        with self._counting:
+            if part.stale:
+                return  # another connection has noticed the same change
+            part.stale = str(change)
+            self._restarts += 1
         alone = part.index == 0 and not self._state.parts
         if self._restarts > RESTARTS or not (alone or change.version != "other"):
             raise rebuilt(part.file.name, str(change), self._request.dest)
         self._account.repair(part, "foreign", f"the source changed it while it was fetched: {change}")
-        part.stale = str(change)
 
     def same_backup(self) -> None:
         """Parts from an earlier run and parts of a backup made anew would never fit together."""

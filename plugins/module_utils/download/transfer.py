@@ -180,6 +180,9 @@ class Transfer:
                 return
             known = part.validators.get(source.host)
             if known and body.validator and known != body.validator:
+                body.close()
+                if self._sources.is_fickle(source, part.index):
+                    raise Interrupted("its version changes with each request, and tells nothing", moved=True)
                 raise Rebuilt("its version is another than before", "other")
             if body.total not in (UNKNOWN, part.total):
                 if known is None and part.validators:

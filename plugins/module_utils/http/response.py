@@ -8,9 +8,14 @@ import dataclasses
 import http.client
 import time
 import typing as t
+import zlib
 
 READ_SIZE = 256 * 1024
 UNKNOWN = -1
+
+
+_PASSING = (408, 409, 423, 425, 429)  # timeout, conflict, locked, too early, too many requests
+_NEVER = (501, 505, 506, 508, 510, 511)  # what the server cannot do at all
 
 
 class HttpRefused(Exception):
@@ -20,6 +25,11 @@ class HttpRefused(Exception):
         super().__init__(f"HTTP {status} {reason}")
         self.status = status
         self.wait = wait
+
+    @property
+    def lasting(self) -> bool:
+        """Whether the same request gets the same answer later: all but those that ask to come again, or fail."""
+        return self.status not in _PASSING and not (self.status >= 500 and self.status not in _NEVER)
 
 
 class Interrupted(Exception):
@@ -32,6 +42,10 @@ class Interrupted(Exception):
 
 class Unusable(Exception):
     """The answer came, but it is not the file: a page, another encoding, another range than asked for."""
+
+
+class Lasting(Unusable):
+    """The same, and asking again cannot help."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,9 +63,7 @@ class Body:
 
     def close(self) -> None:
         """What has not been read is not wanted."""
-        close = getattr(self.chunks, "close", None)
-        if close:
-            close()
+        close(self.chunks)
 
 
 SMALLEST_READ = 4096
@@ -106,6 +118,54 @@ class AnswerStream(t.Iterator[bytes]):
         if self._open and (self._left != 0 or not self._answer.isclosed()):
             self._drop()
         self._open = False
+
+
+class Gunzipped(t.Iterator[bytes]):
+    """A body without the compression that the server put around it. Raises Interrupted where that is damaged."""
+
+    def __init__(self, source: t.Iterator[bytes]) -> None:
+        self._source = source
+        self._inflate = zlib.decompressobj(wbits=47)
+
+    def __next__(self) -> bytes:
+        while True:
+            try:
+                piece = next(self._source)
+            except StopIteration:
+                if not self._inflate.eof:
+                    raise Interrupted("the compressed answer ended early") from None
+                raise
+            try:
+                data = self._inflate.decompress(piece)
+            except zlib.error as error:
+                raise Interrupted(f"the compressed answer is damaged ({error})") from error
+            if data:
+                return data
+
+    def close(self) -> None:
+        close(self._source)
+
+
+class Begun(t.Iterator[bytes]):
+    """A body whose first piece was looked at."""
+
+    def __init__(self, source: t.Iterator[bytes]) -> None:
+        self._source = source
+        self.first = next(source, b"")
+        self._left = [self.first] if self.first else []
+
+    def __next__(self) -> bytes:
+        return self._left.pop() if self._left else next(self._source)
+
+    def close(self) -> None:
+        close(self._source)
+
+
+def close(body: t.Iterator[bytes]) -> None:
+    """What has not been read of a body is not wanted."""
+    end = getattr(body, "close", None)
+    if end:
+        end()
 
 
 def said(error: Exception) -> str:

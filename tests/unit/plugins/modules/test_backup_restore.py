@@ -126,3 +126,24 @@ def test_a_server_that_cannot_be_reached(params: dict[str, t.Any], run_module: R
     assert result["failed"]
     assert "root at /nonexistent" in result["msg"]
     assert not Path(params["document_root"]).exists()
+
+
+def test_an_address_is_never_logged(run_module: RunModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ansible logs a module's parameters before the module runs: what is secret must be known by then."""
+    logged: list[str] = []
+    monkeypatch.setattr(
+        "ansible.module_utils.basic.AnsibleModule.log",
+        lambda _self, msg, log_args=None: logged.append(f"{msg} {log_args}"),
+    )
+    address = "https://someone:hid%2Dden@127.0.0.1:1/base.tar.gz?signature=abcdef0123"
+    result = run_module(
+        backup_restore,
+        source=address,
+        mirrors=[address.replace("hid%2Dden", "other-one")],
+        document_root=str(tmp_path / "site" / "www"),
+        state_dir=str(tmp_path / "state"),
+        check=True,
+    )
+    assert logged
+    shown = json.dumps([logged, result])
+    assert not [word for word in ("hid%2Dden", "hid-den", "other-one", "abcdef0123") if word in shown]
