@@ -232,7 +232,7 @@ progress:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.manifest import write_manifest
 from ansible_collections.boxlift.portal.plugins.module_utils.download.options import FETCH_OPTIONS, fetch_from
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
 from ansible_collections.boxlift.portal.plugins.module_utils.http.address import secrets_of
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 
@@ -262,8 +262,8 @@ def main() -> None:
             if params["manifest"] and fetch.report is not None and result["intact"]:
                 progress.tell(phase="manifest")
                 write_manifest(fetch.report, params["manifest"])
-    except BoxliftError as error:
-        module.fail_json(**error.as_result())
+    except (BoxliftError, OSError) as error:
+        module.fail_json(**result_of(error))
     for warning in result.pop("warnings"):
         module.warn(warning)
     module.exit_json(**result)

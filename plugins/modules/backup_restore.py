@@ -431,7 +431,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.manifest im
 from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Fetch
 from ansible_collections.boxlift.portal.plugins.module_utils.download.options import FETCH_OPTIONS, fetch_from
 from ansible_collections.boxlift.portal.plugins.module_utils.download.proof import Prove
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
 from ansible_collections.boxlift.portal.plugins.module_utils.http.address import secrets_of
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.database import StagedDatabase
@@ -487,8 +487,8 @@ def main() -> None:
     )
     try:
         result = run(module.params, module.check_mode)
-    except BoxliftError as error:
-        module.fail_json(**error.as_result())
+    except (BoxliftError, OSError) as error:
+        module.fail_json(**result_of(error))
     for warning in result.pop("warnings", []):
         module.warn(warning)
     module.exit_json(**result)

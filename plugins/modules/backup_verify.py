@@ -297,7 +297,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.report impo
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.sums import check_expected, expected_sums
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.verify import verify
 from ansible_collections.boxlift.portal.plugins.module_utils.download.state import known_count
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.foretell import Foretold, foretell
 
@@ -370,8 +370,8 @@ def main() -> None:
     )
     try:
         outcome, changed, foretold = run(module.params, module.check_mode)
-    except BoxliftError as error:
-        module.fail_json(**error.as_result())
+    except (BoxliftError, OSError) as error:
+        module.fail_json(**result_of(error))
     result = outcome.as_dict()
     if foretold is not None:
         result.update(repairs=foretold.repairs, views_left_out=foretold.views_left_out)

@@ -301,7 +301,7 @@ import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.sql import schema
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, Login, connect
@@ -401,8 +401,8 @@ def main() -> None:
     )
     try:
         result = run(module)
-    except BoxliftError as error:
-        module.fail_json(**error.as_result())
+    except (BoxliftError, OSError) as error:
+        module.fail_json(**result_of(error))
     module.exit_json(**result)
 
 

@@ -159,7 +159,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.acceptance.judge im
     thresholds_from,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.acceptance.measure import Host, Place, measure
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
 from ansible_collections.boxlift.portal.plugins.module_utils.finding import FAIL_ON, summarize
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import Login, connect
 
@@ -237,8 +237,8 @@ def main() -> None:
     )
     try:
         run(module)
-    except BoxliftError as error:
-        module.fail_json(**error.as_result())
+    except (BoxliftError, OSError) as error:
+        module.fail_json(**result_of(error))
 
 
 if __name__ == "__main__":

@@ -124,7 +124,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.boxlift.portal.plugins.module_utils import host_files
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
 
 OPTIONS = {
     "path": {"type": "path", "required": True},
@@ -194,8 +194,8 @@ def main() -> None:
     module.no_log_values = {given["content"] for given in module.params["files"] if given["confidential"]} - {None, ""}
     try:
         run(module)
-    except BoxliftError as error:
-        module.fail_json(**error.as_result())
+    except (BoxliftError, OSError) as error:
+        module.fail_json(**result_of(error))
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.boxlift.portal.plugins.module_utils import host_services
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
 
 
 def connects(address: str, port: int) -> bool:
@@ -139,8 +139,8 @@ def main() -> None:
     )
     try:
         run(module)
-    except BoxliftError as error:
-        module.fail_json(**error.as_result())
+    except (BoxliftError, OSError) as error:
+        module.fail_json(**result_of(error))
 
 
 if __name__ == "__main__":

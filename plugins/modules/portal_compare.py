@@ -120,7 +120,7 @@ markdown:
 import dataclasses
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
 from ansible_collections.boxlift.portal.plugins.module_utils.portal import compare
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import PortalFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.login import choose_login, portal_connection
@@ -168,8 +168,8 @@ def main() -> None:
     module.no_log_values = {module.params["salt"], *([password] if password else [])}
     try:
         run(module)
-    except BoxliftError as error:
-        module.fail_json(**error.as_result())
+    except (BoxliftError, OSError) as error:
+        module.fail_json(**result_of(error))
 
 
 if __name__ == "__main__":

@@ -208,7 +208,7 @@ import urllib.parse
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.boxlift.portal.plugins.module_utils import program
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
 from ansible_collections.boxlift.portal.plugins.module_utils.finding import FAIL_ON, Finding, summarize
 from ansible_collections.boxlift.portal.plugins.module_utils.health import runner, site_checks, users
 from ansible_collections.boxlift.portal.plugins.module_utils.health.catalogue import all_checks
@@ -318,8 +318,8 @@ def main() -> None:
     )
     try:
         run(module)
-    except BoxliftError as error:
-        module.fail_json(**error.as_result())
+    except (BoxliftError, OSError) as error:
+        module.fail_json(**result_of(error))
 
 
 if __name__ == "__main__":

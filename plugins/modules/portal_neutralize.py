@@ -155,7 +155,7 @@ caches:
 import socket
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
 from ansible_collections.boxlift.portal.plugins.module_utils.portal import caches, neutralize
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.copymark import MARK, CopyMark
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import PortalFiles
@@ -209,8 +209,8 @@ def main() -> None:
     )
     try:
         run(module)
-    except BoxliftError as error:
-        module.fail_json(**error.as_result())
+    except (BoxliftError, OSError) as error:
+        module.fail_json(**result_of(error))
 
 
 if __name__ == "__main__":

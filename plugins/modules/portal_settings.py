@@ -122,7 +122,7 @@ diff:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
 from ansible_collections.boxlift.portal.plugins.module_utils.portal import settings
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import PortalFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.redact import secrets_in
@@ -158,8 +158,8 @@ def main() -> None:
     module.no_log_values = {secret for name in DECLARED for secret in secrets_in(module.params[name])}
     try:
         run(module)
-    except BoxliftError as error:
-        module.fail_json(**error.as_result())
+    except (BoxliftError, OSError) as error:
+        module.fail_json(**result_of(error))
 
 
 if __name__ == "__main__":

@@ -222,7 +222,7 @@ summary:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
 from ansible_collections.boxlift.portal.plugins.module_utils.finding import summarize
 from ansible_collections.boxlift.portal.plugins.module_utils.http.client import Client
 from ansible_collections.boxlift.portal.plugins.module_utils.preflight.backup import trust
@@ -287,8 +287,8 @@ def main() -> None:
                 params["source_headers"], params["timeout"], trust(params["source_ca"], params["further_ca"])
             ),
         )
-    except BoxliftError as error:
-        module.fail_json(**error.as_result())
+    except (BoxliftError, OSError) as error:
+        module.fail_json(**result_of(error))
     module.exit_json(changed=False, findings=[finding.as_dict() for finding in findings], summary=summarize(findings))
 
 

@@ -98,6 +98,11 @@ _REMEDIES: dict[int, str] = {
     1036: "The table is read-only: look at the owner of its files in the datadir and at innodb_force_recovery.",
     1223: "This session holds a read lock; run again.",
     # -- what is missing, or is there already
+    **dict.fromkeys(
+        (1005, 1025),
+        "SHOW ENGINE INNODB STATUS names a foreign key that is at fault (LATEST FOREIGN KEY ERROR); errno 28 is a disk "
+        "that is full.",
+    ),
     1049: "Create the database first, or correct its name.",
     1008: "Somebody dropped the database meanwhile: run again.",
     1007: "Somebody created the database meanwhile: run again.",

@@ -12,7 +12,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection impo
     rows,
     use,
 )
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.failure import LOST, DatabaseFailed
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.failure import SERVER_FAULTS, DatabaseFailed
 
 if t.TYPE_CHECKING:
     from pymysql.connections import Connection
@@ -76,7 +76,7 @@ def make_views(conn: Connection[t.Any], database: str, definitions: t.Mapping[st
             try:
                 execute(conn, text)
             except DatabaseFailed as error:
-                if error.code in LOST:
+                if error.code in SERVER_FAULTS:
                     raise
                 failed[name] = error
         if len(failed) == len(waiting):
