@@ -41,6 +41,10 @@ class NotLiterals(Exception):
     """A value that is not a literal; the caller names the statement."""
 
 
+class CutOff(NotLiterals):
+    """The text ends within a string."""
+
+
 @dataclass(frozen=True)
 class Shape:
     """An INSERT proven to hold rows of literals: its table, where its rows begin, how many they are."""
@@ -96,12 +100,12 @@ def rows(text: bytes, position: int) -> t.Iterator[list[tuple[int, int]]]:
         number += 1
         values, position = _row(text, position, number)
         yield values
-        position = _skip(text, position)
+        position = skip(text, position)
         if position == len(text):
             return
         if text[position : position + 1] != b",":
             raise NotLiterals(f"row {number} is not followed by another row")
-        position = _skip(text, position + 1)
+        position = skip(text, position + 1)
 
 
 def _row(text: bytes, position: int, number: int) -> tuple[list[tuple[int, int]], int]:
@@ -112,32 +116,42 @@ def _row(text: bytes, position: int, number: int) -> tuple[list[tuple[int, int]]
     while True:
         end = _value(text, position, number)
         values.append((position, end))
-        end = _skip(text, end)
+        end = skip(text, end)
         after = text[end : end + 1]
         if after == b")":
             return values, end + 1
         if after != b"," or len(values) > 4095:
             raise NotLiterals(f"row {number} holds something else than literals")
-        position = _skip(text, end + 1)
+        position = skip(text, end + 1)
 
 
 def _value(text: bytes, position: int, number: int) -> int:
+    try:
+        end = value_end(text, position)
+    except CutOff as error:
+        raise NotLiterals(f"row {number} holds a string without end") from error
+    if end is None:
+        raise NotLiterals(f"row {number} holds something else than literals")
+    return end
+
+
+def value_end(text: bytes, position: int) -> int | None:
+    """Where the literal at `position` ends, None where there is none. Raises CutOff for a string without end."""
     if text[position : position + 1] != b"'":
         match = _VALUE.match(text, position)
-        if match is None:
-            raise NotLiterals(f"row {number} holds something else than literals")
-        return match.end()
+        return match.end() if match else None
     position += 1
     while True:
         match = _PART_OF_STRING.match(text, position)
         position = match.end() if match else position
         if text[position : position + 1] != b"'":
             if match is None or match.end() == match.start():
-                raise NotLiterals(f"row {number} holds a string without end")
+                raise CutOff
         elif text[position + 1 : position + 2] != b"'":
             return position + 1
 
 
-def _skip(text: bytes, position: int) -> int:
+def skip(text: bytes, position: int) -> int:
+    """Behind blanks and ends of lines."""
     match = _BETWEEN.match(text, position)
     return match.end() if match else position

@@ -19,6 +19,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.allowlist 
     classify,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.fault import DumpError, StatementRefused
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.geometry import GeometryTable, geometry_table
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.statements import Splitter, Statement
 
 # Beside the dump lies a file that the portal runs at every connection; it alone may name the database's collation.
@@ -43,6 +44,7 @@ class DumpReader:
         self._seen = set(seen)
         self._splitter: Splitter | None = None
         self._table: str | None = None
+        self._geometry: GeometryTable | None = None
         self._closing = b""
         self._dump_file: str | None = None
 
@@ -56,6 +58,7 @@ class DumpReader:
                 _file, offset, line = self._start
                 self._start = None
             self._splitter = Splitter(file, offset, line)
+            self._splitter.geometry = self._geometry
         elif self._splitter.file != file:
             raise ValueError(f"{self._splitter.file} has not ended, but {file} begins")
         return self._commands(self._splitter.feed(data))
@@ -95,6 +98,10 @@ class DumpReader:
                     text=statement.text,
                     spoiled=True,
                 )
+            if isinstance(command, CreateTable):
+                self._geometry = geometry_table(command.name, command.definition.columns)
+                if self._splitter is not None:
+                    self._splitter.geometry = self._geometry
             yield statement, command
 
     def _out_of_order(self, command: Command) -> str:

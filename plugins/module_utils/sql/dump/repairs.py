@@ -221,7 +221,7 @@ def _better(kind: str, value: bytes, row: int) -> bytes:
 def repaired_rows(repair: RowRepair, statement: Statement, body: int) -> tuple[bytes, Repairs]:
     """`RowRepair.apply` to an INSERT. Raises StatementRefused, which names the statement."""
     try:
-        return repair.apply(statement.text, body)
+        rows, made = repair.apply(statement.text, body)
     except literals.NotLiterals as error:
         raise StatementRefused(
             str(error),
@@ -231,3 +231,6 @@ def repaired_rows(repair: RowRepair, statement: Statement, body: int) -> tuple[b
             text=statement.text,
             spoiled=True,
         ) from error
+    if statement.bare:
+        made[(GEOMETRY, "written without quotes")] += statement.bare
+    return rows, made

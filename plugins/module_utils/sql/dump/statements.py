@@ -12,13 +12,14 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump import literals
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump import geometry, literals
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.fault import DumpError
 
 # The vendor writes about 1 MB and one row; no server takes a packet above 1 GiB.
 MAX_STATEMENT = 256 * 1024 * 1024
 
 _INSERT = b"INSERT INTO `"
+_LONGEST_HEADER = 1024
 _SOLID = re.compile(rb"[^ \t\n\v\f\r]")
 _SPECIAL = re.compile(rb"['\"`;#/*-]")
 # After `--` a comment begins only with a blank or a control character.
@@ -38,6 +39,7 @@ class Statement:
     line: int
     text: bytes
     shape: literals.Shape | None = None
+    bare: int = 0  # values of POINT and its kind that were written bare; the text holds them in hexadecimal
 
 
 class Splitter:
@@ -47,6 +49,8 @@ class Splitter:
         self.file = file
         # The last comment after the last statement: the dump's `-- Finished` line.
         self.closing = b""
+        # The table that was made last, where values of its INSERT may be bare bytes, in which nothing is a quote.
+        self.geometry: geometry.GeometryTable | None = None
         # The buffer begins with the statement or comment that is being read; these two say where that is.
         self.offset = offset
         self.line = line
@@ -76,7 +80,10 @@ class Splitter:
     def _take(self, final: bool) -> t.Iterator[Statement]:
         while self._in_statement or self._to_next_statement(final):
             quick = self._quick
-            statement = self._quick_statement(final) if quick else self._walk(final)
+            if quick:
+                statement = self._geometry_statement(final) if self.geometry else self._quick_statement(final)
+            else:
+                statement = self._walk(final)
             if statement is not None:
                 yield statement
             elif self._quick or not quick:  # neither way gets on without more bytes
@@ -137,6 +144,43 @@ class Splitter:
         self._quick, self._scan = False, 0
         return None
 
+    def _geometry_statement(self, final: bool) -> Statement | None:
+        """An INSERT with bare geometries. Leaves `_quick` on only while more bytes are needed to decide."""
+        table = self.geometry
+        text = bytes(self._buffer)
+        try:
+            found = literals.header(text) if text.startswith(_INSERT) else None
+            begun = text.startswith(_INSERT) or _INSERT.startswith(text)
+            if found is None and begun and not final and len(text) < _LONGEST_HEADER:
+                return None
+            if table is not None and found is not None and found[0] == table.name:
+                written = geometry.written_out(text, found[1], table)
+                if written.bare:
+                    return self._cut(text[: found[1]] + written.rows, None, written)
+        except geometry.Short:
+            if not final:
+                return None
+        except geometry.NoGeometry as problem:
+            raise self._no_geometry(problem) from problem
+        except literals.NotLiterals:
+            pass  # what is wrong is said where every statement is judged
+        return self._quick_statement(final)
+
+    def _no_geometry(self, problem: geometry.NoGeometry) -> DumpError:
+        name = self.geometry.name if self.geometry else ""
+        return DumpError(
+            f"{self.file}: the INSERT at byte {self.offset} (line {self.line}) for {name} has a value in row "
+            f"{problem.row}, column {problem.column}, whose end cannot be found: the vendor's writer puts geometries "
+            "there as bare bytes, and these are no WKB.",
+            f"Empty the column in the source (UPDATE `{name}` SET `{problem.column}` = NULL), or exclude the table "
+            "from the backup, and take the backup again.",
+            file=self.file,
+            offset=self.offset,
+            line=self.line,
+            table=name,
+            column=problem.column,
+        )
+
     def _walk(self, final: bool) -> Statement | None:
         buffer = self._buffer
         while True:
@@ -185,9 +229,10 @@ class Splitter:
         with memoryview(self._buffer) as view:
             return bytes(view[:end])
 
-    def _cut(self, text: bytes, shape: literals.Shape | None) -> Statement:
-        statement = Statement(self.file, self.offset, self.line, text, shape)
-        self._drop(len(text) + 1)
+    def _cut(self, text: bytes, shape: literals.Shape | None, written: geometry.Written | None = None) -> Statement:
+        bare, length = (written.bare, written.end) if written else (0, len(text))
+        statement = Statement(self.file, self.offset, self.line, text, shape, bare)
+        self._drop(length + 1)
         self._begin()
         self.closing = b""
         return statement
