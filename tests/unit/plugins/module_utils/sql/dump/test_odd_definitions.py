@@ -16,7 +16,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.allowlist 
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.fault import StatementImpossible
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.known import debian12
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.lexer import render
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.lexer import render, tokenize
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.statements import Statement
 
 SERVER = debian12()
@@ -150,6 +150,26 @@ def test_what_a_server_cannot_hold_is_left_out_and_named(text: bytes, kept_out: 
     assert kept_out not in made.sql.replace(b"ENGINE=InnoDB", b"").replace(b"CREATE TABLE", b"")
     assert sorted(detail for _kind, detail in made.repairs) == sorted(told)
     assert made.sql.startswith(b"CREATE TABLE `t`")
+
+
+@pytest.mark.parametrize(
+    ("definitions", "left"),
+    [
+        ("`a` int,KEY `i` ((1)),KEY `j` (`a`)", "`a` int,KEY `j` (`a`)"),
+        ("`a` int,KEY `i` ((1)),KEY `j` ((2)),KEY `k` ((3))", "`a` int"),
+        ("KEY `i` ((1)),KEY `j` ((2)),`a` int,KEY `k` ((3)),`b` int", "`a` int,`b` int"),
+        # For a version that no server has: for nobody.
+        ("`a` int /*!99999 INVISIBLE, `b` int */,`c` int /*M!999999 x */", "`a` int ,`c` int "),
+        ("`a` int /*!80016 NOT NULL */ /*M!100301 DEFAULT 1 */", "`a` int NOT NULL DEFAULT 1 "),
+    ],
+)
+def test_commas_and_comments_of_what_is_left(definitions: str, left: str) -> None:
+    command = command_of(f"CREATE TABLE `t` ({definitions})".encode())
+    assert isinstance(command, CreateTable)
+    made = repairs.table_sql(command.definition, SERVER).sql
+    expected = command_of(f"CREATE TABLE `t` ({left})".encode())
+    assert isinstance(expected, CreateTable)
+    assert [token.raw for token in tokenize(made)] == [token.raw for token in expected.definition.tokens]
 
 
 @pytest.mark.parametrize(
