@@ -38,6 +38,8 @@ MARIADB = "mariadb"
 MYSQL = "mysql"
 PARTITIONS = "partitions"
 NEVER_THERE = "never"
+# The place of a `Spot` that belongs to a conversion, not to a column.
+EXPRESSION = "expression"
 
 _STRINGS = ("string", "double")
 _VALUES = ("word", "number", "name", *_STRINGS)
@@ -346,9 +348,9 @@ class _Reader:
             if token.kind == "word":
                 before = tokens[index - 1].upper
                 if before == "COLLATE":
-                    self.collations.append(Spot(index, ""))
+                    self.collations.append(Spot(index, EXPRESSION))
                 elif before in ("CHARSET", "USING") or (before == "SET" and tokens[index - 2].upper == "CHARACTER"):
-                    self.charsets.append(Spot(index, ""))
+                    self.charsets.append(Spot(index, EXPRESSION))
                 elif is_introducer(token, following) or (not called and token.value.lower() in self._names()):
                     continue
                 elif called and token.upper in FUNCTIONS:

@@ -19,6 +19,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.create_tab
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.grammar import MARIADB_FUNCTIONS, MYSQL_FUNCTIONS
 
+# Since this version of MariaDB, utf8mb4 alone means uca1400_ai_ci; since MySQL 8 it means 0900_ai_ci.
+_OTHER_DEFAULT = (11, 5)
 # The first versions with a type VECTOR.
 _VECTOR = {MARIADB: (11, 7), MYSQL: (9, 0)}
 
@@ -33,6 +35,11 @@ class Known:
     server: str = MARIADB
     version: tuple[int, ...] = (10, 11)
     partitions: bool = True
+
+    @property
+    def general_ci(self) -> bool:
+        """Whether a character set without a collation has general_ci, as on all servers that print none."""
+        return self.server == MARIADB and self.version < _OTHER_DEFAULT
 
     def lacks(self, needs: t.Iterable[str]) -> list[str]:
         """Those of the needs of a `Clause` that this server does not meet."""

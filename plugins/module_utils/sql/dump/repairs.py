@@ -15,6 +15,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.charsets i
     known_collation,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.create_table import (
+    EXPRESSION,
     Clause,
     Column,
     Spot,
@@ -110,6 +111,7 @@ def _without_commas(definition: TableDefinition, gone: t.Sequence[Clause], repla
 
 
 def _charsets(definition: TableDefinition, known: Known, replaced: dict[int, bytes], repairs: Repairs) -> None:
+    collated = {EXPRESSION, *(spot.place for spot in definition.collations)}
     for spot in definition.charsets:
         old = _bare(definition.tokens[spot.token].value)
         new = known_charset(old, known.charsets)
@@ -117,6 +119,9 @@ def _charsets(definition: TableDefinition, known: Known, replaced: dict[int, byt
             new = WIDEST
         if spot.token not in replaced:
             replaced[spot.token] = new.encode("ascii")
+            if old.startswith("utf8") and spot.place not in collated and not known.general_ci:
+                # The source had it without naming it; this server would take another one.
+                replaced[spot.token] += f" COLLATE {known_collation(f'{new}_general_ci', known.collations)}".encode()
             if not _same(old, new):
                 repairs[(CHARSET, _changed(spot, old, new))] += 1
     _collations(definition, definition.collations, known, replaced, repairs)

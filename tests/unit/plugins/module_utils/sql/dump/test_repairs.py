@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump import repairs
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.allowlist import CreateTable, CreateView, classify
@@ -50,6 +52,23 @@ def test_a_generated_column_that_the_server_cannot_compute_takes_the_values_of_t
     assert [(column.name, column.generated) for column in made.columns] == [("a", False), ("b", False), ("c", True)]
     sql, _made = repairs.RowRepair(made.columns).apply(HEAD + b"('x','u',1)", len(HEAD))
     assert sql == b"('x','u',DEFAULT)"
+
+
+@pytest.mark.parametrize(("server", "version"), [("mysql", (8, 4)), ("mariadb", (11, 8))])
+def test_a_collation_that_the_source_did_not_name_is_named_where_the_default_is_another(
+    server: str, version: tuple[int, ...]
+) -> None:
+    text = (
+        b"CREATE TABLE `t` (`a` text CHARACTER SET utf8, `b` text CHARACTER SET utf8mb4 COLLATE utf8mb4_bin, "
+        b"`c` char(9) AS (convert(`b` using utf8mb4))) DEFAULT CHARSET=utf8mb4"
+    )
+    known = dataclasses.replace(KNOWN, server=server, version=version)
+    sql = repairs.table_sql(table(text).definition, known).sql
+    assert (
+        sql == text.replace(b"SET utf8,", b"SET utf8mb3 COLLATE utf8mb3_general_ci,") + b" COLLATE utf8mb4_general_ci"
+    )
+    unnamed = repairs.table_sql(table(text).definition, KNOWN).sql
+    assert unnamed == text.replace(b"SET utf8,", b"SET utf8mb3,")
 
 
 def test_rows_hold_no_value_for_an_invisible_column() -> None:
