@@ -199,3 +199,26 @@ def test_it_says_how_far_it_has_come(tmp_path: Path, parts: list[Path], run_modu
         backup_verify, check=True, path=str(parts[0]), password="secret", fail_on_damage=False, progress=str(file)
     )
     assert not file.exists()
+
+
+def test_an_end_that_is_not_proven_fails_unless_the_number_is_stated(run_module: RunModule, tmp_path: Path) -> None:
+    entries = [Entry(b"f%d" % number, data=bytes([number + 1]) * 3584) for number in range(3)]
+    first = write_archive(entries, tmp_path, "base", kind="tar", part_limit=4096)[0]
+    result = run_module(backup_verify, path=str(first))
+    assert (result["failed"], result["intact"]) == (True, None)
+    assert "base.tar.2 is a full one, so that another may follow it" in result["msg"]
+    result = run_module(backup_verify, path=str(first), fail_on_damage=False)
+    assert (result["failed"], result["intact"]) == (False, None)
+    result = run_module(backup_verify, path=str(first), parts=3)
+    assert (result["failed"], result["intact"]) == (False, True)
+    result = run_module(backup_verify, path=str(first), parts=4)
+    assert (result["failed"], result["intact"]) == (True, False)
+
+
+def test_what_a_restore_will_leave_out_is_not_judged(run_module: RunModule, tmp_path: Path) -> None:
+    first = write_archive([Entry(b"a"), Entry(b"bad\\name"), Entry(b"d" * 300)], tmp_path, "base")[0]
+    result = run_module(backup_verify, path=str(first))
+    assert (result["failed"], "backslash" in result["msg"]) == (True, True)
+    result = run_module(backup_verify, path=str(first), exclude=["bad*", "ddd*"])
+    assert result["intact"] is True
+    assert [row["id"] for row in result["findings"] if row["status"] in ("fail", "warn")] == ["backup.dump"]

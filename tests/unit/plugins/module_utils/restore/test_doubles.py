@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 import random
 import typing as t
 from pathlib import Path
@@ -162,8 +163,9 @@ def test_a_double_in_an_archive_within_the_archive_is_none(tmp_path: Path) -> No
     assert files_in(tmp_path / "www") == last_of(entries)
 
 
+@pytest.mark.parametrize("killed", (False, True))
 @pytest.mark.parametrize("step", range(6))
-def test_a_run_that_ends_at_any_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+def test_a_run_that_ends_at_any_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, killed: bool) -> None:
     """Before, within and after the last placing: the next run comes to the same end, with the same notes."""
     monkeypatch.setattr(restore_module, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(sink_module, "NOTE_SECONDS", 0.0)
@@ -172,11 +174,13 @@ def test_a_run_that_ends_at_any_step(tmp_path: Path, monkeypatch: pytest.MonkeyP
         entries += [Entry(b"d/one", data=noise(9000, number)), Entry(b"d/two", data=b"%d" % (number // 2))]
         entries += [Entry(b"fill/%d" % number, data=noise(5000, number))]
     first = written(tmp_path, entries, 4096)
-    steps = itertools.count()
+    steps, tried = itertools.count(), itertools.count()
 
     def ended(real: t.Any) -> t.Any:
         def run(*arguments: t.Any, **options: t.Any) -> t.Any:
-            if next(steps) == step:
+            if next(steps) == step and killed:
+                os._exit(9)
+            if next(tried) == step:
                 raise BoxliftError("stop", "")
             return real(*arguments, **options)
 
@@ -187,8 +191,11 @@ def test_a_run_that_ends_at_any_step(tmp_path: Path, monkeypatch: pytest.MonkeyP
         patch.setattr(Pipeline, "_again", ended(Pipeline._again))
         patch.setattr(doubles_module.Doubles, "_place", ended(doubles_module.Doubles._place))
         patch.setattr(Pipeline, "_settle", ended(Pipeline._settle))
-        with pytest.raises(BoxliftError, match="stop"):
-            Restore(request_for(tmp_path, first), None).run()
+        if killed and (child := os.fork()):
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+        else:
+            with pytest.raises(BoxliftError, match="stop"):
+                Restore(request_for(tmp_path, first), None).run()
     assert not (tmp_path / "www").exists()
     result = Restore(request_for(tmp_path, first), None).run()
     found = files_in(tmp_path / "www")
