@@ -139,15 +139,15 @@ class Fetch:
         scans = dict(sorted(work.placing.scans.items()))
         present = {index: os.path.join(self._request.dest, scan.name) for index, scan in scans.items()}
         parts = PartFiles(self._request.dest, self._base, self._kind, present)
-        known = state.told()
+        known, exclude = state.told(), self._request.exclude
         if self._request.part_count is not None:
             known = KnownCount(self._request.part_count, "the number that the task states")
-        report = Assembly(parts, work.placing.cipher, scans, None, known=known).report()
+        report = Assembly(parts, work.placing.cipher, scans, None, exclude=exclude, known=known).report()
         if report.sound or self._prove is None:
             return report
         # Whoever proved the parts may have known how each begins; to name damage, all are read as if nobody did.
-        alone = {index: scan_part(parts, work.placing.cipher, index) for index in scans}
-        return Assembly(parts, work.placing.cipher, alone, None, known=known).report()
+        alone = {index: scan_part(parts, work.placing.cipher, index, exclude=exclude) for index in scans}
+        return Assembly(parts, work.placing.cipher, alone, None, exclude=exclude, known=known).report()
 
     def _repair(self, work: Work, damaged: list[Volume]) -> None:
         """Ends when the source has other bytes for at least one of them."""

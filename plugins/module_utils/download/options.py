@@ -64,6 +64,7 @@ def fetch_from(
         mirrors=params["mirrors"],
         expected=expected_sums(params["expected"], base) if params["expected"] is not None else {},
         part_count=part_count,
+        exclude=params.get("exclude") or (),
     )
     client = Client(params["headers"], params["timeout"], context)
     return Fetch(request, client, BandwidthLimit(params["bandwidth_limit"], windows), prove=prove, progress=progress)

@@ -31,6 +31,7 @@ class FetchRequest:
     expected: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     segment: int = SEGMENT
     part_count: int | None = None
+    exclude: t.Sequence[str] = ()  # what a restore leaves out, and therefore nobody judges
 
     def sums(self, base: str) -> dict[str, str]:
         """`expected`, proven to be about parts of this backup."""

@@ -191,3 +191,30 @@ def test_a_wrong_password_is_told_at_the_first_part(site: Site, run_module: t.An
         assert "password" in result["msg"]
         assert result["remedy"]
         assert run_module(backup_restore, password="right", **params)["files"] == 200
+
+
+@pytest.mark.parametrize("part_limit", (1536, 1 << 20))
+def test_what_is_excluded_never_blocks_a_download(
+    tmp_path: Path, tls: t.Any, run_module: t.Any, part_limit: int
+) -> None:
+    """Nor does a name that is there twice, or one that no disk holds; the fetch judges as the restore does."""
+    (tmp_path / "cloud").mkdir()
+    (tmp_path / "inner").mkdir()
+    inner = [Entry(b"bad\\inner%d" % number, data=b"%d" % number * 300) for number in range(9)]
+    packed = write_archive(inner, tmp_path / "inner", "inner", kind="tar")[0].read_bytes()
+    entries = [Entry(b"bad\\name", data=b"1"), Entry(b"d/a", data=b"old"), Entry(b"upload/copy.tar", data=packed)]
+    entries += [Entry(b"l" * 300, data=b"long"), Entry(b"d/a", data=b"new")]
+    parts = write_archive(entries, tmp_path / "cloud", "base", part_limit=part_limit)
+    with CloudServer(tmp_path / "cloud", certificate=tls.certificate, key=tls.key, faults={}) as cloud:
+        result = run_module(
+            backup_restore,
+            source=f"{cloud.url}{parts[0].name}",
+            ca_path=str(tls.authority),
+            document_root=str(tmp_path / "site" / "www"),
+            state_dir=str(tmp_path / "state"),
+            exclude=["bad*"],
+        )
+    assert not result["failed"], result["msg"]
+    assert (result["files"], result["excluded"]) == (3, 1)
+    assert (tmp_path / "site" / "www" / "d" / "a").read_bytes() == b"new"
+    assert (tmp_path / "site" / "www" / "upload" / "copy.tar").read_bytes() == packed
