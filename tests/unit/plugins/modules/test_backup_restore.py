@@ -147,3 +147,18 @@ def test_an_address_is_never_logged(run_module: RunModule, tmp_path: Path, monke
     assert logged
     shown = json.dumps([logged, result])
     assert not [word for word in ("hid%2Dden", "hid-den", "other-one", "abcdef0123") if word in shown]
+
+
+def test_values_that_the_server_changed_are_returned_and_told(
+    params: dict[str, t.Any], run_module: RunModule, tmp_path: Path, mariadb: t.Any
+) -> None:
+    fault = Path(__file__).parents[2] / "faults" / "invalid_utf8.sql"
+    (tmp_path / "faulty").mkdir()
+    entries = [Entry(b"bitrix/backup/base.sql", data=fault.read_bytes()), Entry(b"index.php", data=b"<?php")]
+    params["source"] = str(write_archive(entries, tmp_path / "faulty", "base")[0])
+    database = {"unix_socket": mariadb.login.unix_socket, "name": mariadb.fresh_name("portal")}
+    result = run_module(backup_restore, **params, database=database)
+    (warning,) = result["server_warnings"]
+    assert (warning["table"], warning["column"], warning["count"]) == ("b_im_message", "MESSAGE", 2)
+    told = json.dumps(result["warnings"])
+    assert "b_im_message.MESSAGE: Incorrect string value" in told and "WHERE `MESSAGE` LIKE '%?%'" in told

@@ -29,8 +29,8 @@ def module(run_module: t.Any) -> t.Callable[..., dict[str, t.Any]]:
 
 
 FAULTS = pathlib.Path(__file__).parents[2] / "faults"
-# Dumps of other programs; values, not definitions.
-OTHERS = ("mysqldump", "phpmyadmin", "geom_point", "invalid_utf8", "dst_gap")
+# Dumps of other programs.
+OTHERS = ("mysqldump", "phpmyadmin")
 
 
 def option(mariadb: t.Any, name: str, **more: t.Any) -> dict[str, t.Any]:
@@ -170,3 +170,18 @@ def test_tables_with_odd_names_are_switched_in_and_kept(mariadb: t.Any, module: 
     assert again["diff"]["before"] == again["diff"]["after"]
     live = mariadb.connect(asked["database"]["name"])
     assert sorted(schema.tables(live, asked["database"]["name"])) == sorted(names)
+
+
+def test_values_that_the_server_changed_are_returned_and_told(mariadb: t.Any, module: t.Any) -> None:
+    live = mariadb.fresh_name("portal")
+    result = module(dump=[str(FAULTS / "invalid_utf8.sql")], database=option(mariadb, live))
+    (warning,) = result["server_warnings"]
+    assert {key: warning[key] for key in ("table", "column", "kind", "count", "rows")} == {
+        "table": "b_im_message",
+        "column": "MESSAGE",
+        "kind": "invalid_text",
+        "count": 2,
+        "rows": [2, 3],
+    }
+    told = json.dumps(result["warnings"])
+    assert "b_im_message.MESSAGE: Incorrect string value" in told and "WHERE `MESSAGE` LIKE '%?%'" in told
