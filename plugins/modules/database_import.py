@@ -63,7 +63,11 @@ extends_documentation_fragment:
   - boxlift.portal.attributes.actiongroup_portal
   - boxlift.portal.progress
 requirements:
-  - MariaDB 10.6 or newer, or MySQL 8
+  - MariaDB 10.6 or newer, or MySQL. Tried were MariaDB 10.11 and 11.8, and of MySQL 9.7 the import, the switch and
+    its errors. MySQL 8.0 and 8.4 have the same statements by their documentation (RENAME TABLE of many tables is one
+    step since 8.0), and were not tried.
+  - An account of MySQL logs in by C(caching_sha2_password), for which PyMySQL needs the Python library cryptography;
+    C(mysql_native_password) is off in 8.4 and gone in 9.0.
 seealso:
   - module: boxlift.portal.backup_verify
   - module: boxlift.portal.backup_restore

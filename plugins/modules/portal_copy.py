@@ -79,7 +79,7 @@ extends_documentation_fragment:
   - boxlift.portal.attributes.actiongroup_portal
   - boxlift.portal.progress
 requirements:
-  - MariaDB 10.8 or newer on both sides
+  - MariaDB 10.8 or newer on both sides; MySQL lacks C(CRC32C), by which rows are compared
   - rsync 3.1.0 or newer here
 seealso:
   - module: boxlift.portal.database_import

@@ -112,7 +112,8 @@ _REMEDIES: dict[int, str] = {
     1054: _NAMED,
     1109: _NAMED,
     1146: _NAMED,
-    1305: "The server is too old for this module: use MariaDB 10.11 or newer.",
+    1305: "The server lacks this function: use MariaDB 10.11 or newer (MySQL has none of CRC32C, by which a copy "
+    "compares rows).",
     1193: "The server lacks this setting: use MariaDB 10.6 or newer.",
     1064: "The server does not understand the statement: use MariaDB 10.6 or newer.",
     # -- the rows

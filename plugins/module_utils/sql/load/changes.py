@@ -33,6 +33,8 @@ _KINDS = {
     3854: INVALID_TEXT,
 }
 _TEXT = re.compile(r"incorrect string value|invalid \w+ character string|cannot convert", re.IGNORECASE)
+# What the server will not have in a later release; no value is changed.
+DEPRECATIONS = frozenset({1287, 1681, 1831, 3719, 3778})
 # MariaDB names database, table and column for some warnings; both servers name the column alone for others.
 _COLUMN = re.compile(
     r"(?:column|field) (?:`(?:[^`]|``)*`\.`(?:[^`]|``)*`\.`((?:[^`]|``)+)`|'((?:[^'\\]|'')+)')", re.IGNORECASE

@@ -26,7 +26,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.failure import 
     error_text,
     remedy_of,
 )
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.changes import AT_ROW, Change
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.changes import AT_ROW, DEPRECATIONS, Change
 
 if t.TYPE_CHECKING:
     from pymysql.connections import Connection
@@ -106,7 +106,11 @@ class Session:
             if not query.tell or not t.cast(t.Any, self._conn)._result.warning_count:
                 return []
             found = self._conn.show_warnings() or ()
-            return [Change(int(code), str(text), _row(query, str(text))) for _level, code, text in found]
+            return [
+                Change(int(code), str(text), _row(query, str(text)))
+                for _level, code, text in found
+                if int(code) not in DEPRECATIONS
+            ]
         except DatabaseError as error:
             code, text = error_code(error), error_text(error)
             remedy, found = remedy_of(code, text, account(self._conn), self._server.database, asking(self._conn))

@@ -9,6 +9,7 @@ import datetime
 import pathlib
 import typing as t
 
+import pymysql
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import execute, rows
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.changes import Change, told
@@ -134,3 +135,13 @@ def test_clean_rows_say_nothing(mariadb: t.Any) -> None:
 def test_what_servers_say(code: int, text: str, kind: str, column: str) -> None:
     change = Change(code, text)
     assert (change.kind, change.column) == (kind, column)
+
+
+def test_what_a_server_will_lack_in_a_later_release_is_no_changed_value(
+    mariadb: t.Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MySQL warns so of every int(11)."""
+    said = [("Warning", 1681, "Integer display width is deprecated"), ("Warning", 1264, "Out of range for column 'a'")]
+    monkeypatch.setattr(pymysql.connections.Connection, "show_warnings", lambda _conn: said)
+    _conn, result = load(mariadb, table(b"`a` tinyint", b"300"))
+    assert [warning["code"] for warning in result.warnings] == [1264]
