@@ -28,6 +28,8 @@ for folder, folders, files in os.walk(root):
 LOOK_INTO_TABLES = """
 import hashlib, subprocess, sys
 def ask(query):
+    # The rows were loaded in UTC, as the manifest has read them; this server is in another zone.
+    query = "SET time_zone = '+00:00'; " + query
     return subprocess.run(["mariadb", "--raw", "-N", "-e", query], check=True, stdout=subprocess.PIPE).stdout
 name = sys.argv[1]
 columns = ask(
