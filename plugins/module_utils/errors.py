@@ -49,9 +49,10 @@ _REMEDIES = {
 }
 
 
-def from_system(error: OSError) -> BoxliftError:
-    """An error of the disk or the system, with the file it names and what helps."""
-    path = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else ""
+def from_system(error: OSError, path: str = "") -> BoxliftError:
+    """An error of the disk or the system, with the file it names and what helps; `path` where it names none."""
+    if isinstance(error.filename, (str, bytes)):
+        path = os.fsdecode(error.filename)
     reason = error.strerror or str(error) or type(error).__name__
     remedy = _REMEDIES.get(error.errno or 0, "Look at dmesg and the host's journal (journalctl -xe), and run again.")
     places = {"path": path or "PATH", "folder": os.path.dirname(path) or path or "/"}

@@ -12,7 +12,7 @@ import shlex
 import stat
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, from_system
 from ansible_collections.boxlift.portal.plugins.module_utils.files import replace_file
 
 Run = t.Callable[[t.Sequence[str]], "tuple[int, str]"]  # a command -> its exit status and what it said
@@ -58,7 +58,7 @@ def settle(entry: Entry, run: Run, only_predict: bool) -> list[Change]:
     try:
         return _settle(entry, run, only_predict)
     except OSError as error:
-        raise BoxliftError(f"{error.filename or entry.path}: {error.strerror}.", "Correct that on the host.") from error
+        raise from_system(error, entry.path) from error
 
 
 def _settle(entry: Entry, run: Run, only_predict: bool) -> list[Change]:

@@ -27,6 +27,11 @@ MOST_NAMES = 20_000_000  # kept of one part; a portal has a few million files in
 _BUCKETS = 256  # so that only a small part of all names is a set at a time
 
 
+def place_of(path: bytes, raw_names: bool) -> bytes:
+    """The path of an entry in the tree; with `raw_names` entries keep the bytes of their names there."""
+    return path if raw_names else placed_name(path)
+
+
 def key_of(path: bytes) -> int:
     """Stands for a path of the tree in comparisons."""
     return int.from_bytes(hashlib.blake2b(path, digest_size=8).digest(), "little")
@@ -49,7 +54,7 @@ class NameKeys:
     def begin(self, entry: Entry) -> None:
         if excluded(entry.path, self._exclude) or refusal(entry.path):
             return
-        path = entry.path if self._raw_names else placed_name(entry.path)
+        path = place_of(entry.path, self._raw_names)
         if entry.is_directory:
             self._need(path)
         else:
@@ -206,7 +211,7 @@ def occurrences(
         total = hashlib.sha256()
 
         def wanted(entry: Entry) -> bool:
-            return key_of(entry.path if raw_names else placed_name(entry.path)) in keys
+            return key_of(place_of(entry.path, raw_names)) in keys
 
         def take(entry: Entry, piece: memoryview | None, place: int, index: int = index) -> None:
             nonlocal total
@@ -225,7 +230,7 @@ def by_place(found: t.Iterable[Occurrence], raw_names: bool = False) -> list[lis
     """Those that want one place in the tree, together; each group has at least two."""
     groups: dict[bytes, list[Occurrence]] = {}
     for occurrence in found:
-        groups.setdefault(occurrence.path if raw_names else placed_name(occurrence.path), []).append(occurrence)
+        groups.setdefault(place_of(occurrence.path, raw_names), []).append(occurrence)
     return [group for group in groups.values() if len(group) > 1]
 
 

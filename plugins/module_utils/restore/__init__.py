@@ -9,9 +9,9 @@ Read in this order:
 3. `pipeline` (`Pipeline`): gives parts to worker processes until all are proven and placed.
 4. `parts` (`PartState`, `PartTable`, `Chain`): what is known of each part, and which follow each other without a gap.
 5. `tasks` (`OfferedPart`; `ProvePart`, `PlaceLead`): what a worker does with a part, and its `PartOutcome`.
-6. `sink` (`Routes`, `TreeSink`, `PartMark`): which entries are placed. `writer` (`StagingTree`,
-   `TreeWriter`): below one directory only, noted in a log before. `names`: where a file system takes two names for
-   one. `doubles`: files that want one place, which come last.
+6. `sink` (`Routes`, `TreeSink`, `PartMark`): which entries are placed. `writer` (`StagingTree`, `TreeWriter`): below
+   one directory only, noted in a log before. `names`: where a file system takes two names for one. `doubles`: files
+   that want one place, which come last.
 7. `dumpfeed` (`DumpFeed`, `DumpMark`): the dump, from proven parts in order, into the `StagedDatabase` of `database`.
 8. `switch` (`Trees`): the staged tree takes the live one's place. `specials` and `cloud_files`: what people must look
    at afterwards.
