@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import typing as t
 from pathlib import Path
@@ -14,11 +13,7 @@ import yaml
 from ansible.errors import AnsibleUndefinedVariable
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
-
-_SPEC = importlib.util.spec_from_file_location("readme", Path(__file__).with_name("readme.py"))
-assert _SPEC is not None and _SPEC.loader is not None
-readme = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(readme)
+from unit.roles import readme
 
 ROLES = sorted(path for path in readme.ROLES.iterdir() if path.is_dir())
 SECRET = re.compile(r"(password|secret|token|key)s?$")

@@ -7,9 +7,7 @@ ansible-core refuses a condition that is a text, and a text `no` in a template c
 
 from __future__ import annotations
 
-import importlib.util
 import typing as t
-from pathlib import Path
 
 import jinja2
 import pytest
@@ -17,11 +15,7 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from jinja2 import nodes
-
-_SPEC = importlib.util.spec_from_file_location("readme", Path(__file__).with_name("readme.py"))
-assert _SPEC is not None and _SPEC.loader is not None
-readme = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(readme)
+from unit.roles import readme
 
 ROOT = readme.ROLES.parent
 EXPRESSIONS = {"when", "that", "until", "failed_when", "changed_when"}

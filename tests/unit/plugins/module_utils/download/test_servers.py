@@ -337,6 +337,7 @@ def test_a_redirect_in_other_letters(lab: Lab) -> None:
                 return
             self.send_response(302)
             self.wfile.flush()
+            # send_header() takes Latin-1 only; the buffer behind it is in no stub of the standard library.
             self._headers_buffer.append("Location: /копия\r\n".encode())  # type: ignore[attr-defined]
             self.send_header("Content-Length", "0")
             self.end_headers()
