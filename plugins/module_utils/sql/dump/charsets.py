@@ -58,7 +58,7 @@ def known_collation(name: str, known: t.Container[str]) -> str | None:
     name = _other_name(name.lower(), known)
     if name in known:
         return name
-    charset, _, rest = name.partition("_")
+    charset, _score, rest = name.partition("_")
     if f"{charset}_bin" not in known:
         if f"{WIDEST}_{rest}" in known:
             return f"{WIDEST}_{rest}"

@@ -46,7 +46,7 @@ class Known:
         return sorted(need for need in needs if not self._has(need))
 
     def _has(self, need: str) -> bool:
-        kind, _, name = need.partition(" ")
+        kind, _blank, name = need.partition(" ")
         if kind == "engine":
             return name in self.engines
         if kind == "function":

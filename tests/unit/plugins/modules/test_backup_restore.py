@@ -16,6 +16,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import Login, connect, execute, rows
 from ansible_collections.boxlift.portal.plugins.modules import backup_restore
 from lab.archive_writer import Entry, write_archive
+from unit.plugins.module_utils.sql.faulty import fault
 
 from .conftest import RunModule
 
@@ -152,9 +153,8 @@ def test_an_address_is_never_logged(run_module: RunModule, tmp_path: Path, monke
 def test_values_that_the_server_changed_are_returned_and_told(
     params: dict[str, t.Any], run_module: RunModule, tmp_path: Path, mariadb: t.Any
 ) -> None:
-    fault = Path(__file__).parents[2] / "faults" / "invalid_utf8.sql"
     (tmp_path / "faulty").mkdir()
-    entries = [Entry(b"bitrix/backup/base.sql", data=fault.read_bytes()), Entry(b"index.php", data=b"<?php")]
+    entries = [Entry(b"bitrix/backup/base.sql", data=fault("invalid_utf8")), Entry(b"index.php", data=b"<?php")]
     params["source"] = str(write_archive(entries, tmp_path / "faulty", "base")[0])
     database = {"unix_socket": mariadb.login.unix_socket, "name": mariadb.fresh_name("portal")}
     result = run_module(backup_restore, **params, database=database)

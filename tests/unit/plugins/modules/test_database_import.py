@@ -14,6 +14,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql import schema
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import execute, quote_name, rows
 from ansible_collections.boxlift.portal.plugins.modules import database_import
 from unit.plugins.module_utils.sql import samples
+from unit.plugins.module_utils.sql.faulty import FAULTS, fault
 
 
 @pytest.fixture()
@@ -28,7 +29,6 @@ def module(run_module: t.Any) -> t.Callable[..., dict[str, t.Any]]:
     return functools.partial(run_module, database_import)
 
 
-FAULTS = pathlib.Path(__file__).parents[2] / "faults"
 # Dumps of other programs.
 OTHERS = ("mysqldump", "phpmyadmin")
 
@@ -172,9 +172,12 @@ def test_tables_with_odd_names_are_switched_in_and_kept(mariadb: t.Any, module: 
     assert sorted(schema.tables(live, asked["database"]["name"])) == sorted(names)
 
 
-def test_values_that_the_server_changed_are_returned_and_told(mariadb: t.Any, module: t.Any) -> None:
+def test_values_that_the_server_changed_are_returned_and_told(
+    mariadb: t.Any, module: t.Any, tmp_path: pathlib.Path
+) -> None:
     live = mariadb.fresh_name("portal")
-    result = module(dump=[str(FAULTS / "invalid_utf8.sql")], database=option(mariadb, live))
+    (tmp_path / "d.sql").write_bytes(fault("invalid_utf8"))
+    result = module(dump=[str(tmp_path / "d.sql")], database=option(mariadb, live))
     (warning,) = result["server_warnings"]
     assert {key: warning[key] for key in ("table", "column", "kind", "count", "rows")} == {
         "table": "b_im_message",

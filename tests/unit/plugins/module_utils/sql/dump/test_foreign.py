@@ -7,16 +7,16 @@ import pathlib
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.fault import DumpError
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.files import check_whole
+from unit.plugins.module_utils.sql.faulty import fault
 
-FAULTS = pathlib.Path(__file__).parents[4] / "faults"
 TABLE = b"CREATE TABLE `t` (`a` int);\nINSERT INTO `t` VALUES (1);\n"
 
 
 @pytest.mark.parametrize(
     ("head", "program"),
     [
-        ((FAULTS / "mysqldump.sql").read_bytes(), "mysqldump"),
-        ((FAULTS / "phpmyadmin.sql").read_bytes(), "phpMyAdmin"),
+        (fault("mysqldump"), "mysqldump"),
+        (fault("phpmyadmin"), "phpMyAdmin"),
         (b"-- MySQL dump 10.13  Distrib 8.0.36, for Linux (x86_64)\n--\n", "mysqldump"),
         (b"/*!40101 SET @OLD_CHARACTER_SET_CLIENT=@@CHARACTER_SET_CLIENT */;\n", "mysqldump"),
         (b"-- Adminer 4.8.1 MySQL 8.0.36 dump\n\nSET NAMES utf8;\n", "Adminer"),

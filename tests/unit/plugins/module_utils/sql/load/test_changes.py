@@ -4,30 +4,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-import pathlib
 import typing as t
 
 import pymysql
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import execute, rows
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.changes import Change, told
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.importer import Importer, ImportResult
-
-FAULTS = pathlib.Path(__file__).parents[4] / "faults"
-
-
-def load(mariadb: t.Any, text: bytes) -> tuple[t.Any, ImportResult]:
-    database = mariadb.fresh_database("staging")
-    with contextlib.closing(Importer(lambda: mariadb.connect(database), jobs=2)) as importer:
-        importer.feed("d.sql", text)
-        importer.end_of_file()
-        return mariadb.connect(database), importer.finish()
-
-
-def load_fault(mariadb: t.Any, name: str) -> tuple[t.Any, ImportResult]:
-    return load(mariadb, (FAULTS / f"{name}.sql").read_bytes())
+from unit.plugins.module_utils.sql.faulty import fault, load
 
 
 def table(columns: bytes, *values: bytes, charset: bytes = b"utf8mb4") -> bytes:
@@ -37,7 +21,7 @@ def table(columns: bytes, *values: bytes, charset: bytes = b"utf8mb4") -> bytes:
 
 
 def test_bytes_that_are_no_text_are_counted_with_their_column_rows_and_remedy(mariadb: t.Any) -> None:
-    conn, result = load_fault(mariadb, "invalid_utf8")
+    conn, result = load(mariadb, fault("invalid_utf8"))
     (warning,) = result.warnings
     assert (warning["table"], warning["column"], warning["kind"]) == ("b_im_message", "MESSAGE", "invalid_text")
     assert (warning["count"], warning["rows"]) == (2, [2, 3])
@@ -49,7 +33,7 @@ def test_bytes_that_are_no_text_are_counted_with_their_column_rows_and_remedy(ma
 
 def test_times_of_a_dst_gap_are_stored_as_written(mariadb: t.Any) -> None:
     """In a server whose zone has a gap at this hour; the time zone's tables are empty, so the host's zone counts."""
-    conn, result = load_fault(mariadb, "dst_gap")
+    conn, result = load(mariadb, fault("dst_gap"))
     execute(conn, "SET time_zone = '+00:00'")
     found = {row["ID"]: row for row in rows(conn, "SELECT ID, TIMESTAMP_X, D FROM b_user")}
     for number in (1, 2, 3):
@@ -64,7 +48,7 @@ def test_a_server_in_another_zone_stores_the_same_and_says_that_it_shows_it_shif
     before = rows(admin, "SELECT @@global.time_zone AS z")[0]["z"]
     execute(admin, f"SET GLOBAL time_zone = '{zone}'")
     try:
-        conn, result = load_fault(mariadb, "dst_gap")
+        conn, result = load(mariadb, fault("dst_gap"))
     finally:
         execute(admin, f"SET GLOBAL time_zone = '{before}'")
     execute(conn, "SET time_zone = '+00:00'")

@@ -4,24 +4,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import pathlib
 import typing as t
 
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import execute, quote_name, rows
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.importer import Importer, ImportResult
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.importer import ImportResult
+from unit.plugins.module_utils.sql.faulty import fault, load
 
-FAULTS = pathlib.Path(__file__).parents[4] / "faults"
 FINISHED = b"\n-- Finished: 2026-01-01 00:01:00"
-
-
-def load(mariadb: t.Any, text: bytes) -> tuple[t.Any, ImportResult]:
-    database = mariadb.fresh_database("odd")
-    with contextlib.closing(Importer(lambda: mariadb.connect(database), jobs=2)) as importer:
-        importer.feed("d.sql", text)
-        importer.end_of_file()
-        return mariadb.connect(database), importer.finish()
 
 
 def definition(conn: t.Any, table: str) -> str:
@@ -69,7 +59,7 @@ def told(result: ImportResult) -> list[tuple[str, str, str]]:
 def test_the_tables_that_went_wrong(
     mariadb: t.Any, name: str, table: str, kept: str, reported: list[tuple[str, str, str]]
 ) -> None:
-    conn, result = load(mariadb, (FAULTS / f"{name}.sql").read_bytes())
+    conn, result = load(mariadb, fault(name))
     assert [(found["name"], found["rows"]) for found in result.tables] == [(table, 1)]
     assert rows(conn, f"SELECT COUNT(*) AS n FROM {quote_name(table)}")[0]["n"] == 1
     assert kept in definition(conn, table) and told(result) == reported
@@ -209,7 +199,7 @@ def test_any_legal_name_of_a_table_and_of_a_column(mariadb: t.Any, name: str) ->
     ],
 )
 def test_the_views_that_went_wrong(mariadb: t.Any, name: str, reason: str) -> None:
-    conn, result = load(mariadb, (FAULTS / f"{name}.sql").read_bytes())
+    conn, result = load(mariadb, fault(name))
     assert [table["rows"] for table in result.tables] == [1]
     if reason:
         assert result.views == [] and len(result.views_left_out) == 1
