@@ -1,0 +1,171 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who may speak to whom: the inventory's groups → what the firewall of one host lets in."""
+
+from __future__ import annotations
+
+import ipaddress
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+
+Network = t.Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+EVERYONE: tuple[Network, ...] = ()
+
+
+class Opening(t.NamedTuple):
+    """Packets that come in."""
+
+    protocol: str  # tcp or udp
+    ports: str  # one, or first-last
+    sources: tuple[Network, ...]  # EVERYONE where empty
+    reason: str
+
+
+class Host(t.NamedTuple):
+    """A host as the inventory has it."""
+
+    name: str
+    groups: frozenset[str]
+    variables: t.Mapping[str, t.Any]
+
+
+class Service(t.NamedTuple):
+    """What the hosts of a group offer to the hosts of others."""
+
+    group: str
+    ports: t.Callable[[t.Mapping[str, t.Any]], str]
+    clients: frozenset[str]
+    text: str
+
+
+def _processes(first: int, variable: str, default: int) -> t.Callable[[t.Mapping[str, t.Any]], str]:
+    def ports(variables: t.Mapping[str, t.Any]) -> str:
+        number = int(variables.get(variable, default))
+        return str(first) if number == 1 else f"{first}-{first + number - 1}"
+
+    return ports
+
+
+#: Each role listens so (its defaults). Clients on the same host come over the loopback interface.
+SERVICES = (
+    Service("database", lambda _variables: "3306", frozenset({"web"}), "database"),
+    Service("cache", lambda _variables: "6379", frozenset({"web", "push"}), "cache"),
+    Service("search", lambda _variables: "9306", frozenset({"web"}), "search engine"),
+    Service("push", _processes(8010, "push_server_subscribers", 6), frozenset({"web"}), "push server, subscribers"),
+    Service("push", _processes(9010, "push_server_publishers", 2), frozenset({"web"}), "push server, publishers"),
+)
+PUBLIC = {"web": ("80", "443")}
+
+
+def openings(
+    hosts: t.Sequence[Host], name: str, ssh_port: int, administrators: t.Any, further: t.Sequence[t.Any]
+) -> list[Opening]:
+    """What the host of this name lets in, SSH first. Raises BoxliftError where the inventory does not say enough.
+
+    Peers are those of the same site: the hosts of group production. `administrators` are networks, and `further` is
+    what role hardening is given as hardening_open.
+    """
+    own = next(host for host in hosts if host.name == name)
+    others = [host for host in hosts if host.name != name]
+    site = [host for host in others if "production" in host.groups]
+    copies = [host for host in others if "preproduction" in host.groups]
+    found = [_ssh(networks(administrators, "site_admin_addresses"), copies, ssh_port)]
+    for group, ports in PUBLIC.items():
+        if group in own.groups:
+            found += [Opening("tcp", port, EVERYONE, "the portal, for everyone") for port in ports]
+    for service in SERVICES:
+        if service.group not in own.groups:
+            continue
+        sources = [network for host in site if host.groups & service.clients for network in addresses_of(host)]
+        if service.group == "database":
+            sources += [_client(pattern) for pattern in own.variables.get("site_database_clients", [])]
+        if sources:
+            reason = f"{service.text}, for {' and '.join(sorted(service.clients))}"
+            found.append(Opening("tcp", service.ports(own.variables), _sorted(sources), reason))
+    return found + [_further(each) for each in further]
+
+
+def addresses_of(host: Host) -> list[Network]:
+    """The addresses that other hosts see this one come from. Raises BoxliftError where it has only a name."""
+    given = host.variables.get("site_addresses") or [host.variables.get("ansible_host", host.name)]
+    try:
+        return [ipaddress.ip_network(str(address)) for address in given]
+    except ValueError as error:
+        raise BoxliftError(
+            f"{host.name} has no address in the inventory that a firewall could let in: {error}.",
+            f"Set site_addresses for {host.name}: a list of the addresses that the other hosts see it come from.",
+        ) from error
+
+
+def networks(given: t.Any, option: str) -> tuple[Network, ...]:
+    """A list of addresses and networks, sorted, none twice. Raises BoxliftError where one is none."""
+    if isinstance(given, str) or not isinstance(given, t.Sequence):
+        raise BoxliftError(f"{option} is no list.", f"Write it so: {option}: [192.0.2.0/24, 2001:db8::/32]")
+    try:
+        return _sorted(ipaddress.ip_network(str(each)) for each in given)
+    except ValueError as error:
+        raise BoxliftError(f"{option}: {error}.", "Write addresses, or networks such as 192.0.2.0/24.") from error
+
+
+def prove_access(ssh: Opening, name: str, address: str) -> None:
+    """Raises BoxliftError where whoever comes from this address would not get in over SSH any more."""
+    given = ipaddress.ip_address(address)
+    given = getattr(given, "ipv4_mapped", None) or given
+    if ssh.sources and not any(given in network for network in ssh.sources):
+        raise BoxliftError(
+            f"Ansible comes to {name} from {given}, and site_admin_addresses lets in "
+            f"{', '.join(map(str, ssh.sources))}: it would lock itself out.",
+            f"Add {given}, or its network, to site_admin_addresses. Nothing was changed.",
+        )
+
+
+def _ssh(administrators: tuple[Network, ...], copies: t.Sequence[Host], port: int) -> Opening:
+    if not administrators:
+        return Opening("tcp", str(port), EVERYONE, "SSH, for everyone: site_admin_addresses is empty")
+    # The copy reads the portal's files and database over SSH.
+    sources = [*administrators, *(network for host in copies for network in addresses_of(host))]
+    return Opening("tcp", str(port), _sorted(sources), "SSH, for administrators and pre-production")
+
+
+def _client(pattern: str) -> Network:
+    """The network of a host's name as MariaDB's accounts have it: an address, 192.0.2.%, or 192.0.2.0/255.255.255.0."""
+    bytes_ = pattern.split("%", 1)[0].rstrip(".").split(".") if pattern.endswith("%") else []
+    text = pattern
+    if bytes_ and bytes_ != [""]:
+        text = ".".join((bytes_ + ["0"] * 4)[:4]) + f"/{8 * len(bytes_)}"
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError as error:
+        raise BoxliftError(
+            f"site_database_clients names '{pattern}', which is no address: {error}.",
+            "Write addresses, such as 192.0.2.10 or 192.0.2.%.",
+        ) from error
+
+
+def _further(given: t.Any) -> Opening:
+    """An entry of hardening_open."""
+    keys = {"port", "protocol", "from", "reason"}
+    if not isinstance(given, t.Mapping) or not {"port", "reason"} <= set(given) <= keys or not str(given["reason"]):
+        raise BoxliftError(
+            f"hardening_open has {given!r}.",
+            "Each entry needs port and reason, and may have protocol (tcp or udp) and from (a list of networks).",
+        )
+    first, _hyphen, last = str(given["port"]).partition("-")
+    protocol = str(given.get("protocol", "tcp"))
+    right = first.isdecimal() and 0 < int(first) <= int(last or first) < 65536 if (last or "0").isdecimal() else False
+    if not right or protocol not in ("tcp", "udp"):
+        raise BoxliftError(
+            f"hardening_open has {protocol} port '{given['port']}'.",
+            "Write a number of 1 to 65535 or a range such as 10000-20000, and tcp or udp.",
+        )
+    return Opening(
+        protocol, str(given["port"]), networks(given.get("from", []), "hardening_open"), str(given["reason"])
+    )
+
+
+def _sorted(given: t.Iterable[Network]) -> tuple[Network, ...]:
+    by_version = {4: [], 6: []}  # type: dict[int, list[t.Any]]
+    for network in given:
+        by_version[network.version].append(network)
+    return tuple(each for version in (4, 6) for each in ipaddress.collapse_addresses(by_version[version]))

@@ -1,0 +1,142 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.boxlift.portal.plugins.filter.firewall_openings import firewall_openings
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.plugin_utils.firewall import openings
+
+ALL = {"production", "web", "database", "cache", "search", "push"}
+#: A site of several hosts, and its copy.
+SITE: dict[str, tuple[set[str], dict[str, t.Any]]] = {
+    "web1": ({"production", "web"}, {"ansible_host": "192.0.2.10"}),
+    "web2": ({"production", "web"}, {"ansible_host": "web2.example.com", "site_addresses": ["10.0.0.12", "fd00::12"]}),
+    "db": ({"production", "database", "cache"}, {"ansible_host": "192.0.2.20"}),
+    "push": ({"production", "push", "search"}, {"ansible_host": "192.0.2.30", "push_server_publishers": 1}),
+    "copy": ({"preproduction", "web", "database", "cache"}, {"ansible_host": "192.0.2.99"}),
+}
+
+
+def let_in(
+    name: str,
+    site: dict[str, tuple[set[str], dict[str, t.Any]]] | None = None,
+    administrators: t.Any = ("198.51.100.0/24",),
+    further: t.Any = (),
+) -> dict[str, list[str]]:
+    """Ports → who may come."""
+    hosts = [openings.Host(host, frozenset(groups), given) for host, (groups, given) in (site or SITE).items()]
+    found = openings.openings(hosts, name, 22, administrators, further)
+    assert [each.ports for each in found] == list(dict.fromkeys(each.ports for each in found))
+    return {each.ports: [str(network) for network in each.sources] for each in found}
+
+
+def test_one_host_opens_nothing_but_the_portal() -> None:
+    site = {"portal": (ALL, {"ansible_host": "192.0.2.10"})}
+    assert let_in("portal", site) == {"22": ["198.51.100.0/24"], "80": [], "443": []}
+
+
+def test_each_host_of_a_larger_site() -> None:
+    ssh = {"22": ["192.0.2.99/32", "198.51.100.0/24"]}
+    webs = ["10.0.0.12/32", "192.0.2.10/32", "fd00::12/128"]
+    assert let_in("web1") == {**ssh, "80": [], "443": []}
+    assert let_in("db") == {**ssh, "3306": webs, "6379": ["10.0.0.12/32", "192.0.2.10/32", "192.0.2.30/32", webs[2]]}
+    assert let_in("push") == {**ssh, "9306": webs, "8010-8015": webs, "9010": webs}
+
+
+def test_the_copy_speaks_to_production_by_ssh_alone() -> None:
+    rules = let_in("db")
+    assert [ports for ports, sources in rules.items() if "192.0.2.99/32" in sources] == ["22"]
+
+
+def test_ssh_is_open_where_nobody_says_for_whom() -> None:
+    assert let_in("db", administrators=[])["22"] == []
+
+
+def test_clients_of_the_database_as_its_accounts_name_them() -> None:
+    groups, given = SITE["db"]
+    clients = ["192.0.2.77", "10.1.%", "10.2.0.0/255.255.0.0"]
+    sources = let_in("db", {**SITE, "db": (groups, {**given, "site_database_clients": clients})})["3306"]
+    assert {"192.0.2.77/32", "10.1.0.0/16", "10.2.0.0/16"} <= set(sources)
+
+
+@pytest.mark.parametrize("pattern", ["%", "web.example.com", "192.0.%.1"])
+def test_a_client_that_is_no_address(pattern: str) -> None:
+    groups, given = SITE["db"]
+    with pytest.raises(BoxliftError, match=f"site_database_clients names '{pattern}'"):
+        let_in("db", {**SITE, "db": (groups, {**given, "site_database_clients": [pattern]})})
+
+
+def test_a_peer_with_a_name_only() -> None:
+    site = {**SITE, "web2": (SITE["web2"][0], {"ansible_host": "web2.example.com"})}
+    with pytest.raises(BoxliftError, match="web2 has no address in the inventory") as refused:
+        let_in("db", site)
+    assert refused.value.remedy.startswith("Set site_addresses for web2")
+    # Nobody else needs it.
+    assert "80" in let_in("web1", site)
+
+
+def test_further_openings() -> None:
+    rtp = {"port": "10000-20000", "protocol": "udp", "from": ["192.0.2.0/25"], "reason": "calls"}
+    found = let_in("web1", further=[rtp, {"port": 9100, "reason": "monitoring"}])
+    assert (found["10000-20000"], found["9100"]) == (["192.0.2.0/25"], [])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"port": 80}, "Each entry needs port and reason"),
+        ({"port": 80, "reason": ""}, "Each entry needs port and reason"),
+        ({"port": 80, "reason": "x", "form": []}, "Each entry needs port and reason"),
+        ({"port": "http", "reason": "x"}, "tcp port 'http'"),
+        ({"port": "20-10", "reason": "x"}, "tcp port '20-10'"),
+        ({"port": "10-x", "reason": "x"}, "tcp port '10-x'"),
+        ({"port": 70000, "reason": "x"}, "tcp port '70000'"),
+        ({"port": 0, "reason": "x"}, "tcp port '0'"),
+        ({"port": 80, "reason": "x", "protocol": "icmp"}, "icmp port '80'"),
+        ({"port": 80, "reason": "x", "from": "192.0.2.1"}, "hardening_open is no list"),
+        ({"port": 80, "reason": "x", "from": ["office"]}, "hardening_open: 'office'"),
+    ],
+)
+def test_a_wrong_further_opening(wrong: dict[str, t.Any], message: str) -> None:
+    with pytest.raises(BoxliftError) as refused:
+        let_in("web1", further=[wrong])
+    assert message in f"{refused.value.message} {refused.value.remedy}"
+
+
+def of_filter(**options: t.Any) -> dict[str, t.Any]:
+    groups: dict[str, list[str]] = {}
+    for host, (of, _given) in SITE.items():
+        for group in of:
+            groups.setdefault(group, []).append(host)
+    return firewall_openings({host: given for host, (_of, given) in SITE.items()}, groups, "db", **options)
+
+
+@pytest.mark.parametrize("controller", ["198.51.100.7", "::ffff:198.51.100.7", "192.0.2.99"])
+def test_ansible_is_let_in(controller: str) -> None:
+    found = of_filter(administrators=["198.51.100.0/24"], controller=controller)
+    assert found["problem"] == "" and [each["ports"] for each in found["openings"]] == ["22", "3306", "6379"]
+
+
+@pytest.mark.parametrize("controller", ["203.0.113.7", "2001:db8::7"])
+def test_ansible_would_lock_itself_out(controller: str) -> None:
+    found = of_filter(administrators=["198.51.100.0/24"], controller=controller)
+    assert found == {
+        "openings": [],
+        "problem": f"Ansible comes to db from {controller}, and site_admin_addresses lets in 192.0.2.99/32, "
+        f"198.51.100.0/24: it would lock itself out. Add {controller}, or its network, to site_admin_addresses. "
+        "Nothing was changed.",
+    }
+
+
+def test_everyone_is_let_in_where_the_list_is_empty() -> None:
+    assert of_filter(controller="203.0.113.7")["problem"] == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "message"), [("192.0.2.0/24", "site_admin_addresses is no list"), (["192.0.2.1/24"], "has host bits set")]
+)
+def test_administrators_that_are_no_networks(given: t.Any, message: str) -> None:
+    assert message in of_filter(administrators=given)["problem"]
