@@ -90,6 +90,8 @@ INI = {
     "session.auto_start": "0",
     "session.cookie_httponly": "1",
     "session.cookie_samesite": "Lax",
+    "session.cookie_secure": "1",
+    "session.use_strict_mode": "1",
     "session.save_path": "/srv/portal/sessions",
     "short_open_tag": "1",
     "upload_max_filesize": "1024M",

@@ -26,7 +26,13 @@ def written(more: dict[str, t.Any]) -> str:
     values = {name: value for name, value in values.items() if name.startswith("__web_php")}
     variables = {
         name: trust_as_template(value) if isinstance(value, str) else value
-        for name, value in {**values, "web_php_settings": more, "web_php_memory_mb": 512, "web_timezone": "UTC"}.items()
+        for name, value in {
+            **values,
+            "web_php_settings": more,
+            "web_php_memory_mb": 512,
+            "web_timezone": "UTC",
+            "web_php_disabled_functions": ["exec", "system"],
+        }.items()
     }
     variables["__web_php_defaults"] = {
         name: trust_as_template(value) if isinstance(value, str) else value
