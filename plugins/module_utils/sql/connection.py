@@ -175,6 +175,12 @@ def hang_up(conn: Connection[t.Any]) -> None:
         conn.close()
 
 
+def hung_up(opened: contextlib.ExitStack, conn: Connection[t.Any]) -> Connection[t.Any]:
+    """The connection, closed with `opened`: for constructors, whose caller has nothing to close where they fail."""
+    opened.callback(hang_up, conn)
+    return conn
+
+
 def execute(conn: Connection[t.Any], sql: str, args: t.Sequence[t.Any] = ()) -> int:
     """Run a statement that returns no rows; returns the number of rows it changed. Raises `failure.DatabaseFailed`."""
     with explained(conn), conn.cursor() as cursor:

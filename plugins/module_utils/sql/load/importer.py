@@ -8,12 +8,13 @@ time, because a dump is one stream and most of it is a few huge tables. The ledg
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import typing as t
 from dataclasses import dataclass, replace
 
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import quote_name
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import hung_up, quote_name
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump import allowlist as sql
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump import repairs
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.dump.charsets import known_collation
@@ -88,10 +89,12 @@ class Importer:
         state: State | None = None,
     ) -> None:
         self._ledger = Ledger(state)
-        first = connect()
-        self._server = read_server(first)
-        connections = [first] + [connect() for _number in range(jobs - 1)]
-        self._pool = SessionPool([Session(conn, self._server) for conn in connections])
+        with contextlib.ExitStack() as opened:
+            connections = [hung_up(opened, connect())]
+            self._server = read_server(connections[0])
+            connections += [hung_up(opened, connect()) for _number in range(jobs - 1)]
+            self._pool = SessionPool([Session(conn, self._server) for conn in connections])
+            opened.pop_all()
         self._reader = DumpReader(start=self._ledger.position, seen=self._ledger.names())
         self._on_progress = on_progress
         self._charset = self._ledger.state()["charset"]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import array
 import concurrent.futures
+import contextlib
 import functools
 import re
 import threading
@@ -23,6 +24,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection impo
     connect,
     execute,
     hang_up,
+    hung_up,
     quote_name,
     rows,
     stream,
@@ -179,9 +181,11 @@ class _Copy:
 
     def __init__(self, login: Login, database: str) -> None:
         self.database = database
-        self.conn = connect(login, database)
-        for name, value in {**chunks.SETTINGS, "foreign_key_checks": "0"}.items():
-            execute(self.conn, f"SET SESSION {name} = {value}")
+        with contextlib.ExitStack() as opened:
+            self.conn = hung_up(opened, connect(login, database))
+            for name, value in {**chunks.SETTINGS, "foreign_key_checks": "0"}.items():
+                execute(self.conn, f"SET SESSION {name} = {value}")
+            opened.pop_all()
 
     def __enter__(self) -> _Copy:
         return self
@@ -215,11 +219,14 @@ class _Loading:
     """Connections that load rows; leaving the context waits for them."""
 
     def __init__(self, login: Login, database: str, jobs: int, on_bytes: t.Callable[[int], None]) -> None:
-        connections = [connect(login, database) for _number in range(jobs)]
-        server = read_server(connections[0])
-        self._pool = SessionPool([Session(conn, server) for conn in connections])
-        for conn in connections:
-            execute(conn, "SET SESSION check_constraint_checks = 0")
+        with contextlib.ExitStack() as opened:
+            connections = [hung_up(opened, connect(login, database)) for _number in range(jobs)]
+            server = read_server(connections[0])
+            sessions = [Session(conn, server) for conn in connections]
+            for conn in connections:
+                execute(conn, "SET SESSION check_constraint_checks = 0")
+            self._pool = SessionPool(sessions)
+            opened.pop_all()
         self._on_bytes = on_bytes
         self._bytes = 0
 

@@ -67,6 +67,7 @@ class Server:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seen: dict[Statement, None] = {}
+        self.used: set[t.Any] = set()
         self._counts: collections.Counter[Place] = collections.Counter()
         self._at: Statement | None = None
         self._code = 0
@@ -79,6 +80,7 @@ class Server:
             with self._lock:
                 now = False
                 if here is not None:
+                    self.used.add(conn)
                     self._counts[here] += 1
                     statement = (*here, self._counts[here])
                     if self._counts[here] <= MOST_OF_A_PLACE:
@@ -95,6 +97,7 @@ class Server:
 
     def fail(self, at: Statement, code: int) -> None:
         self._counts.clear()
+        self.used.clear()
         self._at, self._code, self.hit = at, code, False
 
     def heal(self) -> None:
@@ -118,6 +121,8 @@ def try_all(server: Server, run: Run, codes: t.Iterator[t.Sequence[int]], fewest
             result = run()
             server.heal()
             hits += server.hit
+            # A module's process would end them; whoever calls the library twice runs out of connections.
+            assert not [conn for conn in server.used if conn.open], (where, code)
             told = json.dumps(result)
             assert "Traceback" not in told and "pymysql" not in told, (where, code)
             if result["failed"] and "findings" not in result:
