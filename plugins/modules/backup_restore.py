@@ -19,8 +19,15 @@ description:
   - A second run with the same backup changes nothing.
   - What deserves a look, such as a name that could not be converted or a warning of the database server, is returned
     as the task's warnings.
-  - The staging tree and the previous tree lie beside the document root, as V(.www.staging) and V(.www.previous) for a
-    document root V(www); the databases are named V(_staging) and V(_previous) behind O(database.name).
+  - A portal that people use is not replaced unless O(confirm_domain) names it. It is in use where it holds log-ins,
+    records or files that came after the last restore put it there; or where no restore put it there and it holds
+    records of people. This is looked at before the first byte is fetched, and again right before the switch.
+    Agents, caches, sessions, statistics and the search index do not count.
+  - What was live is kept as a generation with a number and a note. Its tree lies beside the document root, as
+    V(.www.previous-3) for a document root V(www) and number 3; its database is named V(_previous_3) behind
+    O(database.name). M(boxlift.portal.portal_rollback) makes it live again. What earlier versions kept as
+    V(.www.previous) and V(_previous) is generation 0. The notes lie in O(state_dir).
+  - The staging tree is V(.www.staging), and the staging database has V(_staging) behind its name.
 extends_documentation_fragment:
   - boxlift.portal.attributes
   - boxlift.portal.attributes.actiongroup_portal
@@ -74,8 +81,8 @@ options:
   database:
     description:
       - Where the dump is loaded. Without it only files are restored, and the dump's files are placed like any other.
-      - The account needs the right to create and drop the databases named O(database.name) with V(_staging) and
-        V(_previous) behind it.
+      - The account needs every right on O(database.name), and on the databases with V(_staging) and V(_previous_)
+        and a number behind this name, which are made and dropped. It is tried before anything is fetched.
   jobs:
     description:
       - How many parts are proven and placed at the same time, and over how many connections the dump is loaded.
@@ -93,9 +100,17 @@ options:
     elements: str
     default: []
   keep_previous:
-    description: Whether the tree and the database that were live before are kept for a rollback.
-    type: bool
-    default: true
+    description:
+      - How many generations of what was live are kept for a rollback. Older ones are removed after the switch.
+      - The booleans of earlier versions are taken too, V(true) for the default and V(false) for 0.
+    type: raw
+    default: 2
+  confirm_domain:
+    description:
+      - Domain of the live portal, which this restore may replace although people use it.
+      - It is the C(server_name) of the portal's main module; where it states none, the name of this host.
+    type: str
+    version_added: 0.2.0
   judge_settings:
     description:
       - Whether a portal is refused, before anything is switched, if M(boxlift.portal.portal_settings) could not edit
@@ -116,6 +131,7 @@ options:
 seealso:
   - module: boxlift.portal.backup_fetch
   - module: boxlift.portal.backup_verify
+  - module: boxlift.portal.portal_rollback
   - module: boxlift.portal.database_import
 author:
   - boxlift.portal contributors (!UNKNOWN)
@@ -163,7 +179,15 @@ previous:
   description: The tree that was live before, null where there was none or it is not kept.
   returned: success
   type: str
-  sample: /srv/portal/.www.previous
+  sample: /srv/portal/.www.previous-1
+generations:
+  description: What is live and what is kept, as M(boxlift.portal.portal_rollback) returns it.
+  returned: success
+  type: dict
+  sample:
+    live: {number: 2, since: "2026-11-29 09:12:44 UTC", source: 20260413_120000_12345678.enc.gz, replaced: 1}
+    kept:
+      - {number: 1, domain: portal.example.com, until: "2026-11-29 09:12:44 UTC", tree: true, database: true}
 files:
   description: Number of files placed.
   returned: success
@@ -427,6 +451,7 @@ import pwd
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.manifest import write_manifest
 from ansible_collections.boxlift.portal.plugins.module_utils.download.fetch import Fetch
 from ansible_collections.boxlift.portal.plugins.module_utils.download.options import FETCH_OPTIONS, fetch_from
@@ -435,6 +460,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 from ansible_collections.boxlift.portal.plugins.module_utils.http.address import secrets_of
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.database import StagedDatabase
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.generations import KEEP
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.restore import Restore, RestoreRequest
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.source import FetchedParts
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, Login
@@ -451,6 +477,24 @@ def identity(option: str, name: str | None) -> int:
             f"{option}: there is no {'user' if option == 'owner' else 'group'} {name} on this host.",
             "Create it first; the role boxlift.portal.host does.",
         ) from None
+
+
+def generations_to_keep(value: t.Any) -> int:
+    """A number, also as text; the booleans of earlier versions stand for the default and for none."""
+    if isinstance(value, str) and not value.strip().isdigit():
+        try:
+            value = boolean(value)
+        except TypeError:
+            value = -1
+    if isinstance(value, bool):
+        return KEEP if value else 0
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        number = -1
+    if number < 0:
+        raise BoxliftError("keep_previous is no number of generations.", f"Give 0 or more, such as {KEEP}.")
+    return number
 
 
 class Module(AnsibleModule):
@@ -475,7 +519,8 @@ def main() -> None:
             "jobs": {"type": "int"},
             "state_dir": {"type": "path", "default": "/var/lib/boxlift/restore"},
             "exclude": {"type": "list", "elements": "str", "default": []},
-            "keep_previous": {"type": "bool", "default": True},
+            "keep_previous": {"type": "raw", "default": KEEP},
+            "confirm_domain": {"type": "str"},
             "judge_settings": {"type": "bool", "default": False},
             "names": {"type": "str", "default": "utf8", "choices": ["utf8", "raw"]},
             "parts": {"type": "path"},
@@ -523,7 +568,8 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
         gid=identity("group", params["group"]),
         jobs=params["jobs"],
         exclude=tuple(params["exclude"]),
-        keep_previous=params["keep_previous"],
+        keep_previous=generations_to_keep(params["keep_previous"]),
+        confirm_domain=params["confirm_domain"],
         judge_settings=params["judge_settings"],
         raw_names=params["names"] == "raw",
         expected=tuple(params["expected"]) if params["expected"] is not None else None,

@@ -13,9 +13,10 @@ Read in this order:
    one directory only, noted in a log before. `names`: where a file system takes two names for one. `doubles`: files
    that want one place, which come last.
 7. `dumpfeed` (`DumpFeed`, `DumpMark`): the dump, from proven parts in order, into the `StagedDatabase` of `database`.
-8. `switch` (`Trees`): the staged tree takes the live one's place. `specials` and `cloud_files`: what people must look
-   at afterwards.
-9. `foretell`: for `backup_verify`, what the import of a proven backup's dump will refuse, change or leave out.
+8. `generations` (`Generations`): what is live and what is kept, by numbers; what refuses a switch; `switch` (`Trees`):
+   the renames. `specials` and `cloud_files`: what people must look at afterwards.
+9. `rollback` (`Rollback`): a kept generation and what is live change places.
+10. `foretell`: for `backup_verify`, what the import of a proven backup's dump will refuse, change or leave out.
 
 A part's *lead* is what lies before its first header: the rest of a file that began in an earlier part. A *mark* says
 how far a part, or the dump, is; what a killed run did behind it is taken back and done again.

@@ -9,7 +9,6 @@ and all of it is in place, renames make it live. Each step can be killed and run
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 import time
 import typing as t
@@ -19,6 +18,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.settings import refuse_uneditable
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.database import StagedDatabase
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.generations import KEEP, Generations, name_of
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.pipeline import LAYOUT, Pipeline, Replaced, Staging
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.room import check_room
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.sink import Routes
@@ -29,7 +29,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.restore.source impo
     unchanged,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.specials import survey
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.switch import Trees, remove_tree, switch_in
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.switch import Trees, remove_tree
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.writer import StagingTree
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.changes import told
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.finish import told_views
@@ -52,7 +52,8 @@ class RestoreRequest:
     gid: int = -1  # the same
     jobs: int | None = None  # worker processes; None: one for each processor
     exclude: tuple[str, ...] = ()  # see sink.Routes
-    keep_previous: bool = True  # what was live before
+    keep_previous: int = KEEP  # generations beside the live one
+    confirm_domain: str | None = None  # of the live portal, which may be replaced although people use it
     judge_settings: bool = False  # refuse a portal whose settings cannot be edited
     raw_names: bool = False  # names keep their bytes
     expected: tuple[str, ...] | None = None  # the parts' sums as taken at the source, in the lines of sha256sum
@@ -90,10 +91,8 @@ class Restore:
         self._progress = progress or Progress("restore")
         self._clock = clock
         self._trees = Trees.of(request.document_root)
-        name = hashlib.sha256(self._trees.live.encode()).hexdigest()[:12]
-        self._state_path = os.path.join(request.state_dir, f"restore-{name}.json")
-        self._logs = os.path.join(request.state_dir, f"restore-{name}.logs")
-        self._lock_path = os.path.join(request.state_dir, f"restore-{name}.lock")
+        name = os.path.join(request.state_dir, name_of(self._trees.live))
+        self._state_path, self._logs, self._lock_path = f"{name}.json", f"{name}.logs", f"{name}.lock"
         self._timings: dict[str, float] = {}
         self.report: Report | None = None
 
@@ -105,23 +104,60 @@ class Restore:
         os.makedirs(self._request.state_dir, mode=0o700, exist_ok=True)
         with Lock(self._lock_path, f"The restore into {self._trees.live}"):
             state = read_json(self._state_path) or {}
+            generations = Generations(self._trees, self._request.state_dir, self._database)
+            self._refuse_half_done(generations, state)
+            if state.get("phase") == "done":
+                generations.commit()
             if self.done(state):
-                return {**state["result"], "changed": False, "resumed": False}
-            if not self._can_go_on(state):
+                removed = generations.prune(self._request.keep_previous)
+                found = {**state["result"], **self._kept(generations)}
+                return {**found, "changed": bool(removed), "resumed": False}
+            if not self._can_go_on(state, generations):
                 state = {"key": self._request.key(), "phase": "stage"}
             resumed = state["phase"] == "switch" or "marks" in state
             if state["phase"] == "stage":
+                self._refuse_early(generations, resumed)
                 self._timed("stage", lambda: self._stage(state))
-            self._timed("switch", lambda: self._switch(state))
-            self._conclude(state)
-            return {**state["result"], "changed": True, "resumed": resumed}
+            self._timed("switch", lambda: self._switch(state, generations))
+            self._conclude(state, generations)
+            return {**state["result"], **self._kept(generations), "changed": True, "resumed": resumed}
 
-    def _can_go_on(self, state: dict[str, t.Any]) -> bool:
+    def _refuse_half_done(self, generations: Generations, state: dict[str, t.Any]) -> None:
+        """Raise BoxliftError where another switch was begun, which must be completed first."""
+        switch = generations.switch
+        if switch is None:
+            return
+        if switch["kind"] == "rollback":
+            raise BoxliftError(
+                f"A rollback of {self._trees.live} to generation {switch['incoming']['number']} is half done.",
+                "Run playbook boxlift.portal.rollback again; it completes it.",
+            )
+        if state.get("phase") == "done":
+            return  # it was killed before its last word
+        if state.get("phase") != "switch" or state.get("key") != self._request.key():
+            raise BoxliftError(
+                f"A restore of {switch['incoming']['source']} into {self._trees.live} is half switched in, and this "
+                "task has other options (database, owner, group, exclude, names or state_dir).",
+                "Run the task again as it was; it completes the switch.",
+            )
+
+    def _refuse_early(self, generations: Generations, resumed: bool) -> None:
+        """Raise BoxliftError for what would stop the switch, before anything is fetched or written."""
+        if self._database is not None:
+            self._database.refuse_early(generations.slot())
+        if not resumed:
+            self._refuse_living(generations)
+
+    def _refuse_living(self, generations: Generations) -> None:
+        name = os.path.basename(self._request.source.rstrip("/"))
+        generations.refuse_living(self._request.confirm_domain, name)
+
+    def _can_go_on(self, state: dict[str, t.Any], generations: Generations) -> bool:
         """Whether an interrupted run wanted the same, and everything it left is still there."""
         if state.get("key") != self._request.key():
             return False
         if state["phase"] == "switch":
-            return unchanged(state["directory"], state["parts"])
+            return generations.switch is not None or unchanged(state["directory"], state["parts"])
         if state["phase"] == "done" or state.get("marks", {}).get("layout") != LAYOUT:
             return False
         if self._database is not None and state["marks"].get("dump", {}).get("state") and not self._database.exists():
@@ -243,24 +279,35 @@ class Restore:
             return []
         return ["The archive holds no database dump: the database was not restored."]
 
-    def _switch(self, state: dict[str, t.Any]) -> None:
-        """Make what is staged live: first the database, then the tree. Raises BoxliftError before the first rename."""
-        if self._request.judge_settings and os.path.isdir(self._trees.staging):
-            refuse_uneditable(self._trees.staging)
-        if self._database is not None and state["result"]["tables"]:
-            self._database.switch_in(self._request.keep_previous)
-        switch_in(self._trees)
-        if not self._request.keep_previous:
-            remove_tree(self._trees.previous)
+    def _switch(self, state: dict[str, t.Any], generations: Generations) -> None:
+        """Make what is staged live: first the database, then the tree. Raises BoxliftError before the first rename.
 
-    def _conclude(self, state: dict[str, t.Any]) -> None:
+        People may have worked with the portal since the run began, which may have taken half a day.
+        """
+        if generations.switch is None:
+            if self._request.judge_settings and os.path.isdir(self._trees.staging):
+                refuse_uneditable(self._trees.staging)
+            generations.recognise()
+            self._refuse_living(generations)
+            with_database = self._database is not None and bool(state["result"]["tables"])
+            generations.begin_restore(state["parts"][0]["name"], with_database, state["result"])
+        generations.switch_restored()
+
+    def _conclude(self, state: dict[str, t.Any], generations: Generations) -> None:
         """Note that it is done, and into which tree, so that the same request finds nothing to do."""
-        state["result"]["previous"] = self._trees.previous if os.path.isdir(self._trees.previous) else None
         state["result"]["timings"] = {name: round(seconds, 2) for name, seconds in self._timings.items()}
         state["phase"] = "done"
         state["tree"] = _place(self._trees.live)
         write_json(self._state_path, state)
+        generations.commit()
+        generations.prune(self._request.keep_previous)
         remove_tree(self._logs)
+
+    def _kept(self, generations: Generations) -> dict[str, t.Any]:
+        """What was live before, as the module returns it."""
+        replaced = (generations.live or {}).get("replaced")
+        tree = self._trees.generation(replaced) if replaced is not None else ""
+        return {"previous": tree if os.path.isdir(tree) else None, "generations": generations.listing()}
 
     def _timed(self, name: str, step: t.Callable[[], t.Any]) -> t.Any:
         began = self._clock()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import shutil
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
@@ -27,8 +28,19 @@ class Trees:
         return os.path.join(self.parent, f".{os.path.basename(self.live)}.staging")
 
     @property
-    def previous(self) -> str:
-        return os.path.join(self.parent, f".{os.path.basename(self.live)}.previous")
+    def _previous(self) -> str:
+        return f".{os.path.basename(self.live)}.previous"
+
+    def generation(self, number: int) -> str:
+        """Where a tree lies that was live. Earlier versions kept one without a number: it is number 0."""
+        return os.path.join(self.parent, f"{self._previous}-{number}" if number else self._previous)
+
+    def generations(self) -> list[int]:
+        """The numbers of the trees that lie there, empty ones left out."""
+        names = os.listdir(self.parent) if os.path.isdir(self.parent) else []
+        found = [re.fullmatch(rf"{re.escape(self._previous)}(?:-([1-9]\d{{0,8}}))?", name) for name in names]
+        numbers = [int(match.group(1) or 0) for match in found if match]
+        return sorted(number for number in numbers if filled(self.generation(number)))
 
     @classmethod
     def of(cls, document_root: str) -> Trees:
@@ -47,16 +59,32 @@ class Trees:
         return cls(live)
 
 
-def switch_in(trees: Trees) -> None:
-    """live → previous, staging → live. Removes the older previous tree; an empty live tree is not kept."""
-    if os.path.isdir(trees.staging):
+def filled(path: str) -> bool:
+    """Whether there is a tree with something in it."""
+    return os.path.isdir(path) and bool(os.listdir(path))
+
+
+def take_out(trees: Trees, number: int) -> None:
+    """live → this generation. Nothing is done where no live tree is there, or where an earlier call has done it."""
+    kept = trees.generation(number)
+    if not filled(trees.live):
         if os.path.isdir(trees.live):
-            if os.listdir(trees.live):
-                remove_tree(trees.previous)
-                os.rename(trees.live, trees.previous)
-            else:
-                os.rmdir(trees.live)
-        os.rename(trees.staging, trees.live)
+            os.rmdir(trees.live)
+        return
+    if filled(kept):
+        raise BoxliftError(
+            f"{kept} is the tree that was live, and yet something lies in {trees.live} again.",
+            f"Look at both. Move what came into {trees.live} meanwhile away, and run again.",
+        )
+    remove_tree(kept)
+    os.rename(trees.live, kept)
+    sync_directory(trees.parent)
+
+
+def put_in(trees: Trees, tree: str) -> None:
+    """This tree → live. Nothing is done where an earlier call has done it."""
+    if os.path.isdir(tree):
+        os.rename(tree, trees.live)
         sync_directory(trees.parent)
 
 

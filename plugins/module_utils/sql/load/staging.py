@@ -9,6 +9,7 @@ in a table that moves with them, so that calling a killed switch again finishes 
 
 from __future__ import annotations
 
+import re
 import time
 import typing as t
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ _SWITCH = "switch"
 _PLAN_TABLE = f"{schema.RESERVED_PREFIX}switch"
 _LOCK_TIMEOUT = 1205
 _NO_SUCH_THREAD = 1094
+_PROBE = f"{schema.RESERVED_PREFIX}probe"
 
 
 class SwitchResult(t.NamedTuple):
@@ -67,6 +69,19 @@ class Names:
         if live.lower() in schema.SYSTEM_DATABASES:
             raise BoxliftError(f"{live} is a database of the server itself.", "Name the portal's database.")
         return names
+
+
+def generation(live: str, number: int) -> str:
+    """The database that holds what was live. The importer, and earlier restores, keep one without a number: it is 0."""
+    return f"{live}_previous_{number}" if number else f"{live}_previous"
+
+
+def generations(conn: Connection[t.Any], live: str) -> list[int]:
+    """The numbers of the databases with tables that were live."""
+    pattern = re.compile(rf"{re.escape(live)}_previous(?:_([1-9]\d{{0,8}}))?")
+    found = rows(conn, "SELECT SCHEMA_NAME AS n FROM information_schema.SCHEMATA")
+    matches = [match for row in found if (match := pattern.fullmatch(row["n"]))]
+    return sorted(int(match.group(1) or 0) for match in matches if schema.tables(conn, match.group()))
 
 
 def out_of_the_way(aside: str) -> str:
@@ -111,6 +126,33 @@ def switch_in(conn: Connection[t.Any], staging: str, live: str, previous: str) -
     if result is None:
         raise BoxliftError(f"There is nothing to switch in: {staging} holds no table.", "Import a dump first.")
     return result
+
+
+def refuse_early(conn: Connection[t.Any], staging: str, live: str, previous: str) -> None:
+    """Raise BoxliftError for what would stop `switch_in` hours later: triggers, foreign keys, and rights.
+
+    The rights are proven by a table of our own, which is made and renamed as the switch will rename the portal's.
+    """
+    _check(conn, staging, live, previous, [])
+    there = {name: schema.exists(conn, name) for name in (staging, live, previous)}
+    # Of a run that ended here.
+    for name in there:
+        if there[name]:
+            execute(conn, f"DROP TABLE IF EXISTS {quote_name(name)}.{quote_name(_PROBE)}")
+    made = []
+    try:
+        for name in there:
+            if not there[name]:
+                schema.create_empty(conn, name)
+                made.append(name)
+        execute(conn, f"CREATE TABLE {quote_name(staging)}.{quote_name(_PROBE)} (ID int) ENGINE=InnoDB")
+        for source, target in ((staging, live), (live, previous)):
+            names = (f"{quote_name(name)}.{quote_name(_PROBE)}" for name in (source, target))
+            execute(conn, "RENAME TABLE {} TO {}".format(*names))
+        execute(conn, f"DROP TABLE {quote_name(previous)}.{quote_name(_PROBE)}")
+    finally:
+        for name in made:
+            schema.drop(conn, name)
 
 
 def switch_back(conn: Connection[t.Any], staging: str, live: str, previous: str) -> SwitchResult:

@@ -105,9 +105,9 @@ def test_the_account_for_restores_from_other_hosts_may_do_enough(
         assert result["rows"] == 3
     kept = [
         [row["n"] for row in rows(conn, f"SELECT MAX(ID) AS n FROM {name}{which}.b_user")]
-        for which in ("", "_previous")
+        for which in ("", "_previous_2", "_previous_1")
     ]
-    assert kept == [[5], [4]]
+    assert kept == [[5], [4], [3]]
     assert rows(conn, f"SELECT ID FROM {name}.b_first")[0]["ID"] == 1
     for elsewhere in (f"{name}_other", name.replace("_", "X")):
         with pytest.raises(BoxliftError, match="denied"):

@@ -145,6 +145,7 @@ def test_killed_again_and_again(site: Site, most: int) -> None:
         "jobs": 2,
         "exclude": [],
         "keep_previous": True,
+        "confirm_domain": None,
         "judge_settings": False,
         "names": "utf8",
     }

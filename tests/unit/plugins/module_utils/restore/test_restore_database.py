@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.restore import dumpfeed as dumpfeed_module
+from ansible_collections.boxlift.portal.plugins.module_utils.restore import generations as generations_module
 from ansible_collections.boxlift.portal.plugins.module_utils.restore import restore as restore_module
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.database import StagedDatabase
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.restore import Restore, RestoreRequest
@@ -102,7 +103,7 @@ def test_the_live_database_is_replaced_and_kept(tmp_path: Path, mariadb: t.Any) 
     request = request_for(tmp_path, small(tmp_path / "one", dump()), database)
     Restore(request, StagedDatabase(mariadb.login, database)).run()
     assert set(digests(mariadb, database)) == {f"t{number}" for number in range(6)}
-    assert "old" in digests(mariadb, f"{database}_previous")
+    assert "old" in digests(mariadb, f"{database}_previous_1")
     with connect(mariadb.login) as conn:
         assert not rows(conn, "SHOW DATABASES LIKE %s", (f"{database}_staging",))
 
@@ -172,11 +173,11 @@ def test_killed_between_database_and_tree(tmp_path: Path, mariadb: t.Any, monkey
     database = mariadb.fresh_name("portal")
     request = request_for(tmp_path, small(tmp_path / "one", dump()), database)
 
-    def die(_trees: t.Any) -> None:
+    def die(*_arguments: t.Any) -> None:
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(restore_module, "switch_in", die)
+        patch.setattr(generations_module, "put_in", die)
         with pytest.raises(Killed):
             Restore(request, StagedDatabase(mariadb.login, database)).run()
     result = Restore(request, StagedDatabase(mariadb.login, database)).run()

@@ -86,7 +86,7 @@ def small(directory: Path, *more: Entry) -> Path:
     return write_archive(entries, directory, "base", part_limit=4096)[0]
 
 
-def test_previous_tree_is_kept_and_an_older_one_replaced(tmp_path: Path) -> None:
+def test_previous_trees_are_kept_up_to_a_number(tmp_path: Path) -> None:
     live = tmp_path / "site" / "www"
     live.mkdir(parents=True)
     (live / "old.txt").write_text("old")
@@ -97,8 +97,10 @@ def test_previous_tree_is_kept_and_an_older_one_replaced(tmp_path: Path) -> None
     assert sorted(path.name for path in live.iterdir()) == ["index.php", "last.txt", "upload"]
     Restore(request_for(tmp_path, small(tmp_path / "two", Entry(b"new.txt"))), None).run()
     assert (live / "new.txt").exists()
-    assert (previous / "index.php").exists()
-    assert not (previous / "old.txt").exists()
+    assert (previous / "old.txt").read_text() == "old"
+    assert (previous.with_name(".www.previous-2") / "index.php").exists()
+    Restore(request_for(tmp_path, small(tmp_path / "three"), keep_previous=1), None).run()
+    assert sorted(path.name for path in live.parent.iterdir()) == [".www.previous-3", "www"]
 
 
 def test_previous_tree_is_removed_when_not_wanted(tmp_path: Path) -> None:
