@@ -6,7 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: firewall_openings
 short_description: Say what the firewall of a host lets in
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Derives it from the inventory's groups, for the hosts of C(production). SSH is for O(administrators) and the
     hosts of C(preproduction), 80 and 443 of C(web) are for everyone, and database, cache, search engine and push server

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: guarded_files
 short_description: Change what may lock Ansible out, with a way back that the host takes by itself
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Writes files and puts them into service. Before that it keeps what was there, and sets a timer of systemd that puts
     it back after O(seconds).

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: ssh_access_info
 short_description: Tell how Ansible itself gets onto a host
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Says which address the host sees Ansible come from, which account it logs in as, and whether it has a password for
     that. Whoever narrows the access to a host asks this first.
