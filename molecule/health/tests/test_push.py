@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
 import socket
@@ -95,13 +96,21 @@ def test_strangers_cannot_publish(host: Host) -> None:
 def test_the_inner_port_has_nothing_else(host: Host) -> None:
     asked = "import urllib.request as r; r.urlopen('http://127.0.0.1:8895/bitrix/.settings.php')"
     assert "404" in host.run("python3 -c %s", asked).stderr
+    secret = hashlib.sha256(f"server-stat{KEY}".encode()).hexdigest()
     states = json.loads(
         host.check_output(
             "python3 -c %s",
-            "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8895/server-stat/').read().decode())",
+            "import urllib.request as r;"
+            f"print(r.urlopen('http://127.0.0.1:8895/server-stat/{secret}/').read().decode())",
         )
     )
     assert {state["name"] for state in states} == set(NAMES)
+
+
+@pytest.mark.parametrize("port", [8895, 9010])
+def test_who_is_connected_is_not_for_every_account(host: Host, port: int) -> None:
+    asked = f"import urllib.request as r; r.urlopen('http://127.0.0.1:{port}/server-stat/')"
+    assert "404" in host.run("runuser -u nobody -- python3 -c %s", asked).stderr
 
 
 @pytest.mark.parametrize("name", NAMES)

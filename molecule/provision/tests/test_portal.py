@@ -69,7 +69,7 @@ def test_php_reads_the_settings_as_they_are_meant(host: Host) -> None:
         "$s['session']['value']['handlers']['general'],"
         "BX_CRONTAB_SUPPORT, BX_TEMPORARY_FILES_DIRECTORY, defined('BX_CRONTAB')]);"
     )
-    redis = {"host": "127.0.0.1", "port": "6379"}
+    redis = {"host": "/run/redis/redis-server.sock", "port": "0"}
     password = VARS["site_database_password"]
     assert json.loads(host.check_output("php -r %s", source)) == [
         "localhost",

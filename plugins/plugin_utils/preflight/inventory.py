@@ -121,7 +121,7 @@ def inputs(variables: Variables, hosts: Hosts) -> list[Input]:
             "site_cache_host",
             f"the IPv4 address of the cache host ({cache}) in the network that it shares with"
             f" the web host ({web}); not needed where one host is both",
-            f"{'' if cache_apart else '127[.]0[.]0[.]1$|'}{_ADDRESS}$",
+            f"{_ADDRESS}$",
             required=cache_apart,
         ),
         _password("site_cache_password", "the password of Redis", cache_apart),
@@ -263,7 +263,8 @@ def _options(variables: Variables, hosts: Hosts, wrong: t.Collection[str]) -> di
         "ports": [
             {"port": port, "holders": [holder]}
             for group, ports in PORTS.items()
-            if hosts.serves(group)
+            # Beside its clients Redis opens no port.
+            if hosts.serves(group) and (group != "cache" or hosts.apart_from_web(group))
             for port, holder in ports.items()
         ],
         "domain": good("site_domain") if web else "",

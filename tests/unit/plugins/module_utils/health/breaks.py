@@ -199,6 +199,9 @@ BREAKS: list[Break] = [
     ("push.processes", push(running=False), "fail", "/server-stat/ answered 502; without it"),
     ("push.processes", push(statistics=[]), "fail", "no process of the push server reports"),
     ("push.processes", push(statistics=[{"pid": 7}]), "warn", "one process alone reports: 7"),
+    # A server that this collection has not built says it to everybody.
+    ("push.processes", both(lambda world: setattr(world.site, "statistics_path", "/server-stat/"),
+     push(statistics=[{"pid": 8}])), "warn", "one process alone reports: 8"),
     # agents and mail
     ("agents.configuration", edit(DBCONN, '"BX_CRONTAB_SUPPORT", true', '"BX_CRONTAB_SUPPORT", false'), "fail", "hits"),
     ("agents.configuration", edit(DBCONN, "define(\"BX_CRONTAB_SUPPORT", "if (1) define(\"BX_CRONTAB_SUPPORT"), "warn",

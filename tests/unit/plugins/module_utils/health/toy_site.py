@@ -88,6 +88,7 @@ class ToySite:
         self.tls = self._server(lambda path: self.answers.get(path, (404, {}, b"")))
         self.tls.socket = context.wrap_socket(self.tls.socket, server_side=True)
         self.plain = self._server(lambda path: self.plain_answer)
+        self.statistics_path = f"/server-stat/{hashlib.sha256(b'server-statpush-server-key').hexdigest()}/"
         self.publishing = self._server(lambda path: (404, {}, b""))
         for server in self._servers():
             threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
@@ -101,8 +102,11 @@ class ToySite:
                     site.push.listen(self)
                     self.close_connection = True  # after a WebSocket comes no further request
                     return
-                if self.server is site.publishing and self.path == "/server-stat/":
-                    site.push.tell(self)
+                if self.server is site.publishing and self.path.startswith("/server-stat/"):
+                    if self.path == site.statistics_path:
+                        site.push.tell(self)
+                    else:
+                        self.send_error(404)
                     return
                 site.requests.append((self.command, self.path))
                 status, headers, body = site.answers.get(f"{self.command} {self.path}") or answer(self.path)
