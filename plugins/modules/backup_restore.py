@@ -75,6 +75,12 @@ options:
   group:
     description: Group of the files. The group of the user that runs the task if not given.
     type: str
+  umask:
+    description:
+      - Rights that no file and no folder of the tree gets, as an octal number in quotation marks. V("0027") leaves
+        nothing to others, V("0000") what the archive says.
+    type: str
+    default: "0000"
   password:
     description: Password of an encrypted backup.
     type: str
@@ -448,6 +454,7 @@ progress:
 import grp
 import os
 import pwd
+import re
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -497,6 +504,16 @@ def generations_to_keep(value: t.Any) -> int:
     return number
 
 
+def umask(text: str) -> int:
+    """The number that these digits say. Raises BoxliftError where they are none, or would shut the owner out."""
+    if not re.fullmatch("0?0[0-7]{2}", text):
+        raise BoxliftError(
+            f"umask is {text!r}, which is no octal number of the rights that group and others are not given.",
+            'Write it in quotation marks, such as "0027".',
+        )
+    return int(text, 8)
+
+
 class Module(AnsibleModule):
     """Knows before anything is logged that an address may hold a signature or a password."""
 
@@ -514,6 +531,7 @@ def main() -> None:
             "document_root": {"type": "path", "required": True},
             "owner": {"type": "str"},
             "group": {"type": "str"},
+            "umask": {"type": "str", "default": "0000"},
             "password": {"type": "str", "no_log": True},
             **DATABASE_OPTIONS,
             "jobs": {"type": "int"},
@@ -566,6 +584,7 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
         database_name=database["name"] if database else None,
         uid=identity("owner", params["owner"]),
         gid=identity("group", params["group"]),
+        umask=umask(params["umask"]),
         jobs=params["jobs"],
         exclude=tuple(params["exclude"]),
         keep_previous=generations_to_keep(params["keep_previous"]),

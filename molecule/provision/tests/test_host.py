@@ -20,7 +20,7 @@ def test_the_portals_account_cannot_log_in(host: Host) -> None:
     [
         ("/srv/portal", "root", 0o755),
         ("/srv/portal/tmp", "portal", 0o750),
-        ("/srv/portal/www", "portal", 0o755),
+        ("/srv/portal/www", "portal", 0o750),
         ("/srv/portal/sessions", "portal", 0o700),
         ("/var/lib/boxlift", "root", 0o700),
         ("/var/log/portal", "portal", 0o750),

@@ -86,5 +86,15 @@ def test_php_reads_the_settings_as_they_are_meant(host: Host) -> None:
     ]
 
 
+def test_the_tree_is_for_the_portal_and_the_web_server_alone(host: Host) -> None:
+    assert "Permission denied" in host.run("runuser -u nobody -- ls %s", ROOT).stderr
+    readable = host.check_output("find %s -perm /o=rwx -not -type l", ROOT)
+    assert readable == ""
+    host.check_output("runuser -u www-data -- test -r %s/bitrix/urlrewrite.php", ROOT)
+    written = "echo decoct(BX_FILE_PERMISSIONS), ' ', decoct(BX_DIR_PERMISSIONS);"
+    code = f"include '{ROOT}/bitrix/php_interface/dbconn.php'; {written}"
+    assert host.check_output("php -r %s", code) == "640 750"
+
+
 def test_exceptions_go_where_the_portal_may_write(host: Host) -> None:
     host.check_output("runuser -u portal -- sh -c 'touch /var/log/portal/exceptions.log'")

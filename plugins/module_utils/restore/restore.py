@@ -56,6 +56,7 @@ class RestoreRequest:
     confirm_domain: str | None = None  # of the live portal, which may be replaced although people use it
     judge_settings: bool = False  # refuse a portal whose settings cannot be edited
     raw_names: bool = False  # names keep their bytes
+    umask: int = 0  # rights that nothing in the tree gets
     expected: tuple[str, ...] | None = None  # the parts' sums as taken at the source, in the lines of sha256sum
     part_count: int | None = None  # the number of parts, where the archive does not state it
 
@@ -243,7 +244,7 @@ class Restore:
         if "marks" not in state:
             self._clear()
         source = self._source or LocalParts(request.source)
-        tree = StagingTree(self._trees.staging, request.uid, request.gid, request.raw_names)
+        tree = StagingTree(self._trees.staging, request.uid, request.gid, request.raw_names, request.umask)
         routes = Routes(self._database is not None, request.exclude)
         staging = Staging(tree, self._logs, routes, self._database)
         jobs = request.jobs or processors()
@@ -262,7 +263,7 @@ class Restore:
         os.makedirs(self._trees.parent, exist_ok=True)
         if self._source is None:
             check_room(self._trees.parent, self._request.source, self._request.password, self._database is not None)
-        os.mkdir(self._trees.staging, 0o755)
+        os.mkdir(self._trees.staging, 0o755 & ~self._request.umask)
         os.mkdir(self._logs, 0o700)
         if self._request.uid >= 0 or self._request.gid >= 0:
             os.chown(self._trees.staging, self._request.uid, self._request.gid)

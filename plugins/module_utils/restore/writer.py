@@ -54,10 +54,11 @@ class StagingTree:
     uid: int  # -1: whoever runs this
     gid: int  # the same
     raw_names: bool = False  # names keep their bytes
+    umask: int = 0  # rights that nothing in the tree gets
 
     def writer(self, log: str, checkpoint: int | None) -> TreeWriter:
         """A writer with a log of its own."""
-        return TreeWriter(self.root, log, self.uid, self.gid, checkpoint, self.raw_names)
+        return TreeWriter(self.root, log, self.uid, self.gid, checkpoint, self.raw_names, self.umask)
 
 
 class TreeWriter:
@@ -81,8 +82,10 @@ class TreeWriter:
         gid: int = -1,
         checkpoint: int | None = 0,
         raw_names: bool = False,
+        umask: int = 0,
     ) -> None:
         self._uid, self._gid = uid, gid
+        self._taken = _FORBIDDEN_BITS | umask
         self._raw_names = raw_names
         self._root = os.open(root, _OPEN_DIRECTORY)
         self._directories: dict[bytes, int] = {}
@@ -208,7 +211,7 @@ class TreeWriter:
         try:
             if self._uid >= 0 or self._gid >= 0:
                 os.fchown(descriptor, self._uid, self._gid)
-            os.fchmod(descriptor, entry.mode & ~_FORBIDDEN_BITS)
+            os.fchmod(descriptor, entry.mode & ~self._taken)
             os.utime(descriptor, (entry.mtime, entry.mtime))
         except OSError as error:
             raise _explained(error, entry) from error
@@ -276,7 +279,7 @@ class TreeWriter:
 
     def _note(self, kind: bytes, path: bytes, entry: Entry) -> None:
         """Add a line to the log. `F`: a file, `D`: a directory of the archive, `M`: one made for what is in it."""
-        record = b"%s %s %o %d\n" % (kind, base64.b64encode(path), entry.mode & ~_FORBIDDEN_BITS, entry.mtime)
+        record = b"%s %s %o %d\n" % (kind, base64.b64encode(path), entry.mode & ~self._taken, entry.mtime)
         self._end += os.write(self._log, record)
 
     def _cut_log(self, position: int) -> None:
@@ -353,7 +356,7 @@ class TreeWriter:
 
     def _make(self, parent: int, name: bytes) -> None:
         try:
-            os.mkdir(name, 0o755, dir_fd=parent)
+            os.mkdir(name, 0o755 & ~self._taken, dir_fd=parent)
         except FileExistsError:
             if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None

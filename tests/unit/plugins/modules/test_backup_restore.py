@@ -122,6 +122,13 @@ def test_an_unknown_owner(params: dict[str, t.Any], run_module: RunModule) -> No
     assert not Path(params["document_root"]).exists()
 
 
+@pytest.mark.parametrize("umask", ["27", "0700", "0o27", "u=rwx"])
+def test_a_umask_that_is_none(params: dict[str, t.Any], run_module: RunModule, umask: str) -> None:
+    result = run_module(backup_restore, umask=umask, **params)
+    assert result["failed"]
+    assert f"umask is {umask!r}, which is no octal number" in result["msg"]
+
+
 def test_a_server_that_cannot_be_reached(params: dict[str, t.Any], run_module: RunModule) -> None:
     result = run_module(backup_restore, database={"unix_socket": "/nonexistent", "name": "portal"}, **params)
     assert result["failed"]

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import fcntl
 import hashlib
 import json
@@ -213,6 +214,16 @@ def test_the_same_name_in_two_encodings(tmp_path: Path) -> None:
 def test_forbidden_bits_are_dropped(tmp_path: Path) -> None:
     Restore(request_for(tmp_path, small(tmp_path / "one", Entry(b"tool", data=b"x", mode=0o6777))), None).run()
     assert (tmp_path / "site" / "www" / "tool").stat().st_mode & 0o7777 == 0o777
+
+
+def test_rights_that_nobody_gets(tmp_path: Path) -> None:
+    """Files, folders of the archive, those made for what is in them, and the tree itself."""
+    entries = (Entry(b"made/tool", data=b"x", mode=0o6777), Entry(b"said", type="dir", mode=0o757))
+    request = dataclasses.replace(request_for(tmp_path, small(tmp_path / "one", *entries)), umask=0o027)
+    Restore(request, None).run()
+    live = tmp_path / "site" / "www"
+    modes = {path: (live / path).stat().st_mode & 0o7777 for path in (".", "made", "made/tool", "said")}
+    assert modes == {".": 0o750, "made": 0o750, "made/tool": 0o750, "said": 0o750}
 
 
 def test_exclude(tmp_path: Path) -> None:
