@@ -41,7 +41,7 @@ check: lint ## For the hand, in minutes: lint, and the unit tests without the sl
 	$(PYTEST) -m 'not slow and not soak'
 
 soak: setup ## For the night: the repetitions that `make unit` leaves out (every seed of the kills, 500 faults, 10,000 tables)
-	$(PYTEST) -m soak
+	$(PYTEST) -m soak -o faulthandler_timeout=3600
 
 sanity: setup ## ansible-test sanity on a copy of what git tracks
 	tests/sanity.sh
