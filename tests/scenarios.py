@@ -33,6 +33,7 @@ BUDGETS = {
     "site": 360,
     "existing": 240,
     "preproduction": 360,
+    "rollback": 300,
     "health": 300,
     "archives": 300,
     "certificate": 240,

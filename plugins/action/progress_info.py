@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import typing as t
 
@@ -19,7 +20,12 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result = super().run(tmp, task_vars)
-        _checked, options = self.validate_argument_spec(argument_spec={"directory": {"type": "path"}})
+        _checked, options = self.validate_argument_spec(
+            argument_spec={
+                "directory": {"type": "path"},
+                "state_dir": {"type": "path", "default": "/var/lib/boxlift/restore"},
+            }
+        )
         if options["directory"]:
             directory = shlex.quote(options["directory"])
         else:
@@ -29,12 +35,25 @@ class ActionModule(ActionBase):
             return {**result, "failed": True, "msg": answer["stderr"].strip()}
         seen = probe.read(answer["stdout_lines"])
         runs = sorted(seen.runs, key=lambda run: run.state["started"])
+        registers = self._registers(options["state_dir"])
         return {
             **result,
             "changed": False,
+            "generations": registers,
             "runs": [described(run, seen.now) for run in runs],
-            "text": [progress_text.status(run, seen.now) for run in runs],
+            "text": [
+                *(progress_text.status(run, seen.now) for run in runs),
+                *(line for register in registers for line in progress_text.generations(register)),
+            ],
         }
+
+    def _registers(self, directory: str) -> list[dict[str, t.Any]]:
+        """The registers of what was live, one for each document root; none for an account that may not read them."""
+        command = (
+            f'for f in {shlex.quote(directory)}/*.generations.json; do test -r "$f" && cat "$f" && echo; done; true'
+        )
+        answer = self._low_level_execute_command(command)
+        return [json.loads(line) for line in answer["stdout_lines"] if line.startswith("{")]
 
 
 def described(run: probe.Run, now: float) -> dict[str, t.Any]:

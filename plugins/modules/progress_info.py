@@ -11,6 +11,7 @@ short_description: What the long runs on a host are doing now, or did last
 version_added: 0.2.0
 author: boxlift.portal contributors (!UNKNOWN)
 description:
+  - Also names the generations of a portal that a restore has kept, and which one is live.
   - Reads the progress files that M(boxlift.portal.backup_fetch), M(boxlift.portal.backup_verify),
     M(boxlift.portal.backup_restore) and M(boxlift.portal.database_import) write, and looks whether their processes are
     still there. It can be run from any terminal while the work is going on, and disturbs nothing.
@@ -25,6 +26,10 @@ options:
       - Where the progress files lie. Without it the place that the long modules choose, C(/run/boxlift) for root, else
         C(boxlift) below the connection's C(remote_tmp).
     type: path
+  state_dir:
+    description: Where M(boxlift.portal.backup_restore) keeps its register of what was live.
+    type: path
+    default: /var/lib/boxlift/restore
 seealso:
   - module: boxlift.portal.backup_fetch
   - module: boxlift.portal.backup_restore
@@ -109,12 +114,26 @@ runs:
       updated: 1776537165.7
       pid: 2117
       path: /run/boxlift/backup_fetch.json
+generations:
+  description: >-
+    What is live and what is kept of each document root, as it stands in the register. Empty where nothing was
+    restored, and for an account that may not read it.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - document_root: /srv/portal/www
+      last: 2
+      live: {number: 2, since: 1776537165.7, source: 20260501_120000_87654321.enc.gz, replaced: 1}
+      kept: {"1": {number: 1, until: 1776537165.7, domain: portal.example.com, tree: true, database: true}}
+      switch: null
 text:
-  description: The same for people, one line for each run.
+  description: The same for people, one line for each run and for each generation of a portal.
   returned: success
   type: list
   elements: str
   sample:
+    - "/srv/portal/www: generation 1 is kept: portal.example.com, version 24.300.0, live until 2026-11-29 09:12 UTC"
     - "backup_fetch: running for 25 min 14 s; fetch 41 %, 12.1 GiB of 29.4 GiB, 8.2 MiB/s, 124 of 301 parts, 1 damaged,
       1 repaired, about 36 min left"
 """

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import datetime
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.units import duration, size
@@ -90,6 +91,34 @@ def ended(state: State) -> str:
     text = f"{state['outcome']} after {duration(told['seconds'])}"
     counts = list(counted(state))
     return f"{text}: {'; '.join(phases + counts)}" if phases or counts else text
+
+
+def generations(register: dict[str, t.Any]) -> list[str]:
+    """What is live of a portal and what is kept, one line each, from the register that restores write."""
+    root, live, switch = register["document_root"], register["live"], register["switch"]
+    lines = []
+    if switch is not None:
+        number, kind = switch["incoming"]["number"], switch["kind"]
+        lines.append(f"{root}: a {kind} that makes generation {number} live is half done; run the same playbook again")
+    if live is not None:
+        since = f" since {clock(live['since'])}" if live["since"] else ""
+        lines.append(f"{root}: generation {live['number']} is live{since}, {live['why']}")
+    kept = sorted(register["kept"].values(), key=lambda note: (note["until"], note["number"]), reverse=True)
+    for note in kept:
+        told = (
+            note.get("domain") or "a portal without a name",
+            f"version {note['version']}" if note.get("version") else "",
+            note["why"],
+            f"live until {clock(note['until'])}" if note["until"] else "",
+            note.get("why_kept", ""),
+        )
+        lines.append(f"{root}: generation {note['number']} is kept: {', '.join(part for part in told if part)}")
+    return lines
+
+
+def clock(seconds: float) -> str:
+    """A time of the clock, in UTC."""
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def status(run: Run, now: float) -> str:
