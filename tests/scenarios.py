@@ -35,6 +35,7 @@ BUDGETS = {
     "preproduction": 360,
     "rollback": 300,
     "health": 300,
+    "hardening": 360,
     "archives": 300,
     "certificate": 240,
     "default": 90,
