@@ -13,7 +13,7 @@ import sys
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.health.catalogue import all_checks
-from ansible_collections.boxlift.portal.plugins.module_utils.health.model import HOST, Check
+from ansible_collections.boxlift.portal.plugins.module_utils.health.model import ANYWHERE, HOST, OUTSIDE, Check
 
 #: The tests of the vendor's site checker, in its order, and what is left open by both.
 VENDOR_TESTS: dict[str, str] = {
@@ -73,6 +73,7 @@ VENDOR_TESTS: dict[str, str] = {
     "check_mysql_table_structure": "Needs the tables' definitions of every module's installer.",
     "check_pgsql": "Only MariaDB and MySQL are supported here.",
 }
+SEEN = {HOST: "the portal's host", ANYWHERE: "the portal's host and from outside", OUTSIDE: "outside"}
 _HEAD = """\
 <!--
 SPDX-FileCopyrightText: boxlift.portal contributors
@@ -106,7 +107,7 @@ def check_section(check: Check) -> str:
         ("Expected", check.expected),
         ("Remedy", check.remedy),
         ("Owner", check.owner),
-        ("Seen from", "the portal's host" if check.vantage == HOST else "the portal's host and from outside"),
+        ("Seen from", SEEN[check.vantage]),
         ("Needs", ", ".join(link(need) for need in check.needs) or "nothing"),
         ("Reference", check.reference or "none"),
     ]

@@ -202,6 +202,7 @@ vantage:
 """
 
 import os
+import pathlib
 import time
 import typing as t
 import urllib.parse
@@ -243,7 +244,8 @@ def build_context(module: AnsibleModule) -> Context:
         http_client=HttpClient(to_portal, params["ca_path"] or "") if base_url else None,
         login=(Login.from_params(database), database["name"]) if database else None,
         run_command=program.run,
-        connect_tcp=direct("", "", min(params["timeout"], NEIGHBOUR_SECONDS)),
+        host_root=pathlib.Path("/") if params["vantage"] == "host" else None,
+        connect_tcp=direct(params["address"] or "", parts.hostname or "", min(params["timeout"], NEIGHBOUR_SECONDS)),
         push_expected=params["push"],
         baseline=baseline_of(params["baseline"]),
     )

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every check of this collection, a file for each area."""
+"""Every check of this collection: a file for each area, or several that begin with its name."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.checks impor
     push,
     search,
     security,
+    security_host,
+    security_outside,
+    security_portal,
     settings,
     web,
 )
@@ -26,7 +29,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.registry imp
 # Importing a file has registered its checks.
 FILES = (
     *(agents, content, database, domain, environment, identity, integrations, licence),
-    *(mail, modules, push, search, security, settings, web),
+    *(mail, modules, push, search, security, security_host, security_outside),
+    *(security_portal, settings, web),
 )
 
 

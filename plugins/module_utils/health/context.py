@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import pathlib
 import shlex
 import threading
 import typing as t
@@ -15,7 +16,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 from ansible_collections.boxlift.portal.plugins.module_utils.health.connections import Connections
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import CannotLook, DoesNotApply
 from ansible_collections.boxlift.portal.plugins.module_utils.http.visitor import Connector, HttpClient
-from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import PortalFiles
+from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import PortalFiles, read
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.login import portal_login
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.php.values import Value
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.site import has_table
@@ -42,6 +43,8 @@ class Context:
     #: Login and database name for the checks; without it, the portal's own from its files.
     login: tuple[Login, str] | None = None
     run_command: Runner | None = None
+    #: The root of the host's file system, where the portal's own host is looked at.
+    host_root: pathlib.Path | None = None
     connect_tcp: Connector | None = None
     push_expected: bool = True
     #: What the module portal_info returned, for the cloud's portal or for this one earlier.
@@ -129,6 +132,24 @@ class Context:
         if status != 0:
             raise BoxliftError(f"{arguments[0]} failed with status {status}: {problem.strip()[:200]}.")
         return output
+
+    def installed(self, *arguments: str) -> str | None:
+        """As command(), but None if the host has no such program."""
+        try:
+            return self.command(*arguments)
+        except FileNotFoundError:
+            return None
+
+    def host_file(self, path: str) -> pathlib.Path:
+        """A file of the host by its absolute path."""
+        if self.host_root is None:
+            raise CannotLook("host_root was not given")
+        return self.host_root.joinpath(path.lstrip("/"))
+
+    def host_text(self, path: str) -> str:
+        """What a file of the host holds; empty if there is none. Raises BoxliftError if it cannot be read."""
+        place = self.host_file(path)
+        return read(place).decode("utf-8", "replace") if place.exists() else ""
 
     def once(self, name: str, ask: t.Callable[[], _Answer]) -> _Answer:
         """The result of `ask`, kept under `name` for the other checks. An error is not kept."""

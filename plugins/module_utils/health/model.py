@@ -10,7 +10,8 @@ import typing as t
 if t.TYPE_CHECKING:
     from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
 
-HOST, ANYWHERE = "host", "anywhere"
+#: Where a check is made: on the portal's host, from elsewhere too, or from elsewhere only.
+HOST, ANYWHERE, OUTSIDE = "host", "anywhere", "outside"
 OWNERS = ("contractor", "customer", "vendor")
 
 

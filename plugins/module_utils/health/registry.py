@@ -10,6 +10,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.context impo
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import (
     ANYWHERE,
     HOST,
+    OUTSIDE,
     OWNERS,
     Check,
     Verdict,
@@ -35,7 +36,7 @@ class Registry:
         vantage: str = HOST,
     ) -> t.Callable[[t.Callable[[Context], Verdict]], t.Callable[[Context], Verdict]]:
         """Decorator that registers a function as a check. Raises ValueError for an id that is taken or malformed."""
-        if name in self.checks or "." not in name or owner not in OWNERS or vantage not in (HOST, ANYWHERE):
+        if name in self.checks or "." not in name or owner not in OWNERS or vantage not in (HOST, ANYWHERE, OUTSIDE):
             raise ValueError(f"check {name}: the id is taken or has no area, or owner or vantage is not known")
 
         def register(function: t.Callable[[Context], Verdict]) -> t.Callable[[Context], Verdict]:

@@ -12,7 +12,6 @@ from ansible_collections.boxlift.portal.plugins.module_utils.finding import Find
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import (
     ANYWHERE,
-    HOST,
     CannotLook,
     Check,
     DoesNotApply,
@@ -32,12 +31,12 @@ WORKERS = 6
 
 
 def select(registry: Registry, vantage: str, areas: t.Sequence[str] = (), skip: t.Sequence[str] = ()) -> list[Check]:
-    """The checks of the areas, each after those that it needs. From outside, only those that can be made there."""
+    """The checks of the areas, each after those that it needs, as far as they can be made from this vantage."""
     _refuse_unknown("areas", areas, registry.areas)
     _refuse_unknown("skip", skip, list(registry.checks))
     wanted = [name for name, each in registry.checks.items() if not areas or each.area in areas]
     ordered = {each.id: each for name in wanted for each in registry.with_needs(name)}
-    selected = [each for each in ordered.values() if vantage == HOST or each.vantage == ANYWHERE]
+    selected = [each for each in ordered.values() if each.vantage in (ANYWHERE, vantage)]
     if not selected:
         raise BoxliftError(
             f"No check of the areas {', '.join(areas)} can be made from {vantage}.", "An empty set proves nothing."

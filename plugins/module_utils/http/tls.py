@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
+import warnings
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 
@@ -50,3 +52,25 @@ def chain_context(ca_path: str) -> ssl.SSLContext:
         kind = "capath" if os.path.isdir(ca_path) else "cafile"
         context.load_verify_locations(**{kind: ca_path})
     return context
+
+
+def takes_old_tls(sock: socket.socket, host: str) -> bool:
+    """Whether the server at the other end shakes hands with TLS 1.0 or 1.1. Closes the connection.
+
+    Raises OSError if this library itself cannot offer them, or if the other end says nothing.
+    """
+    context = unjudged_context()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # that they are old is the point
+        context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with sock:
+        try:
+            context.wrap_socket(sock, server_hostname=host).close()
+        except ssl.SSLError as refusal:
+            if refusal.reason in ("NO_PROTOCOLS_AVAILABLE", "NO_CIPHERS_AVAILABLE"):
+                raise
+            return False
+        except ConnectionResetError:
+            return False
+    return True

@@ -96,12 +96,17 @@ def test_the_whole_through_the_web(world: t.Any, run_module: t.Any) -> None:
         fail_on="never",
     )
     found = by_id(result)
-    assert set(found) == set(all_checks().checks)
+    assert set(found) == set(all_checks().checks) - {"security.open_ports"}
     assert found["web.certificate"]["status"] == "pass", found["web.certificate"]
     assert found["security.denied_paths"]["status"] == "pass"
     assert found["environment.php"]["observed"] == "left out by request"
     # The port of this test is in no table; PHP-FPM and the portal's neighbours are not on this machine.
-    off = {name: each["observed"] for name, each in found.items() if each["status"] in ("fail", "unknown")}
+    off = {
+        name: each["observed"]
+        for name, each in found.items()
+        if each["status"] in ("fail", "unknown")
+        and not all_checks().checks[name].run.__module__.endswith(("_host", "_portal"))
+    }
     assert set(off) - NEIGHBOURS == {"domain.everywhere"}, off
     assert PASSWORD not in json.dumps(result)
 

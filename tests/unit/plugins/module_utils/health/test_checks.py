@@ -16,14 +16,15 @@ from ansible_collections.boxlift.portal.plugins.module_utils.finding import Find
 from ansible_collections.boxlift.portal.plugins.module_utils.health import catalogue
 from ansible_collections.boxlift.portal.plugins.module_utils.health.catalogue import all_checks
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
-from ansible_collections.boxlift.portal.plugins.module_utils.health.model import ANYWHERE
+from ansible_collections.boxlift.portal.plugins.module_utils.health.model import ANYWHERE, OUTSIDE
 from ansible_collections.boxlift.portal.plugins.module_utils.health.runner import run
-from unit.plugins.module_utils.health import breaks, breaks_data, breaks_host
+from unit.plugins.module_utils.health import breaks, breaks_data, breaks_host, breaks_security
 from unit.plugins.module_utils.health.toy_portal import CRYPTO_KEY, LICENCE, PASSWORD, PUSH_KEY
 
-BREAKS = [*breaks.BREAKS, *breaks_host.BREAKS, *breaks_data.BREAKS]
-BLINDS = [*breaks.BLINDS, *breaks_host.BLINDS, *breaks_data.BLINDS]
-SKIPS = [*breaks.SKIPS, *breaks_host.SKIPS, *breaks_data.SKIPS]
+TABLES = (breaks, breaks_host, breaks_data, breaks_security)
+BREAKS = [case for table in TABLES for case in table.BREAKS]
+BLINDS = [case for table in TABLES for case in table.BLINDS]
+SKIPS = [case for table in TABLES for case in table.SKIPS]
 
 CHECKS = all_checks().checks
 
@@ -43,18 +44,23 @@ def shown(findings: t.Iterable[Finding]) -> list[str]:
 
 def test_a_healthy_portal_passes_everything(world: t.Any) -> None:
     found = world.findings()
-    assert set(found) == set(CHECKS)
+    assert set(found) == {name for name, check in CHECKS.items() if check.vantage != OUTSIDE}
     assert {name: finding.observed for name, finding in found.items() if finding.status != "pass"} == {
         "database.after_connect": "there are no after_connect files",
         "settings.cache_server": "the cache is kept in files",
         "settings.session_server": "sessions are kept in file",
+        "security.redis": "no Redis runs on this host",
     }
+    outside = world.findings(vantage="outside")
+    assert {name: finding.observed for name, finding in outside.items() if finding.status != "pass"} == {}
+    assert "security.open_ports" in outside
     assert all(finding.remedy == "" for finding in found.values())
 
 
 def test_a_file_holds_the_checks_of_its_area_and_no_file_is_forgotten() -> None:
     files = {name: check.run.__module__.rpartition(".")[2] for name, check in CHECKS.items()}
-    assert {name: file for name, file in files.items() if file != CHECKS[name].area} == {}
+    # An area of many checks has several files: its name, and what they look at.
+    assert {name: file for name, file in files.items() if file.partition("_")[0] != CHECKS[name].area} == {}
     folder = pathlib.Path(str(catalogue.__file__)).parent / "checks"
     assert {path.stem for path in folder.glob("*.py")} - {"__init__"} == set(files.values())
 
@@ -116,6 +122,7 @@ def test_an_unforeseen_error_is_unknown(name: str) -> None:
         login=(broken, "x"),
         run_command=lambda arguments: broken.run(),
         connect_tcp=lambda *place: broken.connect(place),
+        host_root=broken,
     )
     (finding,) = run(context, [CHECKS[name]])
     assert finding.status == "unknown"
@@ -162,4 +169,4 @@ def test_real_php_answers_the_question(world: t.Any) -> None:
 def test_says_why_and_what_to_do(check: t.Any) -> None:
     assert len(check.why) > 20 and check.expected and len(check.remedy) > 20
     # What is seen from outside can only need what is seen from outside.
-    assert check.vantage != ANYWHERE or all(CHECKS[need].vantage == ANYWHERE for need in check.needs)
+    assert check.vantage not in (ANYWHERE, OUTSIDE) or all(CHECKS[need].vantage == ANYWHERE for need in check.needs)

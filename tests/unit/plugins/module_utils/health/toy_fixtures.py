@@ -53,3 +53,4 @@ def world(portal: ToyPortal, authority: Authority, good_context: t.Any) -> t.Ite
     yield everything
     everything.context.close()
     everything.site.close()
+    everything.host.close()

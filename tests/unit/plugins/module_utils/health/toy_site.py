@@ -71,6 +71,8 @@ class ToySite:
 
     def __init__(self, context: ssl.SSLContext) -> None:
         first = {"X-Powered-CMS": f"Bitrix Site Manager ({DIGEST})", "X-Content-Type-Options": "nosniff"}
+        first.update({"Strict-Transport-Security": "max-age=86400", "Referrer-Policy": "same-origin"})
+        first.update({"Content-Security-Policy-Report-Only": "default-src https:", "X-Frame-Options": "SAMEORIGIN"})
         self.answers: dict[str, Answer] = {
             "/": (200, first, LOGIN_PAGE),
             "/bitrix/groupdav.php": (401, {"WWW-Authenticate": 'Basic realm="portal"'}, b""),

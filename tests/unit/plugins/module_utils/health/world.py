@@ -7,16 +7,19 @@ from __future__ import annotations
 import copy
 import json
 import socket
+import ssl
 import time
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.finding import Finding
 from ansible_collections.boxlift.portal.plugins.module_utils.health import php, runner
 from ansible_collections.boxlift.portal.plugins.module_utils.health.catalogue import all_checks
-from ansible_collections.boxlift.portal.plugins.module_utils.health.checks import environment
+from ansible_collections.boxlift.portal.plugins.module_utils.health.checks import environment, security_portal
+from ansible_collections.boxlift.portal.plugins.module_utils.health.checks.security_outside import DANGEROUS, SURPLUS
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
 from ansible_collections.boxlift.portal.plugins.module_utils.http.visitor import HttpClient
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import connect
+from unit.plugins.module_utils.health.toy_host import ToyHost
 from unit.plugins.module_utils.health.toy_portal import DOMAIN, ToyPortal
 from unit.plugins.module_utils.health.toy_site import Authority, ToySite
 
@@ -46,6 +49,8 @@ FPM = {
     **{"upload_max_filesize": "1024M", "pcre.backtrack_limit": "1000000", "default_charset": "UTF-8"},
     **{"mbstring.internal_encoding": "no value", "internal_encoding": "no value", "sendmail_path": "/bin/sh -t -i"},
     **{"session.gc_maxlifetime": "1440", "session.save_handler": "files"},
+    **{"session.use_strict_mode": "On", "session.use_only_cookies": "On", "session.use_trans_sid": "Off"},
+    **{"disable_functions": ",".join(security_portal.STARTERS), "open_basedir": "/srv/portal/www/:/srv/portal/tmp/"},
     **{"Loaded Configuration File": "/etc/php/8.2/fpm/php.ini"},
     **{"Scan this dir for additional .ini files": "/etc/php/8.2/fpm/conf.d"},
 }
@@ -70,6 +75,11 @@ class World:
         #: What ini_get() gives with PHP-FPM's files.
         self.raw = {"file_uploads": "1", "session.auto_start": "0", "zend.multibyte": "0"}
         self.fpm_modules = [*environment.WEB_NEEDED, "Zend OPcache"]
+        portal.root.chmod(0o750)
+        owner = (portal.root / "bitrix/.settings.php").owner()
+        self.host = ToyHost(portal.root.parent / "host", portal.root, owner)
+        #: Of the ports that are tried from outside, those that answer.
+        self.open_ports: set[int] = set()
         self.context = Context(
             now=time.time,
             connect=connect,
@@ -77,6 +87,7 @@ class World:
             base_url=f"https://{DOMAIN}",
             http_client=HttpClient(self.connect, str(authority.path)),
             run_command=self.command,
+            host_root=self.host.root,
             connect_tcp=self.reach,
             baseline=copy.deepcopy(BASELINE),
         )
@@ -88,6 +99,8 @@ class World:
             assert arguments[1] == "PHP_INI_SCAN_DIR=/etc/php/8.2/fpm/conf.d"
             assert arguments[2:5] == ("php", "-c", "/etc/php/8.2/fpm/php.ini")
             return 0, json.dumps({name: self.raw.get(name, False) for name in arguments[8:]}), ""
+        if arguments[0] in self.host.programs:
+            return self.host.programs[arguments[0]]()
         if arguments[0] == "php":
             return 0, "8.2" if arguments[2] == php.BRANCH else json.dumps(self.php), ""
         if arguments[0] != "php-fpm8.2":
@@ -97,6 +110,10 @@ class World:
         return 0, "".join(f"{name} => {value} => {value}\n" for name, value in self.fpm.items()), ""
 
     def reach(self, host: str, port: int) -> socket.socket:
+        if host in ("127.0.0.1", "::1") or (host, port) in self.host.servers:
+            return self.host.connect(host, port)
+        if host == DOMAIN and port in (*DANGEROUS, *SURPLUS) and port not in self.open_ports:
+            raise ConnectionRefusedError(111, f"Connection refused: {host}:{port}")
         return self.site.connect(DOMAIN, 443) if host in self.neighbours else self.connect(host, port)
 
     def connect(self, host: str, port: int) -> socket.socket:
@@ -104,9 +121,12 @@ class World:
         return self.site.connect(host, port)
 
     def use_certificate(self, authority: Authority, *names: str, **more: t.Any) -> None:
+        self.use_context(authority.server_context(*names, **more))
+
+    def use_context(self, context: ssl.SSLContext) -> None:
         self.site.close()
         answers = self.site.answers
-        self.site = ToySite(authority.server_context(*names, **more))
+        self.site = ToySite(context)
         self.site.answers = answers
 
     def findings(self, areas: t.Sequence[str] = (), vantage: str = "host") -> dict[str, Finding]:
