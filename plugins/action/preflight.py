@@ -37,11 +37,14 @@ class ActionModule(ActionBase):
             found = self._inventory()
             answers = [finding.as_dict() for finding in found.findings]
             return {**result, "changed": False, "answers": answers, "certificate": found.certificate}
-        if step == "verdict":
-            findings = verdict.together(self._of_host(name) for name in self._vars["ansible_play_hosts_all"])
+        if step in ("verdict", "inventory_verdict"):
+            of_host = self._of_host if step == "verdict" else self._of_inventory
+            findings = verdict.together(of_host(name) for name in self._vars["ansible_play_hosts_all"])
             told = {"refused": verdict.refused(findings), "message": verdict.message(findings)}
             return {**result, "changed": False, **told}
-        raise AnsibleActionFail(f"preflight has no step {step!r}. Steps are host, inventory and verdict.")
+        raise AnsibleActionFail(
+            f"preflight has no step {step!r}. Steps are host, inventory, inventory_verdict and verdict."
+        )
 
     def _module(self, options: Data) -> Data:
         """Run the module on the host, with these options."""
@@ -63,9 +66,15 @@ class ActionModule(ActionBase):
         about_files = verdict.certificate(inventory["certificate"], problem).as_dict()
         told = asked.get("findings") or [verdict.unasked(name, str(asked.get("msg") or "")).as_dict()]
         return [
-            *({**finding, "host": "controller"} for finding in (*inventory["answers"], about_files)),
+            *self._of_inventory(name),
+            {**about_files, "host": "controller"},
             *({**finding, "host": name} for finding in told),
         ]
+
+    def _of_inventory(self, name: str) -> list[Data]:
+        """What the inventory says for a host, which needs no answer of it."""
+        answers = self._vars["hostvars"][name][INVENTORY]["answers"]
+        return [{**finding, "host": "controller"} for finding in answers]
 
 
 class _Variables:

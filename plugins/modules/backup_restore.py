@@ -451,6 +451,7 @@ progress:
         rate: 325739915.5
 """
 
+import functools
 import grp
 import os
 import pwd
@@ -469,7 +470,9 @@ from ansible_collections.boxlift.portal.plugins.module_utils.progress import Pro
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.database import StagedDatabase
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.generations import KEEP
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.restore import Restore, RestoreRequest
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.room import check_stated
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.source import FetchedParts
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.switch import Trees
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, Login
 
 
@@ -570,7 +573,14 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
         def fetch(prove: Prove | None) -> Fetch:
             count = params.get("part_count")
             return fetch_from(
-                params, params["source"], parts, check_mode=check_mode, part_count=count, prove=prove, progress=progress
+                params,
+                params["source"],
+                parts,
+                check_mode=check_mode,
+                part_count=count,
+                prove=prove,
+                progress=progress,
+                on_stated=functools.partial(check_stated, Trees.of(params["document_root"])),
             )
 
         fetched = FetchedParts(fetch)

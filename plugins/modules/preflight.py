@@ -27,8 +27,9 @@ options:
       - V(inventory) judges the variables on the controller, and says whether the certificate's files can be proven.
       - V(host) asks the host. Options that are given go before what the inventory says.
       - V(verdict) puts the answers of all hosts of the play together, from the variables that the playbook registers.
+      - V(inventory_verdict) puts together what V(inventory) said alone, as playbook C(provision) does.
     type: str
-    choices: [inventory, host, verdict]
+    choices: [inventory, host, verdict, inventory_verdict]
   source_url:
     description: Address of the backup's first part. It may hold a signature, so it is never shown.
     type: str
@@ -165,12 +166,12 @@ certificate:
   sample: provable
 refused:
   description: Whether a finding of any host is V(fail).
-  returned: with O(step=verdict)
+  returned: with O(step=verdict) or O(step=inventory_verdict)
   type: bool
   sample: false
 message:
   description: The findings that are not V(pass), for people.
-  returned: with O(step=verdict)
+  returned: with O(step=verdict) or O(step=inventory_verdict)
   type: str
   sample: |
     Nothing is in the way of the portal.
@@ -234,7 +235,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             # The action of this name takes it, and runs this module without it.
-            "step": {"type": "str", "choices": ["inventory", "host", "verdict"]},
+            "step": {"type": "str", "choices": ["inventory", "host", "verdict", "inventory_verdict"]},
             "source_url": {"type": "str", "default": "", "no_log": True},
             "source_path": {"type": "str", "default": ""},
             "source_headers": {"type": "dict", "default": {}, "no_log": True},

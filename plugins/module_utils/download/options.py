@@ -50,6 +50,7 @@ def fetch_from(
     part_count: int | None = None,
     prove: Prove | None = None,
     progress: Progress | None = None,
+    on_stated: t.Callable[[int], None] | None = None,
 ) -> Fetch:
     """A download as the module's options want it. Raises BoxliftError about options that are wrong."""
     # A host that is not built yet has no file at ca_path; check mode asks the source nothing.
@@ -65,6 +66,7 @@ def fetch_from(
         expected=expected_sums(params["expected"], base) if params["expected"] is not None else {},
         part_count=part_count,
         exclude=params.get("exclude") or (),
+        on_stated=on_stated,
     )
     client = Client(params["headers"], params["timeout"], context)
     return Fetch(request, client, BandwidthLimit(params["bandwidth_limit"], windows), prove=prove, progress=progress)

@@ -32,6 +32,8 @@ class FetchRequest:
     segment: int = SEGMENT
     part_count: int | None = None
     exclude: t.Sequence[str] = ()  # what a restore leaves out, and therefore nobody judges
+    # Told the bytes that the backup holds uncompressed, as soon as its beginning states them; may raise.
+    on_stated: t.Callable[[int], None] | None = None
 
     def sums(self, base: str) -> dict[str, str]:
         """`expected`, proven to be about parts of this backup."""

@@ -159,7 +159,10 @@ class Work:
             marker = read_marker(first.file.read(0, MARKER_SIZE)) if self._kind.compressed else None
         except PartFault:
             return  # the proof will name it
-        self._count((marker.last_index or 0) + 1 if marker else self._end, sure=False)
+        count = (marker.last_index or 0) + 1 if marker else self._end
+        if marker is not None and count and self._request.on_stated is not None:
+            self._request.on_stated(count * marker.data_size)
+        self._count(count, sure=False)
 
     def _count(self, count: int | None, sure: bool) -> None:
         self.schedule.set_count(count, sure)

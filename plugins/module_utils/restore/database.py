@@ -7,6 +7,7 @@ that can be passed in, and that connects late.
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 import typing as t
 
@@ -19,6 +20,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection impo
     connect,
     execute,
     quote_name,
+    rows,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.failure import sessions
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load import staging
@@ -99,6 +101,14 @@ class StagedDatabase:
     def close(self) -> None:
         """End the connections; what is not done is left undone."""
         self._at_work.close()
+
+    def directory(self) -> str:
+        """Where the server keeps its databases, empty where that is another host, or nothing is said of it."""
+        if not self._login.unix_socket:
+            return ""
+        with connect(self._login) as conn:
+            found = str(rows(conn, "SELECT @@datadir AS d")[0]["d"])
+        return found if os.path.isdir(found) else ""
 
     def refuse_early(self, number: int) -> None:
         """Log in, and prove that the switch will be allowed to keep what is live as generation `number`."""

@@ -262,7 +262,9 @@ class Restore:
             remove_tree(path)
         os.makedirs(self._trees.parent, exist_ok=True)
         if self._source is None:
-            check_room(self._trees.parent, self._request.source, self._request.password, self._database is not None)
+            datadir = self._database.directory() if self._database is not None else ""
+            backup = (self._request.source, self._request.password)
+            check_room(self._trees.parent, *backup, self._database is not None, datadir)
         os.mkdir(self._trees.staging, 0o755 & ~self._request.umask)
         os.mkdir(self._logs, 0o700)
         if self._request.uid >= 0 or self._request.gid >= 0:

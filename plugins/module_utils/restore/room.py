@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether the tree fits on the disk, before anything is written."""
+"""Whether tree and database fit on the disks, before anything is written."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.archive.parts impor
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.verify import verify
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.files import free_bytes
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.switch import Trees, filled
 from ansible_collections.boxlift.portal.plugins.module_utils.units import size
 
 _BLOCK = 4096
@@ -19,25 +20,47 @@ _BLOCK = 4096
 _AMPLE = 2
 
 
-def check_room(directory: str, source: str, password: str | None, with_database: bool) -> None:
-    """Raise BoxliftError where the tree of the backup `source` does not fit into `directory`.
+def check_room(directory: str, source: str, password: str | None, with_database: bool, datadir: str = "") -> None:
+    """Raise BoxliftError where the tree of `source` does not fit into `directory`, or its dump into `datadir`.
 
     First the sizes that the parts state are asked. Only where space is not ample by them, the backup is read, and what
-    its tree needs is counted exactly.
+    its tree needs is counted exactly. `datadir` is the database server's, empty where that is another host.
     """
-    free = free_bytes(directory)
     stated = _stated(find_parts(source))
-    if stated is not None and free >= stated * _AMPLE:
+    places = [directory, *([datadir] if datadir else [])]
+    if stated is not None and all(free_bytes(place) >= stated * _AMPLE for place in places):
         return
     tally = verify(source, password).tally
     needed = tally.content + _BLOCK * (tally.files + tally.directories)
-    if with_database:
-        needed -= sum(dump.size for dump in tally.dumps)
-    if free < needed:
-        raise BoxliftError(
-            f"{directory} has {size(free)} free and the tree needs {size(needed)} beside the live one.",
-            "Make room, or mount a larger file system there. Nothing was written.",
-        )
+    dumped = sum(dump.size for dump in tally.dumps) if with_database else 0
+    wanted = {directory: needed - dumped, **({datadir: dumped} if datadir else {})}
+    if datadir and os.stat(datadir).st_dev == os.stat(directory).st_dev:
+        wanted = {directory: needed}
+    for place, size_of in wanted.items():
+        if free_bytes(place) < size_of:
+            raise _too_small(place, f"needs {size(size_of)} beside what is live and kept")
+
+
+def check_stated(trees: Trees, stated: int) -> None:
+    """Raise BoxliftError where not even half of the `stated` bytes fits beside the live tree.
+
+    For a backup that has not come yet: how much of it is the dump, which goes elsewhere, nobody knows. Where a killed
+    run has staged something, nothing is asked.
+    """
+    if filled(trees.staging) or free_bytes(trees.parent) >= stated // 2:
+        return
+    raise _too_small(
+        trees.parent, f"holds {size(stated)}, of which at least half must fit beside what is live and kept"
+    )
+
+
+def _too_small(place: str, what: str) -> BoxliftError:
+    return BoxliftError(
+        f"{place} has {size(free_bytes(place))} free, and the backup {what}.",
+        "Make room, or mount a larger file system there. A generation that nobody needs can go: playbook "
+        "boxlift.portal.status lists them, and a second run of the last restore with a smaller restore_keep_previous "
+        "removes the oldest.",
+    )
 
 
 def _stated(parts: PartFiles) -> int | None:

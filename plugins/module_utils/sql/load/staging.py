@@ -19,6 +19,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql import schema
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import asking, execute, quote_name, rows
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.failure import (
     LOST,
+    RIGHTS,
     DatabaseFailed,
     Session,
     foreign_keys,
@@ -150,6 +151,10 @@ def refuse_early(conn: Connection[t.Any], staging: str, live: str, previous: str
             names = (f"{quote_name(name)}.{quote_name(_PROBE)}" for name in (source, target))
             execute(conn, "RENAME TABLE {} TO {}".format(*names))
         execute(conn, f"DROP TABLE {quote_name(previous)}.{quote_name(_PROBE)}")
+    except DatabaseFailed as error:
+        if error.code in RIGHTS:  # the number is another one at the next switch
+            error.remedy = re.sub(r"(\\_previous\\_)\d+`", r"\1%`", error.remedy)
+        raise
     finally:
         for name in made:
             schema.drop(conn, name)

@@ -7,12 +7,16 @@ from __future__ import annotations
 import functools
 import json
 import random
+import re
 import subprocess
 import sys
 import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.boxlift.portal.plugins.module_utils.restore import room
+from ansible_collections.boxlift.portal.plugins.module_utils.sql import schema
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import execute, rows
 from ansible_collections.boxlift.portal.plugins.modules import backup_restore, backup_verify
 from lab.archive_writer import Entry, write_archive
 from lab.cloud.faults import Fault
@@ -105,6 +109,48 @@ def test_damage_on_the_way_is_repaired_on_the_way(site: Site, run_module: t.Any,
     assert not result["failed"], result
     assert [repair["name"] for repair in result["fetch"]["repairs"]] == [part.name]
     assert result["files"] == 601
+
+
+def test_what_would_stop_the_switch_is_said_before_the_first_byte(site: Site, run_module: t.Any) -> None:
+    name = site.mariadb.fresh_database("portal")
+    conn = site.mariadb.connect()
+    execute(conn, "CREATE USER poor IDENTIFIED BY 'canary'")
+    for suffix in ("", r"\_staging", r"\_previous"):
+        execute(conn, "GRANT ALL ON `{}`.* TO poor".format(name.replace("_", r"\_") + suffix))
+    execute(conn, f"CREATE TABLE {name}.b_user (ID int PRIMARY KEY)")
+    with site.cloud() as cloud:
+        params = site.params(cloud, "a", name)
+        socket = params["database"]["unix_socket"]
+        for database, said in (
+            ({"unix_socket": socket, "login_user": "nobody"}, "nobody at "),
+            (
+                {"unix_socket": socket, "login_user": "poor", "login_password": "canary"},
+                "GRANT ALL PRIVILEGES ON `{}`.* TO 'poor'".format(name.replace("_", r"\_") + r"\_previous\_%"),
+            ),
+        ):
+            result = run_module(backup_restore, **{**params, "database": {**database, "name": name}})
+            assert result["failed"] and said in result["msg"]
+        execute(conn, f"CREATE TRIGGER {name}.watch BEFORE INSERT ON {name}.b_user FOR EACH ROW SET @seen = 1")
+        assert "1 triggers hang on them" in run_module(backup_restore, **params)["msg"]
+        execute(conn, f"DROP TRIGGER {name}.watch")
+        execute(conn, f"INSERT INTO {name}.b_user VALUES (1)")
+        assert "is in use, and no restore has put it there: 1 users" in run_module(backup_restore, **params)["msg"]
+        assert cloud.served == []
+    assert schema.tables(conn, name) == ["b_user"] == schema.objects(conn, name, views=False)
+    found = {row["d"] for row in rows(conn, "SELECT SCHEMA_NAME AS d FROM information_schema.SCHEMATA")}
+    assert not found & {f"{name}_staging", f"{name}_previous_1"}
+
+
+def test_a_disk_that_is_too_small_is_seen_by_the_first_bytes(
+    site: Site, run_module: t.Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = site.mariadb.fresh_name("portal")
+    monkeypatch.setattr(room, "free_bytes", lambda _place: 500_000)
+    with site.cloud() as cloud:
+        result = run_module(backup_restore, **site.params(cloud, "a", name))
+    assert result["failed"]
+    assert re.search(r"has 488 KiB free, and the backup holds \d\.\d MiB, of which at least half", result["msg"])
+    assert not (site.place / "a" / "www").exists()
 
 
 def test_a_dump_that_is_refused_ends_the_download(site: Site, run_module: t.Any) -> None:

@@ -72,7 +72,7 @@ def test_a_truthful_bomb_has_no_room_on_the_disk(tmp_path: Path, monkeypatch: py
         f_bavail, f_frsize = 63 * 256, 4096
 
     monkeypatch.setattr(restore_module.os, "statvfs", lambda _path: Small)
-    with pytest.raises(BoxliftError, match=r"has 63\.0 MiB free and the tree needs 64\.0 MiB"):
+    with pytest.raises(BoxliftError, match=r"has 63\.0 MiB free, and the backup needs 64\.0 MiB"):
         Restore(RestoreRequest(str(first), str(tmp_path / "site" / "www"), str(tmp_path / "state")), None).run()
     assert list((tmp_path / "site").iterdir()) == []
 
