@@ -365,7 +365,7 @@ def test_a_flood_from_one_address_keeps_no_other_one_out(host: Host) -> None:
     passed = 600 - seen["tried"].get("429", 0)
     assert 60 <= passed <= 62 + 2 * (seen["took"] + 1), seen
     assert set(seen["statuses"]) <= {"200", "302", "401"}, seen
-    assert seen["slowest"] < 3, seen
+    assert seen["slowest"] < 5, seen
     assert seen["gone"] == 200, seen
 
 

@@ -51,16 +51,30 @@ def problems(**given: t.Any) -> list[str]:
 @pytest.mark.parametrize("elsewhere", [False, True])
 def test_php_database_and_cache_fit_into_the_host(memory: int, elsewhere: bool) -> None:
     facts = {"distribution": "Debian", "distribution_major_version": "12", "memtotal_mb": memory}
-    groups = {"database": ["other"], "cache": ["other"]} if elsewhere else {"database": ["box"], "cache": ["box"]}
-    php = int(value("__web_memory", ansible_facts=facts, groups=groups))
-    # As the roles database and cache take it, and a tenth for the host.
+    given: dict[str, t.Any] = {"ansible_facts": facts}
+    if elsewhere:
+        given |= {"groups": {}, "site_database_host": "10.0.0.5", "site_cache_host": "10.0.0.6"}
+    php = int(value("__web_memory", **given))
+    # As the roles database and cache take it, and an eighth for the host.
     others = 0 if elsewhere else int(memory * 0.4) + memory // 8
-    assert php + others + max(memory // 10, 512) == memory
-    assert 5 <= int(value("__web_processes", ansible_facts=facts, groups=groups)) <= 200
+    assert php + others + max(memory // 8, 512) == memory
+    assert 5 <= int(value("__web_processes", **given)) <= 200
+
+
+def test_a_copy_has_its_database_on_its_own_host() -> None:
+    """Pre-production is in no group of production's."""
+    copy = {"groups": {"database": ["other"], "cache": ["other"]}, "site_database_host": "localhost"}
+    assert value("__web_memory", **copy) == value("__web_memory")
+    one_host_of_many = {
+        "groups": {"database": ["box"]},
+        "site_database_host": "10.0.0.5",
+        "site_cache_host": "10.0.0.6",
+    }
+    assert int(value("__web_memory", **one_host_of_many)) == 8192 - 1024 - 3276
 
 
 def test_what_a_site_gives_to_the_others_counts() -> None:
-    assert int(value("__web_memory", database_memory_mb="1000", cache_memory_mb=500)) == 8192 - 819 - 1500
+    assert int(value("__web_memory", database_memory_mb="1000", cache_memory_mb=500)) == 8192 - 1024 - 1500
     assert value("__web_processes", web_php_processes="7") == 7
     assert problems(web_memory_mb="3000") == []
     assert "web_memory_mb is 7000, and this host has 8192 MiB" in problems(web_memory_mb="7000")[0]
