@@ -76,7 +76,7 @@ def test_a_copy_has_its_database_on_its_own_host() -> None:
 def test_what_a_site_gives_to_the_others_counts() -> None:
     assert int(value("__web_memory", database_memory_mb="1000", cache_memory_mb=500)) == 8192 - 1024 - 1500
     assert value("__web_processes", web_php_processes="7") == 7
-    assert problems(web_memory_mb="3000") == []
+    assert problems(web_memory_mb="2800") == []
     assert "web_memory_mb is 7000, and this host has 8192 MiB" in problems(web_memory_mb="7000")[0]
 
 
