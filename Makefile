@@ -11,7 +11,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.cache/collections
 export ANSIBLE_CONFIG := $(CURDIR)/tests/lab/ansible.cfg
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup engine lint unit check soak sanity molecule package test demo bench bench-copy docs clean
+.PHONY: help setup engine lint unit check soak sanity molecule package test demo bench bench-copy scorecard docs clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -63,6 +63,9 @@ bench: engine ## Measure against the field's tools; writes tests/bench/results.m
 
 bench-copy: engine ## Measure the pre-production copy of a portal in service; writes tests/bench/copy/results.md
 	tests/bench/copy.sh
+
+scorecard: engine ## Measure the lab host HOST (a container that provision has built) against dev-sec; writes docs/security.md
+	PYTHONPATH=.cache/collections:tests $(BIN)/python -m scorecard.measure $(HOST) docs/security.md
 
 docs: setup ## Generate the reference under docs/reference
 	tests/docs.sh

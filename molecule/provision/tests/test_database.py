@@ -26,6 +26,9 @@ EXPECTED = {
     "innodb_flush_log_at_trx_commit": "2",
     "innodb_buffer_pool_size": str(176 * 1024 * 1024),
     "local_infile": "OFF",
+    "skip_show_database": "ON",
+    "have_symlink": "DISABLED",
+    "secure_file_priv": "/var/lib/mysql-files/",
 }
 
 
