@@ -12,7 +12,11 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.restore import generations as generations_module
 from ansible_collections.boxlift.portal.plugins.module_utils.restore import restore as restore_module
+from ansible_collections.boxlift.portal.plugins.module_utils.restore import rollback as rollback_module
+from ansible_collections.boxlift.portal.plugins.module_utils.restore import room
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.database import StagedDatabase
 from ansible_collections.boxlift.portal.plugins.module_utils.sql import schema
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import connect, execute
 
@@ -233,3 +237,66 @@ def test_a_rollback_that_cannot_be(site: Site, one: Path, two: Path) -> None:
     with pytest.raises(BoxliftError, match="1 triggers hang on them"):
         site.rollback()
     assert site.seen() == ("two", "two")
+
+
+class Killed(BaseException):
+    """Stands for the process's end."""
+
+
+def die(*_arguments: t.Any) -> None:
+    raise Killed
+
+
+def test_one_switch_at_a_time(site: Site, one: Path, two: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is half done is completed by what began it, and nothing else begins before."""
+    site.restore(one)
+    with monkeypatch.context() as patch:
+        patch.setattr(generations_module, "put_in", die)
+        with pytest.raises(Killed):
+            site.restore(two)
+    with pytest.raises(BoxliftError, match=rf"A restore of {two.name} into .* is half switched in\."):
+        site.rollback()
+    with pytest.raises(BoxliftError, match="is half switched in, and this task has other options"):
+        site.restore(two, raw_names=True)
+    two.unlink()  # nothing of the backup is needed any more
+    assert site.restore(two)["resumed"]
+    assert site.seen() == ("two", "two")
+    site.order(40)
+    with monkeypatch.context() as patch:
+        patch.setattr(rollback_module, "put_in", die)
+        with pytest.raises(Killed):
+            site.rollback(1)
+    with pytest.raises(BoxliftError, match=r"A rollback of .* to generation 1 is half done\."):
+        site.restore(one)
+    assert site.rollback()["resumed"]
+    assert site.seen() == ("one", "one")
+    assert site.deals(f"{site.name}_previous_2") == [7, 40]
+
+
+def test_databases_that_cannot_be_exchanged_open_the_site_again(
+    site: Site, one: Path, two: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.restore(one)
+    site.restore(two)
+
+    def held(*_arguments: t.Any) -> None:
+        raise BoxliftError("The tables are held.", "End the session.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StagedDatabase, "exchange", held)
+        with pytest.raises(BoxliftError, match="The tables are held"):
+            site.rollback()
+    assert site.seen() == ("two", "two")
+    assert site.rollback()["changed"]
+    assert site.seen() == ("one", "one")
+
+
+def test_room_for_the_database(one: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = {str(tmp_path): 10**9, "/dev": 1000}
+    monkeypatch.setattr(room, "free_bytes", lambda place: free[place])
+    with pytest.raises(
+        BoxliftError, match=r"/dev has .* free, and the backup needs"
+    ):
+        room.check_room(str(tmp_path), str(one), None, True, "/dev")
+    free["/dev"] = 10**9
+    room.check_room(str(tmp_path), str(one), None, True, "/dev")

@@ -237,7 +237,7 @@ def test_a_full_disk_is_seen_before_anything_is_written(tmp_path: Path, monkeypa
         f_bavail, f_frsize = 1, 4096
 
     monkeypatch.setattr(restore_module.os, "statvfs", lambda _path: Full)
-    with pytest.raises(BoxliftError, match=r"has 4\.0 KiB free and the tree needs 26\.0 KiB"):
+    with pytest.raises(BoxliftError, match=r"has 4\.0 KiB free, and the backup needs 26\.0 KiB"):
         Restore(request_for(tmp_path, small(tmp_path / "one")), None).run()
     assert list((tmp_path / "site").iterdir()) == []
 
