@@ -22,7 +22,7 @@ files() { git ls-files --cached --others --exclude-standard --deduplicate -- "$@
 
 types() { # one after the other, for they share a cache
   local found status=0
-  mapfile -t found < <(files 'tests/lab/*.py' 'tests/bench/*.py')
+  mapfile -t found < <(files 'tests/lab/*.py' 'tests/bench/*.py' 'tests/scorecard/*.py')
   mypy plugins || status=1
   MYPYPATH=tests mypy "${found[@]}" || status=1
   return "$status"

@@ -339,6 +339,55 @@ def security_sandbox(context: Context) -> Verdict:
     return warned("; ".join(wrong)) if wrong else passed(", ".join(str(unit.get("Id")) for unit in loaded))
 
 
+def _units(context: Context, names: t.Sequence[str], properties: t.Iterable[str]) -> list[dict[str, str]]:
+    """Properties of the services that systemd has loaded. Raises CannotLook if there is no systemd."""
+    wanted = ",".join(("Id", "LoadState", *properties))
+    shown = context.installed("systemctl", "show", f"--property={wanted}", *names)
+    if shown is None:
+        raise CannotLook("this host has no systemd")
+    units = [dict(line.split("=", 1) for line in part.splitlines() if "=" in line) for part in shown.split("\n\n")]
+    return [unit for unit in units if unit.get("LoadState") == "loaded"]
+
+
 def _php_units(context: Context) -> list[str]:
     folder = context.host_file("/usr/lib/systemd/system")
     return sorted(path.name for path in folder.glob("php*-fpm.service"))
+
+
+@check(
+    "security.memory_order",
+    why="When memory runs out the kernel ends the largest program: the database, and with it everybody's work.",
+    expected="the kernel ends processes of PHP before the database (OOMScoreAdjust)",
+    remedy="Run role web, which gives PHP-FPM OOMScoreAdjust=300 and a limit of memory (web_memory_mb).",
+)
+def security_memory_order(context: Context) -> Verdict:
+    php = _php_units(context)
+    units = _units(context, ["mariadb.service", "mysql.service", *php], ("OOMScoreAdjust",))
+    scores = {unit.get("Id", ""): int(unit.get("OOMScoreAdjust") or 0) for unit in units}
+    servers = {name: score for name, score in scores.items() if name not in php}
+    pages = {name: score for name, score in scores.items() if name in php}
+    if not servers or not pages:
+        raise DoesNotApply("database and PHP-FPM are not services of the same host")
+    if max(servers.values()) >= min(pages.values()):
+        return warned(", ".join(f"{name} {score}" for name, score in scores.items()))
+    return passed(", ".join(f"{name} {score}" for name, score in scores.items()))
+
+
+#: Where Ansible puts what it runs, with its arguments, and leaves it when it is killed.
+_LEFT = (
+    *("root/.ansible/tmp/ansible-*", "home/*/.ansible/tmp/ansible-*", "tmp/ansible-*", "var/tmp/ansible-*"),
+    *("root/.ansible_async/*", "home/*/.ansible_async/*"),
+)
+
+
+@check(
+    "security.left_secrets",
+    why="A run of Ansible that was killed leaves programs with passwords in them, which backups then carry away.",
+    expected="nothing of a run lies in Ansible's folders for more than a day",
+    remedy="Remove what is named here. The collection's playbooks run from memory (role host, entry point private).",
+)
+def security_left_secrets(context: Context) -> Verdict:
+    root = context.host_file("/")
+    there = [path for pattern in _LEFT for path in sorted(root.glob(pattern))]
+    old = [path for path in there if context.now() - path.stat().st_mtime > _DAY]
+    return warned(f"{len(old)}: {some([f'/{path.relative_to(root)}' for path in old])}") if old else passed("nothing")

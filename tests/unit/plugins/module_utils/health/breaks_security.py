@@ -20,7 +20,7 @@ SKIPPED = "/var/lib/boxlift/hardening.json"
 
 
 def prints(program: str, text: str, status: int = 0) -> Change:
-    return lambda world: world.host.programs.__setitem__(program, lambda: (status, text, text))
+    return lambda world: world.host.programs.__setitem__(program, lambda *_arguments: (status, text, text))
 
 
 def missing(*programs: str) -> Change:
@@ -78,6 +78,17 @@ def listens(place: str, port: int, says: bytes, address: str = "127.0.0.1") -> C
         table = world.host.path("/proc/net/tcp")
         table.write_text(table.read_text() + f"   9: {place}:{port:04X} 00000000:0000 0A 0\n")
         world.host.servers[address, port] = says
+
+    return damage
+
+
+def left(name: str) -> Change:
+    """Something that lies there for two days."""
+
+    def damage(world: t.Any) -> None:
+        world.host.write(name)
+        world.host.age(name, 2)
+        world.host.age(name.rpartition("/")[0], 2)
 
     return damage
 
@@ -179,6 +190,11 @@ BREAKS: list[tuple[str, Change, str, str]] = [
     ("security.confinement", host_file("/sys/module/apparmor/parameters/enabled", "N\n"), "warn", "is not on"),
     ("security.sandbox", lambda w: w.host.units["nginx.service"].update(ProtectSystem="no"), "warn",
      "nginx.service without ProtectSystem"),
+    ("security.memory_order", lambda w: w.host.units["php8.2-fpm.service"].update(OOMScoreAdjust="0"), "warn",
+     "php8.2-fpm.service 0"),
+    ("security.left_secrets", left("/root/.ansible/tmp/ansible-tmp-1/x.py"), "warn", "1: /root/.ansible/tmp/ans"),
+    ("security.left_secrets", left("/home/admin/.ansible_async/j1"), "warn", "/home/admin/.ansible_async/j1"),
+    ("security.left_secrets", host_file("/root/.ansible_async/j2", "x"), "pass", "nothing"),
     # the portal
     ("security.php_functions", fpm(disable_functions="exec,system"), "warn", "may be called: passthru, shell_exec"),
     ("security.php_functions", UNSET, "warn", "exec"),
@@ -247,6 +263,8 @@ BLINDS: list[tuple[str, Change, str]] = [
     ("security.confinement", container, "belongs to the machine under this docker"),
     ("security.sandbox", missing("systemctl"), "has no systemd"),
     ("security.sandbox", prints("systemctl", "Id=nginx.service\nLoadState=not-found\n"), "neither nginx nor PHP-FPM"),
+    ("security.memory_order", missing("systemctl"), "has no systemd"),
+    ("security.left_secrets", context(host_root=None), "host_root was not given"),
     ("security.php_functions", lambda w: w.fpm.pop("disable_functions"), "does not say which functions"),
     ("security.php_open_basedir", lambda w: w.fpm.pop("open_basedir"), "does not say where"),
     ("security.php_sessions", lambda w: w.fpm.pop("session.use_strict_mode"), "how it treats sessions"),
@@ -268,6 +286,7 @@ SKIPS: list[tuple[str, Change, str]] = [
       for name, part in [("firewall", "firewall"), ("ssh", "ssh"), ("updates_automatic", "updates"),
                          ("fail2ban", "fail2ban"), ("core_dumps", "kernel"), ("kernel", "kernel"),
                          ("audit", "audit"), ("cron", "accounts"), ("confinement", "apparmor")]),
+    ("security.memory_order", lambda w: w.host.units.pop("mariadb.service"), "not services of the same host"),
     ("security.ssh", missing("/usr/sbin/sshd"), "has no SSH server"),
     ("security.hsts", both(context(base_url=f"http://{DOMAIN}")), "is not https"),
     ("security.tls_versions", both(context(base_url=f"http://{DOMAIN}")), "is not https"),

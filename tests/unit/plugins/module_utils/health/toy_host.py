@@ -85,12 +85,13 @@ class ToyHost:
         self.container = ""
         self.ruleset: t.Any = {"nftables": list(RULESET)}
         self.sshd = dict(SSHD)
-        self.units = {"nginx.service": dict(UNIT), "php8.2-fpm.service": dict(UNIT)}
+        self.units = {"nginx.service": dict(UNIT), "php8.2-fpm.service": {**UNIT, "OOMScoreAdjust": "300"}}
+        self.units["mariadb.service"] = {"LoadState": "loaded", "OOMScoreAdjust": "0"}
         self.nginx = NGINX
         #: Servers of this host that speak, by address and port, with what they say first.
         self.servers: dict[tuple[str, int], bytes] = {}
         self._ends: list[socket.socket] = []
-        self.programs: dict[str, t.Callable[[], tuple[int, str, str]]] = {
+        self.programs: dict[str, t.Callable[..., tuple[int, str, str]]] = {
             "systemd-detect-virt": lambda: (0, self.container, "") if self.container else (1, "none\n", ""),
             "nft": lambda: (0, json.dumps(self.ruleset), ""),
             "/usr/sbin/sshd": lambda: (0, "".join(f"{name} {value}\n" for name, value in self.sshd.items()), ""),
@@ -99,7 +100,7 @@ class ToyHost:
             "fail2ban-client": lambda: (0, "Status\n|- Number of jail: 2\n`- Jail list:\tportal-login, sshd\n", ""),
             "auditctl": lambda: (0, f"-w {portal}/bitrix/.settings.php -p wa -k portal\n", ""),
             "nginx": lambda: (0, self.nginx, ""),
-            "systemctl": lambda: (0, "\n".join(self._unit(name) for name in self.units), ""),
+            "systemctl": lambda *names: (0, "\n".join(map(self._unit, set(names) & set(self.units))), ""),
         }
         for name, value in KERNEL.items():
             self.write(f"/proc/sys/{name}", f"{value}\n")
