@@ -18,7 +18,7 @@ HEAD = "# configuration file /etc/nginx/nginx.conf:\n"
 LOCATIONS = """
     location = /exact.php { return 403; }
     location / { proxy_pass http://x; }
-    location /upload/ { location ~ [.]png$ { expires 1d; } }
+    location /upload/ { location ~ [.]png$ { expires 1d; } location ~ /n[.]php { return 404; } }
     location ^~ /closed/ { internal; }
     location ~ [.]PHP$ { return 410; }
     location ~* "[.]php(/|$)" { fastcgi_pass unix:/x; location ~ ^/deep/ { deny all; } }
@@ -40,6 +40,8 @@ def served(uri: str, body: str = LOCATIONS) -> tuple[str, str]:
         ("/exact.phpx", "/", "handed on"),
         ("/a.php", "~* [.]php(/|$)", "run"),
         ("/a.PHP", "~ [.]PHP$", "refused"),
+        ("/a.PhP", "~* [.]php(/|$)", "run"),
+        ("/upload/n.php", "~ /n[.]php", "refused"),
         ("/a.php/info", "~* [.]php(/|$)", "run"),
         ("/deep/a.php", "~ ^/deep/", "refused"),
         ("/upload/a.php", "~* [.]php(/|$)", "run"),
