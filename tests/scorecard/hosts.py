@@ -86,10 +86,10 @@ def ssh_file(host: Host) -> str:
     return "" if (owner, group, mode) == ("root", "root", 0o600) else f"{owner}:{group} {mode:04o}"
 
 
-@control("ssh", "sshd-14", "Host keys of today's kinds only")
+@control("ssh", "sshd-14", "The host keys are stated: Ed25519, ECDSA or RSA, none of DSA")
 def host_keys(host: Host) -> str:
-    weak = [path for path in sshd(host)["hostkey"] if re.search(r"_(dsa|ecdsa)_key$", path)]
-    return ", ".join(weak)
+    keys = [path for path in sshd(host)["hostkey"] if not re.search(r"_(ed25519|ecdsa|rsa)_key$", path)]
+    return ", ".join(keys)
 
 
 @control("ssh", "sshd-21", "Few log-ins at the same time (10:30:100 at most)")

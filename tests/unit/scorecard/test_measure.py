@@ -84,7 +84,7 @@ def judged(name: str, **changed: str) -> Score:
         ("nginx-10", "nginx", NGINX.replace("nosniff", "x"), "nosniff is missing"),
         ("sshd-01", "sshd", SSHD.replace("aes256-ctr", "3des-cbc"), "ciphers has 3des-cbc"),
         ("sshd-06", "sshd", SSHD.replace("without-password", "yes"), "permitrootlogin yes"),
-        ("sshd-14", "sshd", SSHD.replace("ed25519", "ecdsa"), "/etc/ssh/ssh_host_ecdsa_key"),
+        ("sshd-14", "sshd", SSHD.replace("ed25519", "dsa"), "/etc/ssh/ssh_host_dsa_key"),
         ("sshd-19", "sshd", SSHD.replace("tries 2", "tries 6"), "maxauthtries 6"),
         ("sshd-21", "sshd", SSHD.replace("10:30:60", "10:30:600"), "10:30:600"),
         ("os-02", "shadow", "root shadow 644\n", "root:shadow 0644"),
