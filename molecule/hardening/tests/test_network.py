@@ -26,7 +26,7 @@ for port in range(1, last + 1):
     asked.connect_ex((address, port))
     waiting[asked.fileno()] = port, asked
     poll.register(asked, select.POLLOUT)
-# Who is let in is answered at once; twice, in case a packet is lost.
+# Who is let in is answered at once; a packet that is lost goes out again after a second.
 until = time.monotonic() + 4
 while (left := until - time.monotonic()) > 0:
     for number, _event in poll.poll(left * 1000):

@@ -45,6 +45,12 @@ def test_nothing_is_lost_when_it_starts_anew(host: Host, sphinx: t.Callable[[str
     assert entries(sphinx) == before
 
 
+def test_its_log_is_rotated(host: Host) -> None:
+    """By the process's own name: the package's rule asks for a process file that this one has not."""
+    host.check_output("logrotate --force /etc/logrotate.d/sphinxsearch")
+    host.check_output("timeout 20 sh -c 'until grep -q . /var/log/sphinxsearch/searchd.log; do sleep 0.2; done'")
+
+
 def test_nobody_else_reaches_it(host: Host) -> None:
     listeners = host.check_output("ss --listening --tcp --numeric --no-header sport = :9306").splitlines()
     assert len(listeners) == 1
