@@ -36,6 +36,7 @@ BUDGETS = {
     "rollback": 300,
     "health": 300,
     "hardening": 360,
+    "secrets": 300,
     "archives": 300,
     "certificate": 240,
     "default": 90,

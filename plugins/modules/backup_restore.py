@@ -522,7 +522,8 @@ class Module(AnsibleModule):
 
     def _log_invocation(self) -> None:
         for address in (self.params["source"], *self.params["mirrors"]):
-            if is_address(address):
+            # Whatever its scheme: what is refused later is logged all the same.
+            if "://" in address:
                 self.no_log_values.update(secrets_of(address))
         super()._log_invocation()
 

@@ -214,6 +214,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.finding import FAIL
 from ansible_collections.boxlift.portal.plugins.module_utils.health import runner, site_checks, users
 from ansible_collections.boxlift.portal.plugins.module_utils.health.catalogue import all_checks
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
+from ansible_collections.boxlift.portal.plugins.module_utils.http.address import secrets_of
 from ansible_collections.boxlift.portal.plugins.module_utils.http.visitor import HttpClient, direct
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import PortalFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, Login, connect
@@ -296,8 +297,18 @@ def run(module: AnsibleModule) -> None:
     module.exit_json(**result)
 
 
+class Module(AnsibleModule):
+    """Knows before anything is logged that an address may hold a signature or a password."""
+
+    def _log_invocation(self) -> None:
+        whole, *secrets = secrets_of(self.params["base_url"] or "")
+        if secrets:
+            self.no_log_values.update((whole, *secrets))
+        super()._log_invocation()
+
+
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             **DATABASE_OPTIONS,
             "document_root": {"type": "path"},

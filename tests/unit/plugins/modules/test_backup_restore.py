@@ -136,14 +136,17 @@ def test_a_server_that_cannot_be_reached(params: dict[str, t.Any], run_module: R
     assert not Path(params["document_root"]).exists()
 
 
-def test_an_address_is_never_logged(run_module: RunModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("scheme", ["https", "HTTPS", "s3"])
+def test_an_address_is_never_logged(
+    run_module: RunModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
     """Ansible logs a module's parameters before the module runs: what is secret must be known by then."""
     logged: list[str] = []
     monkeypatch.setattr(
         "ansible.module_utils.basic.AnsibleModule.log",
         lambda _self, msg, log_args=None: logged.append(f"{msg} {log_args}"),
     )
-    address = "https://someone:hid%2Dden@127.0.0.1:1/base.tar.gz?signature=abcdef0123"
+    address = f"{scheme}://someone:hid%2Dden@127.0.0.1:1/base.tar.gz?signature=abcdef0123"
     result = run_module(
         backup_restore,
         source=address,

@@ -44,6 +44,19 @@ def test_areas_of_a_healthy_portal(portal: t.Any, run_module: t.Any) -> None:
     assert {"database.reachable", "agents.cron"} <= set(by_id(result))
 
 
+def test_what_an_address_may_hold_is_never_logged(run_module: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ansible logs a module's parameters before the module runs; an address without secrets stays readable."""
+    logged: list[str] = []
+    monkeypatch.setattr(
+        "ansible.module_utils.basic.AnsibleModule.log",
+        lambda _self, msg, log_args=None: logged.append(f"{msg} {log_args}"),
+    )
+    for address in ("https://some:hidden1@portal.test/?token=hidden2", "https://plain.test"):
+        run_module(portal_health, vantage="outside", base_url=address, areas=["none"])
+    assert "https://plain.test" in logged[1]
+    assert [secret for secret in ("hidden1", "hidden2") if secret in logged[0]] == []
+
+
 @pytest.mark.parametrize(("fail_on", "fails"), [("never", False), ("fail", True), ("unknown", True), ("warn", True)])
 def test_a_failure_comes_with_all_findings(portal: t.Any, run_module: t.Any, fail_on: str, fails: bool) -> None:
     portal.sql("UPDATE b_agent SET LAST_EXEC = NULL")
