@@ -36,4 +36,10 @@ options:
       login_password:
         description: Password of O(database.login_user). Leave it out where the server trusts the socket.
         type: str
+      ca_path:
+        description:
+          - File on the target with the authorities that may have signed the server's certificate. With it the
+            connection is encrypted, and one to a server without TLS or with another certificate is refused.
+          - O(database.host) must be a name or an address of the certificate.
+        type: path
 """

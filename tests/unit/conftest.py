@@ -93,7 +93,7 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
 class Server(MariaDB):
     """A server of its own, without network, in a directory that dies with the run; it can be killed and come back."""
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
         daemon = shutil.which("mariadbd", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
         installer = shutil.which("mariadb-install-db")
         if daemon is None or installer is None:
@@ -115,7 +115,7 @@ class Server(MariaDB):
             "--no-defaults",
             *small,
             f"--socket={self.base}/socket",
-            "--skip-networking",
+            *(options or ["--skip-networking"]),
             f"--pid-file={self.base}/pid",
             # Speed instead of durability: the directory dies with the run.
             "--innodb-flush-method=nosync",
@@ -140,8 +140,9 @@ class Server(MariaDB):
 
 
 @contextlib.contextmanager
-def running_server() -> t.Iterator[Server]:
-    server = Server()
+def running_server(*options: str) -> t.Iterator[Server]:
+    """A server without network, or with what `options` say instead."""
+    server = Server(*options)
     try:
         server.start()
         yield server

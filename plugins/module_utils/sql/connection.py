@@ -33,6 +33,7 @@ DATABASE_OPTIONS: dict[str, t.Any] = {
             "name": {"type": "str", "required": True},
             "login_user": {"type": "str", "default": "root"},
             "login_password": {"type": "str", "no_log": True},
+            "ca_path": {"type": "path"},
         },
     },
 }
@@ -54,6 +55,7 @@ class Login:
     unix_socket: str | None = None
     user: str = "root"
     password: str = field(default="", repr=False)
+    ca_path: str | None = None  # whom the server's certificate is proven with; None: nothing is encrypted
 
     @classmethod
     def from_params(cls, params: t.Mapping[str, t.Any]) -> Login:
@@ -64,6 +66,7 @@ class Login:
             unix_socket=params["unix_socket"],
             user=params["login_user"],
             password=params["login_password"] or "",
+            ca_path=params.get("ca_path"),
         )
 
     def __str__(self) -> str:
@@ -75,7 +78,8 @@ def connect(
 ) -> Connection[t.Any]:
     """A connection that commits every statement, takes one statement at a time and never reads local files.
 
-    With `wire` it uses this socket, at whose other end the server is. Raises BoxliftError where there is no connection.
+    With `wire` it uses this socket, at whose other end the server is. Raises BoxliftError where there is no connection,
+    and where it would not be encrypted although the login names an authority.
     """
     if PYMYSQL_IMPORT_ERROR is not None:
         raise BoxliftError(
@@ -97,15 +101,24 @@ def connect(
             read_timeout=STATEMENT_TIMEOUT,
             write_timeout=STATEMENT_TIMEOUT,
             defer_connect=True,
+            ssl={"ca": login.ca_path, "check_hostname": True} if login.ca_path else None,
             init_command=(
                 f"SET SESSION lock_wait_timeout = {LOCK_WAIT_SECONDS}, innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}"
             ),
         )
         conn.connect(wire)
-        return conn
     except (DatabaseError, OSError, RuntimeError) as error:  # RuntimeError: a way of login that PyMySQL lacks
         place = f"database {database} as {login}" if database else str(login)
         raise failure.failed(error, str(login), database or "", doing=f"cannot connect to {place}") from error
+    # An older PyMySQL goes on in the clear where the server offers no TLS, or somebody between hides the offer.
+    # It counts a socket as secure, which is as good.
+    if login.ca_path and not getattr(conn, "_secure", False):
+        conn.close()
+        raise BoxliftError(
+            f"The connection to {login} would not be encrypted: the server offers no TLS.",
+            "Give the server a certificate (ssl_cert, ssl_key), or leave ca_path out of the option database.",
+        )
+    return conn
 
 
 @contextlib.contextmanager

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import pathlib
+import socket
 import typing as t
 
 import pytest
@@ -19,6 +21,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection impo
     stream,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.failure import DatabaseFailed
+from lab.authority import Authority
+from unit.conftest import running_server
 
 PARAMS = {
     "host": "db.example",
@@ -112,3 +116,44 @@ def test_a_name_is_quoted_whatever_it_holds(name: str, quoted: str) -> None:
 def test_what_cannot_be_a_name_is_refused(name: str) -> None:
     with pytest.raises(BoxliftError):
         quote_name(name)
+
+
+@pytest.fixture(scope="module")
+def encrypting(tls: t.Any) -> t.Iterator[Login]:
+    """A server with a certificate for 127.0.0.1, reached over TCP."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    own = (f"--ssl-cert={tls.certificate}", f"--ssl-key={tls.key}")
+    with running_server("--bind-address=127.0.0.1", f"--port={port}", *own) as server:
+        execute(server.connect(), "CREATE USER far@'127.0.0.1' IDENTIFIED BY 's3cret' REQUIRE SSL")
+        execute(server.connect(), "CREATE USER near@'127.0.0.1' IDENTIFIED BY 's3cret'")
+        yield Login("127.0.0.1", port, None, "far", "s3cret", str(tls.authority))
+
+
+def test_a_login_with_an_authority_is_encrypted(encrypting: Login) -> None:
+    (status,) = rows(connect(encrypting), "SHOW STATUS LIKE 'Ssl_version'")
+    assert status["Value"].startswith("TLSv1")
+
+
+def test_a_certificate_of_another_authority_or_name_is_refused(encrypting: Login, tmp_path: pathlib.Path) -> None:
+    stranger = Authority(tmp_path / "stranger").certificate
+    with pytest.raises(DatabaseFailed, match="certificate verify failed"):
+        connect(dataclasses.replace(encrypting, ca_path=str(stranger)))
+    with pytest.raises(DatabaseFailed, match="certificate verify failed"):
+        connect(dataclasses.replace(encrypting, host="localhost"))
+
+
+def test_a_server_without_tls_is_refused_to_whom_wants_it(mariadb: t.Any, tls: t.Any) -> None:
+    # A newer PyMySQL says it by itself.
+    with pytest.raises(BoxliftError, match="would not be encrypted|SSL is required"):
+        connect(dataclasses.replace(mariadb.login, ca_path=str(tls.authority)))
+
+
+def test_a_connection_that_went_on_in_the_clear_is_refused(encrypting: Login, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As PyMySQL of Debian 12 does where the server offers no TLS."""
+    wanted = connection.pymysql.connect
+    clear = {"ssl": None, "ssl_disabled": True}
+    monkeypatch.setattr(connection.pymysql, "connect", lambda **options: wanted(**{**options, **clear}))
+    with pytest.raises(BoxliftError, match="would not be encrypted") as caught:
+        connect(dataclasses.replace(encrypting, user="near"))
+    assert "ssl_cert" in caught.value.remedy
