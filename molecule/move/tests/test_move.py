@@ -143,6 +143,15 @@ def test_agents_run_on_cron(database: t.Any) -> None:
     pytest.fail("no agent ran for two minutes")
 
 
+def test_the_database_has_a_certificate_of_its_own_authority(database: t.Any) -> None:
+    answer = database.check_output("mariadb -N -e %s", "SELECT @@have_ssl, @@ssl_cert")
+    assert answer.split() == ["YES", "/etc/mysql/portal-tls/server.pem"]
+    folder = "/etc/mysql/portal-tls"
+    database.check_output("openssl verify -CAfile %s/ca.pem %s/server.pem", folder, folder)
+    assert database.file(f"{folder}/ca.key").mode == 0o600
+    assert database.file(f"{folder}/server.key").mode == 0o640
+
+
 def test_database_and_cache_lie_on_their_own_host(host: t.Any, database: t.Any) -> None:
     address = database.backend.get_variables()["lab_names"]["box13"]
     for port in (3306, 6379):
