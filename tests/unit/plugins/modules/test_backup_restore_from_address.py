@@ -192,6 +192,7 @@ def test_killed_again_and_again(site: Site, most: int) -> None:
         "exclude": [],
         "keep_previous": True,
         "confirm_domain": None,
+        "umask": "0000",
         "judge_settings": False,
         "names": "utf8",
     }
