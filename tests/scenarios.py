@@ -33,7 +33,7 @@ BUDGETS = {
     "site": 360,
     "existing": 240,
     "preproduction": 360,
-    "rollback": 300,
+    "rollback": 360,
     "health": 300,
     "hardening": 360,
     "secrets": 300,
