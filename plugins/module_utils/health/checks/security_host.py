@@ -131,7 +131,7 @@ def security_updates_automatic(context: Context) -> Verdict:
         days = int((context.now() - max(ran)) / _DAY)
         return passed(f"ran {days} days ago") if days <= STALE_DAYS else warned(f"the last run was {days} days ago")
     setups = [path for path in context.host_file(_APT).glob("*") if _PERIODIC in path.read_text("utf-8")]
-    if setups and context.now() - min(path.stat().st_mtime for path in setups) <= STALE_DAYS * _DAY:
+    if setups and context.now() - max(path.stat().st_mtime for path in setups) <= STALE_DAYS * _DAY:
         return passed("set up within the last seven days, has not run yet")
     return warned("switched on, but has never run")
 

@@ -93,6 +93,12 @@ def left(name: str) -> Change:
     return damage
 
 
+def old_setup(world: t.Any) -> None:
+    """The package's own file is as old as the package."""
+    world.host.write("/etc/apt/apt.conf.d/20auto-upgrades", PERIODIC)
+    world.host.age("/etc/apt/apt.conf.d/20auto-upgrades", 400)
+
+
 def redis_socket(mode: int) -> Change:
     def damage(world: t.Any) -> None:
         path = world.host.path("/run/redis/redis.sock")
@@ -168,7 +174,8 @@ BREAKS: list[tuple[str, Change, str, str]] = [
     ("security.updates_automatic", no_file("/usr/bin/unattended-upgrade"), "warn", "is not installed"),
     ("security.updates_automatic", lambda w: w.host.age("/var/lib/apt/periodic/upgrade-stamp", 9.5), "warn", "9 days"),
     ("security.updates_automatic", no_file("/var/lib/apt/periodic/upgrade-stamp"), "warn", "but has never run"),
-    ("security.updates_automatic", both(no_file("/var/lib/apt/periodic/upgrade-stamp"),
+    ("security.updates_automatic", both(old_setup, no_file("/var/lib/apt/periodic/upgrade-stamp")), "warn", "never run"),
+    ("security.updates_automatic", both(old_setup, no_file("/var/lib/apt/periodic/upgrade-stamp"),
                                         host_file("/etc/apt/apt.conf.d/52x", PERIODIC)), "pass", "not run"),
     ("security.updates_pending", prints("apt-get", "Inst nginx [1.22] (1.23 Debian-Security:12/stable-security)\n"),
      "warn", "1 security updates wait: nginx"),
