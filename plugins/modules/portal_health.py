@@ -60,8 +60,10 @@ options:
     default: []
   vantage:
     description:
-      - Where the module runs. V(host) is the portal's own host and makes every check.
+      - Where the module runs. V(host) is the portal's own host. It makes every check but that of open ports, which
+        proves nothing there.
       - V(outside) is any other place, such as the controller, and makes only the checks that can be made from there.
+        C(security.open_ports) tries some forty ports of the portal's address, all at once.
     type: str
     choices: [host, outside]
     default: host

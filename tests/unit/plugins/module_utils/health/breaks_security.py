@@ -174,7 +174,7 @@ BREAKS: list[tuple[str, Change, str, str]] = [
     ("security.updates_automatic", no_file("/usr/bin/unattended-upgrade"), "warn", "is not installed"),
     ("security.updates_automatic", lambda w: w.host.age("/var/lib/apt/periodic/upgrade-stamp", 9.5), "warn", "9 days"),
     ("security.updates_automatic", no_file("/var/lib/apt/periodic/upgrade-stamp"), "warn", "but has never run"),
-    ("security.updates_automatic", both(old_setup, no_file("/var/lib/apt/periodic/upgrade-stamp")), "warn", "never run"),
+    ("security.updates_automatic", both(old_setup, no_file("/var/lib/apt/periodic/upgrade-stamp")), "warn", "never"),
     ("security.updates_automatic", both(old_setup, no_file("/var/lib/apt/periodic/upgrade-stamp"),
                                         host_file("/etc/apt/apt.conf.d/52x", PERIODIC)), "pass", "not run"),
     ("security.updates_pending", prints("apt-get", "Inst nginx [1.22] (1.23 Debian-Security:12/stable-security)\n"),
