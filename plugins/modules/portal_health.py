@@ -234,6 +234,8 @@ def build_context(module: AnsibleModule) -> Context:
     database = params["database"]
     to_portal = direct(params["address"] or "", parts.hostname or "", params["timeout"])
 
+    # On its own host the portal must be found by its name alone: that is what web.reaches_itself asks.
+    elsewhere = params["address"] or "" if params["vantage"] == "outside" else ""
     root, no_files = params["document_root"], "document_root was not given"
     if root and not os.path.isdir(root):
         # What is not there cannot be looked at; the module does not fail where the portal is only to be restored.
@@ -248,7 +250,7 @@ def build_context(module: AnsibleModule) -> Context:
         login=(Login.from_params(database), database["name"]) if database else None,
         run_command=program.run,
         host_root=pathlib.Path("/") if params["vantage"] == "host" else None,
-        connect_tcp=direct(params["address"] or "", parts.hostname or "", min(params["timeout"], NEIGHBOUR_SECONDS)),
+        connect_tcp=direct(elsewhere, parts.hostname or "", min(params["timeout"], NEIGHBOUR_SECONDS)),
         push_expected=params["push"],
         baseline=baseline_of(params["baseline"]),
     )

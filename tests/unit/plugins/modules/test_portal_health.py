@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pathlib
+import socket
+import types
 import typing as t
 
 import pytest
@@ -254,3 +256,24 @@ def test_ansible_runs_all_five_and_shows_no_secret(portal: t.Any, tmp_path: path
         assert canary not in done.stdout + done.stderr
     again = run_playbook(tmp_path, text, "--check")
     assert again.returncode == 0 and "changed=0" in again.stdout, again.stdout
+
+
+@pytest.mark.parametrize(("vantage", "led_to"), [("host", "portal.example.com"), ("outside", "192.0.2.7")])
+def test_only_from_outside_other_ports_are_looked_for_at_the_address(
+    monkeypatch: pytest.MonkeyPatch, vantage: str, led_to: str
+) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def refuse(place: tuple[str, int], _timeout: float) -> socket.socket:
+        asked.append(place)
+        raise ConnectionRefusedError(111, "refused")
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    params = {
+        **{"base_url": "https://portal.example.com", "address": "192.0.2.7", "vantage": vantage, "timeout": 15},
+        **dict.fromkeys(("document_root", "database", "ca_path", "baseline")),
+        "push": True,
+    }
+    context = portal_health.build_context(types.SimpleNamespace(params=params))  # type: ignore[arg-type]
+    assert context.reaches("portal.example.com", 3306) == "[Errno 111] refused"
+    assert asked == [(led_to, 3306)]
