@@ -26,7 +26,8 @@ class ActionModule(ActionBase):
         if changed.get("failed") or not changed.get("changed") or self._task.check_mode:
             return changed
         began = time.monotonic()
-        seconds = changed["invocation"]["module_args"]["seconds"]
+        given = changed["invocation"]["module_args"]
+        seconds = given["seconds"]
         confirmed, problem = self._confirm({**options, "step": "confirm"}, task_vars, began + seconds + MARGIN)
         if confirmed:
             return {**changed, "confirmed": True}
@@ -35,7 +36,7 @@ class ActionModule(ActionBase):
         remedy = f"Correct what {name} says of this machine's address and account, and run again."
         if problem:
             message = f"{name}: this machine cannot connect to the host any more: {problem}"
-            remedy = f"At the host's console run: sh /var/lib/boxlift/guard/{name}/back.sh"
+            remedy = f"At the host's console run: sh {given['state_directory']}/{name}/back.sh"
         return {
             **changed,
             "failed": True,
