@@ -294,9 +294,7 @@ def test_databases_that_cannot_be_exchanged_open_the_site_again(
 def test_room_for_the_database(one: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     free = {str(tmp_path): 10**9, "/dev": 1000}
     monkeypatch.setattr(room, "free_bytes", lambda place: free[place])
-    with pytest.raises(
-        BoxliftError, match=r"/dev has .* free, and the backup needs"
-    ):
+    with pytest.raises(BoxliftError, match=r"/dev has .* free, and the backup needs"):
         room.check_room(str(tmp_path), str(one), None, True, "/dev")
     free["/dev"] = 10**9
     room.check_room(str(tmp_path), str(one), None, True, "/dev")
