@@ -16,7 +16,13 @@ from dataclasses import dataclass
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.sql import schema
-from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import asking, execute, quote_name, rows
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import (
+    asking,
+    execute,
+    explained,
+    quote_name,
+    rows,
+)
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.failure import (
     LOST,
     RIGHTS,
@@ -271,7 +277,8 @@ def _check(conn: Connection[t.Any], source: str, live: str, aside: str, incoming
                 f"Drop these views first (DROP VIEW {quote_name(database)}.{quote_name(clash[0])}).",
             )
     # Those into live would follow its tables into previous, and stop the switch after this one.
-    keys = foreign_keys(asking(conn), [source, live, aside])
+    with explained(conn):
+        keys = foreign_keys(asking(conn), [source, live, aside])
     if keys:
         shown = "; ".join(map(str, keys[:5]))
         raise BoxliftError(
