@@ -211,3 +211,10 @@ def test_the_report_tells_it(host: t.Any) -> None:
     told = report + json.dumps(content) + (EPHEMERAL / "journal.jsonl").read_text()
     for secret in ("database", "restore", "cache"):
         assert f"canary-{secret}-password" not in told, secret
+
+
+def test_what_restores_is_let_in_over_tls_only(host: t.Any, database: t.Any) -> None:
+    folder = "/etc/mysql/portal-tls"
+    assert host.file("/var/lib/boxlift/database-ca.pem").content == database.file(f"{folder}/ca.pem").content
+    demanded = "SELECT DISTINCT JSON_VALUE(Priv, '$.ssl_type') > 0 FROM mysql.global_priv WHERE User = 'portal_restore'"
+    assert database.check_output("mariadb -N -e %s", demanded) == "1"

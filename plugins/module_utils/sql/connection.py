@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import typing as t
 from dataclasses import dataclass, field
@@ -86,6 +87,12 @@ def connect(
             f"Cannot talk to the database as {login}: the Python library PyMySQL is missing on this host.",
             "Install it on the target: apt-get install python3-pymysql.",
         ) from PYMYSQL_IMPORT_ERROR
+    if login.ca_path and not os.path.exists(login.ca_path):
+        raise BoxliftError(
+            f"Cannot talk to the database as {login}: its authority {login.ca_path} does not exist on this host.",
+            "Run ansible-playbook boxlift.portal.provision --tags database_client, which brings it from the database "
+            "host, or name another file in ca_path of the option database.",
+        )
     try:
         conn = pymysql.connect(
             host=login.host,

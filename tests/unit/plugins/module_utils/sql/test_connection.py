@@ -157,3 +157,9 @@ def test_a_connection_that_went_on_in_the_clear_is_refused(encrypting: Login, mo
     with pytest.raises(BoxliftError, match="would not be encrypted") as caught:
         connect(dataclasses.replace(encrypting, user="near"))
     assert "ssl_cert" in caught.value.remedy
+
+
+def test_an_authority_that_is_not_there_is_named(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(BoxliftError, match="absent[.]pem does not exist on this host") as caught:
+        connect(Login("127.0.0.1", 1, None, "far", "s3cret", str(tmp_path / "absent.pem")))
+    assert "--tags database_client" in caught.value.remedy
