@@ -36,7 +36,7 @@ options:
     elements: str
     default: []
   further:
-    description: What else is let in, as O(boxlift.portal.hardening#role:hardening_open) describes it.
+    description: What else is let in, as O(boxlift.portal.hardening#role:main:hardening_open) describes it.
     type: list
     elements: dict
     default: []

@@ -149,7 +149,8 @@ def test_pages_run_no_programs(host: Host, put: Put) -> None:
 
 
 def test_the_agents_of_cron_run_no_programs(host: Host) -> None:
-    said = host.run("runuser -u portal -- php -r 'echo 1 + 1; system(\"echo ran by $((1 + 1))\");'")
+    # 255, with which PHP ends, would mean that SSH failed.
+    said = host.run("runuser -u portal -- php -r 'echo 1 + 1; system(\"echo ran by $((1 + 1))\");' || exit 1")
     assert said.stdout.startswith("2")
     assert "ran by 2" not in said.stdout + said.stderr
     assert "undefined function system()" in said.stdout + said.stderr
