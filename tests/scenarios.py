@@ -89,6 +89,20 @@ def problems(molecule: Path = ROOT / "molecule", budgets: dict[str, int] | None 
             for name in sorted(there)
             if not any((molecule / name / "tests").glob("test_*.py"))
         ),
+        # Nor does a step fail whose playbook is not named, or is not there.
+        *(f"{name}: {step}" for name in sorted(there) for step in steps_of_nothing(molecule / name)),
+    ]
+
+
+def steps_of_nothing(scenario: Path) -> list[str]:
+    """The side effects of a scenario that Molecule would pass over, one sentence each."""
+    settings = yaml.safe_load((scenario / "molecule.yml").read_text(encoding="utf-8")) or {}
+    named = settings.get("ansible", {}).get("playbooks", {}).get("side_effect", "")
+    steps = [step.split() for step in settings.get("scenario", {}).get("test_sequence", [])]
+    files = [step[1] if step[1:] else named for step in steps if step[0] == "side_effect"]
+    return [
+        *(["ansible.playbooks.side_effect is not set, so no side effect runs."] if files and not named else []),
+        *(f"{file} is not there." for file in files if file and not (scenario / file).is_file()),
     ]
 
 

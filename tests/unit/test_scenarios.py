@@ -69,11 +69,15 @@ def test_what_is_wrong_with_budgets_is_said(tmp_path: Path) -> None:
         (tmp_path / name / "molecule.yml").touch()
         (tmp_path / name / "tests" / "test_it.py").touch()
     (tmp_path / "good" / "tests" / "test_it.py").unlink()
+    sequence = "[converge, side_effect, side_effect again.yml, verify]"
+    (tmp_path / "new" / "molecule.yml").write_text(f"scenario: {{test_sequence: {sequence}}}")
     assert scenarios.problems(tmp_path, {"good": 360, "slow": 361, "gone": 10}) == [
         "Scenario new has no budget in tests/scenarios.py.",
         "tests/scenarios.py has a budget for gone, which is no scenario.",
         "The budget of scenario slow is 361 s; 360 s is the longest.",
         "molecule/good/tests/ has no test_*.py.",
+        "new: ansible.playbooks.side_effect is not set, so no side effect runs.",
+        "new: again.yml is not there.",
     ]
 
 
