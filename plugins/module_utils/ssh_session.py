@@ -44,5 +44,7 @@ def session_of(pid: int, process: t.Callable[[int], Process]) -> Session | None:
 def parsed(status: bytes, environ: bytes, name_of: t.Callable[[int], str]) -> Process:
     """A process from its /proc/PID/status and /proc/PID/environ."""
     lines = dict(line.split(":", 1) for line in status.decode("utf-8", "replace").splitlines() if ":" in line)
-    pairs = (pair.split("=", 1) for pair in environ.decode("utf-8", "replace").split("\0") if "=" in pair)
-    return Process(int(lines["PPid"]), name_of(int(lines["Uid"].split()[0])), {name: value for name, value in pairs})
+    pairs = (pair.partition("=") for pair in environ.decode("utf-8", "replace").split("\0") if "=" in pair)
+    return Process(
+        int(lines["PPid"]), name_of(int(lines["Uid"].split()[0])), {name: value for name, _equals, value in pairs}
+    )

@@ -16,6 +16,12 @@ class NotApplicable(Exception):
     """A control has nothing to judge on such a host; the text says why."""
 
 
+@functools.cache
+def run(container: str, command: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    """Run a command in a container, once: what it says is asked by several controls."""
+    return subprocess.run(["docker", "exec", container, *command], capture_output=True, text=True, check=False)
+
+
 @dataclasses.dataclass(frozen=True)
 class Host:
     """A host in the lab, by the name of its container."""
@@ -23,17 +29,13 @@ class Host:
     container: str
 
     def status(self, *command: str) -> int:
-        return self._run(command).returncode
+        return run(self.container, command).returncode
 
     def output(self, *command: str) -> str:
         """Standard output of a command that must succeed. Raises subprocess.CalledProcessError."""
-        done = self._run(command)
+        done = run(self.container, command)
         done.check_returncode()
         return done.stdout
-
-    @functools.cache  # noqa: B019 (a host lives as long as the program)
-    def _run(self, command: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(["docker", "exec", self.container, *command], capture_output=True, text=True, check=False)
 
     def text(self, path: str) -> str:
         return self.output("cat", path)

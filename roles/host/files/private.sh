@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck shell=sh
 # Run by root through the connection: folders in memory for the account that logs in, and nothing left of killed runs.
 set -eu
 test "$(id -u)" = 0 || exit 0
@@ -12,6 +13,6 @@ home=$(getent passwd "$login" | cut -d: -f6)
 find /run/boxlift/ansible /root/.ansible/tmp "$home/.ansible/tmp" -mindepth 1 -maxdepth 1 \
     \( -name 'ansible-tmp-*' -o -name 'ansible-moduletmp-*' \) -mmin +60 2>/dev/null | sort -u |
 while read -r left; do
-    printf '%s' "$left" | grep -qsFf - /proc/[0-9]*/cmdline || rm -rf "$left"
+    printf '%s' "$left" | grep -q -s -F -f - /proc/[0-9]*/cmdline || rm -rf "$left"
 done
 echo boxlift runs from memory
