@@ -28,12 +28,15 @@ class Host:
 
     container: str
 
+    def _run(self, command: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+        return run(self.container, command)
+
     def status(self, *command: str) -> int:
-        return run(self.container, command).returncode
+        return self._run(command).returncode
 
     def output(self, *command: str) -> str:
         """Standard output of a command that must succeed. Raises subprocess.CalledProcessError."""
-        done = run(self.container, command)
+        done = self._run(command)
         done.check_returncode()
         return done.stdout
 
