@@ -13,7 +13,8 @@ home=$(getent passwd "$login" | cut -d: -f6)
 find /run/boxlift/ansible /root/.ansible/tmp "$home/.ansible/tmp" -mindepth 1 -maxdepth 1 \
     \( -name 'ansible-tmp-*' -o -name 'ansible-moduletmp-*' \) -mmin +60 2>/dev/null | sort -u |
 while read -r left; do
-    # shellcheck disable=SC2062 (the pattern comes from the pipe; these are files)
+    # The pattern comes from the pipe; these are files.
+    # shellcheck disable=SC2062
     printf '%s' "$left" | grep -q -s -F -f - /proc/[0-9]*/cmdline || rm -rf "$left"
 done
 echo boxlift runs from memory
