@@ -166,7 +166,7 @@ def test_database_and_cache_lie_on_their_own_host(host: t.Any, database: t.Any) 
     assert "NOAUTH" in database.check_output("redis-cli -h %s DBSIZE", address)
 
 
-AUTHORITY = "/var/lib/boxlift/database-ca.pem"
+DATABASE_AUTHORITY = "/var/lib/boxlift/database-ca.pem"
 # PyMySQL is what the modules log in with, and the web host has no other client.
 TRY = """
 import sys, pymysql
@@ -196,7 +196,7 @@ def test_an_account_may_do_its_work_alone(
     address = database.backend.get_variables()["lab_names"]["box13"]
     name = {"restore": "portal_restore", "database": "portal"}[user]
     password = f"canary-{user}-password"
-    answer = host.run("python3 -c %s %s %s %s %s %s", TRY, address, name, password, AUTHORITY, statement)
+    answer = host.run("python3 -c %s %s %s %s %s %s", TRY, address, name, password, DATABASE_AUTHORITY, statement)
     assert (answer.rc == 0) is permitted, answer.stderr
     assert permitted or "denied" in answer.stderr
 
@@ -204,7 +204,7 @@ def test_an_account_may_do_its_work_alone(
 def test_nobody_restores_in_the_clear(host: t.Any, database: t.Any) -> None:
     address = database.backend.get_variables()["lab_names"]["box13"]
     login = (address, "portal_restore", "canary-restore-password")
-    assert host.run("python3 -c %s %s %s %s %s %s", TRY, *login, AUTHORITY, "SELECT 1").rc == 0
+    assert host.run("python3 -c %s %s %s %s %s %s", TRY, *login, DATABASE_AUTHORITY, "SELECT 1").rc == 0
     answer = host.run("python3 -c %s %s %s %s %s %s", TRY, *login, "", "SELECT 1")
     assert answer.rc != 0
     assert "denied" in answer.stderr
