@@ -8,6 +8,7 @@ import dataclasses
 import grp
 import os
 import pwd
+import re
 import shlex
 import stat
 import typing as t
@@ -33,12 +34,44 @@ class Entry:
     confidential: bool = False  # its content is in no diff
 
 
+def entry_of(given: t.Mapping[str, t.Any]) -> Entry:
+    """An element of a module's option `files`. Raises BoxliftError for a path or mode that is none."""
+    path, state = given["path"], given.get("state", "file")
+    mode = given["mode"] or ("0755" if state == "directory" else "0644")
+    if not path.startswith("/"):
+        raise BoxliftError(f"{path} is no absolute path.", "Let it begin with /.")
+    if not re.fullmatch("0[0-7]{3}", mode):
+        raise BoxliftError(f"The mode of {path} is '{mode}'.", "Write four octal digits in quotes, such as '0644'.")
+    return Entry(
+        path.rstrip("/"),
+        state,
+        (given["content"] or "").encode(),
+        given.get("owner", "root"),
+        given.get("group", "root"),
+        int(mode, 8),
+        given["validate"],
+        given.get("confidential", False),
+    )
+
+
 class Change(t.NamedTuple):
     """What differs at one path."""
 
     path: str
     before: Side
     after: Side
+
+
+def result_of_changes(changes: t.Sequence[Change]) -> dict[str, t.Any]:
+    """What a module returns of them: `changed`, the paths, and the diff."""
+    return {
+        "changed": bool(changes),
+        "paths": list(dict.fromkeys(change.path for change in changes)),
+        "diff": [
+            {"before_header": change.path, "after_header": change.path, "before": change.before, "after": change.after}
+            for change in changes
+        ],
+    }
 
 
 class _Seen(t.NamedTuple):

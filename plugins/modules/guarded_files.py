@@ -145,24 +145,10 @@ import shlex
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.boxlift.portal.plugins.module_utils import guarded_files
+from ansible_collections.boxlift.portal.plugins.module_utils import guarded_files, host_files
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
-from ansible_collections.boxlift.portal.plugins.module_utils.host_files import Entry
 
 UNITS = "/etc/systemd/system"
-
-
-def entry(given: dict[str, t.Any]) -> Entry:
-    """The option as the library takes it. Raises BoxliftError for a path or mode that is none."""
-    if not given["path"].startswith("/"):
-        raise BoxliftError(f"{given['path']} is no absolute path.", "Let it begin with /.")
-    if not re.fullmatch("0[0-7]{3}", given["mode"]):
-        raise BoxliftError(
-            f"The mode of {given['path']} is '{given['mode']}'.", "Write four octal digits in quotes, such as '0644'."
-        )
-    return Entry(
-        given["path"], "file", given["content"].encode(), mode=int(given["mode"], 8), validate=given["validate"]
-    )
 
 
 def run(module: AnsibleModule) -> None:
@@ -178,21 +164,14 @@ def run(module: AnsibleModule) -> None:
         module.exit_json(changed=False, confirmed=guard.confirm())
     plan = guarded_files.Plan(
         params["name"],
-        [entry(given) for given in params["files"]],
+        [host_files.entry_of(given) for given in params["files"]],
         [shlex.split(each) for each in params["apply"]],
         [shlex.split(each) for each in params["remove"]],
         shlex.split(params["in_service"]),
         params["seconds"],
     )
     changes = guarded_files.change(plan, guard, command, only_predict=module.check_mode)
-    module.exit_json(
-        changed=bool(changes),
-        paths=list(dict.fromkeys(change.path for change in changes)),
-        diff=[
-            {"before_header": change.path, "after_header": change.path, "before": change.before, "after": change.after}
-            for change in changes
-        ],
-    )
+    module.exit_json(**host_files.result_of_changes(changes))
 
 
 def main() -> None:

@@ -119,7 +119,6 @@ diff:
       after: {mode: "0640"}
 """
 
-import re
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -138,25 +137,6 @@ OPTIONS = {
 }
 
 
-def entry(given: dict[str, t.Any]) -> host_files.Entry:
-    """The option as the library takes it. Raises BoxliftError for a path or mode that is none."""
-    path, mode = given["path"], given["mode"] or ("0755" if given["state"] == "directory" else "0644")
-    if not path.startswith("/"):
-        raise BoxliftError(f"{path} is no absolute path.", "Let it begin with /.")
-    if not re.fullmatch("0[0-7]{3}", mode):
-        raise BoxliftError(f"The mode of {path} is '{mode}'.", "Write four octal digits in quotes, such as '0644'.")
-    return host_files.Entry(
-        path.rstrip("/"),
-        given["state"],
-        (given["content"] or "").encode(),
-        given["owner"],
-        given["group"],
-        int(mode, 8),
-        given["validate"],
-        given["confidential"],
-    )
-
-
 def run(module: AnsibleModule) -> None:
     def command(argv: t.Sequence[str]) -> tuple[int, str]:
         code, out, err = module.run_command(list(argv))
@@ -164,15 +144,8 @@ def run(module: AnsibleModule) -> None:
 
     changes: list[host_files.Change] = []
     for given in module.params["files"]:
-        changes += host_files.settle(entry(given), command, only_predict=module.check_mode)
-    module.exit_json(
-        changed=bool(changes),
-        paths=list(dict.fromkeys(change.path for change in changes)),
-        diff=[
-            {"before_header": change.path, "after_header": change.path, "before": change.before, "after": change.after}
-            for change in changes
-        ],
-    )
+        changes += host_files.settle(host_files.entry_of(given), command, only_predict=module.check_mode)
+    module.exit_json(**host_files.result_of_changes(changes))
 
 
 def main() -> None:
