@@ -154,10 +154,8 @@ def security_updates_pending(context: Context) -> Verdict:
     if days > STALE_DAYS:
         raise CannotLook(f"apt's lists of packages are {days} days old; apt-get update renews them")
     planned = context.command("apt-get", "--simulate", "--quiet", "-o", "Debug::NoLocking=true", "dist-upgrade")
-    waiting = [line.split()[1] for line in planned.splitlines() if line.startswith("Inst ")]
-    urgent = [
-        line.split()[1] for line in planned.splitlines() if line.startswith("Inst ") and "security" in line.lower()
-    ]
+    waiting = [line for line in planned.splitlines() if line.startswith("Inst ")]
+    urgent = [line.split()[1] for line in waiting if "security" in line.lower()]
     if urgent:
         return warned(f"{len(urgent)} security updates wait: {some(urgent)}")
     if context.host_file(_REBOOT).exists():
@@ -321,14 +319,7 @@ SANDBOX: dict[str, tuple[str, ...]] = {
     remedy="Run role web: it writes drop-ins for both services. systemd-analyze security NAME shows the rest.",
 )
 def security_sandbox(context: Context) -> Verdict:
-    names = ("Id", "LoadState", *SANDBOX)
-    shown = context.installed(
-        "systemctl", "show", f"--property={','.join(names)}", "nginx.service", *_php_units(context)
-    )
-    if shown is None:
-        raise CannotLook("this host has no systemd")
-    units = [dict(line.split("=", 1) for line in part.splitlines() if "=" in line) for part in shown.split("\n\n")]
-    loaded = [unit for unit in units if unit.get("LoadState") == "loaded"]
+    loaded = _units(context, ["nginx.service", *_php_units(context)], SANDBOX)
     if not loaded:
         raise CannotLook("neither nginx nor PHP-FPM is a service of systemd here")
     wrong = []
