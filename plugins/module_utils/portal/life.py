@@ -50,6 +50,7 @@ _LOGINS = ("LAST_LOGIN", "LAST_ACTIVITY_DATE")
 # Folders of upload/ that the portal fills by itself.
 _FILLED = ("resize_cache", "tmp", "managed_cache", "cache")
 _SHOWN = 6
+Tables = dict[str, set[str]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,9 +73,8 @@ def told(signs: t.Sequence[Sign]) -> str:
     return ", ".join(map(str, signs[:_SHOWN])) + more
 
 
-def marks(conn: Connection[t.Any], database: str) -> dict[str, t.Any]:
+def marks(conn: Connection[t.Any], database: str, tables: Tables) -> dict[str, t.Any]:
     """What the database holds of people's work now, fit for JSON: the last number of each kind, and the log-ins."""
-    tables = _tables(conn, database)
     last = {}
     for table in _kinds(tables).values():
         found = rows(conn, f"SELECT MAX(`ID`) AS n FROM {quote_name(database)}.{quote_name(table)}")
@@ -82,9 +82,10 @@ def marks(conn: Connection[t.Any], database: str) -> dict[str, t.Any]:
     return {"last": last, "logins": _logins(conn, database, tables)}
 
 
-def signs_of_records(conn: Connection[t.Any], database: str, known: dict[str, t.Any] | None) -> list[Sign]:
+def signs_of_records(
+    conn: Connection[t.Any], database: str, tables: Tables, known: dict[str, t.Any] | None
+) -> list[Sign]:
     """What people have done since `known`, which `marks` returned; with None, whatever they ever did."""
-    tables = _tables(conn, database)
     last = known["last"] if known else {}
     found = []
     for what, table in _kinds(tables).items():
@@ -129,9 +130,8 @@ def clock(seconds: float) -> str:
     return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def domain_of(conn: Connection[t.Any], database: str) -> str:
+def domain_of(conn: Connection[t.Any], database: str, tables: Tables) -> str:
     """The portal's own name as its database has it, empty where it says none."""
-    tables = _tables(conn, database)
     stated = []
     if "b_option" in tables:
         table = f"{quote_name(database)}.b_option"
@@ -143,8 +143,8 @@ def domain_of(conn: Connection[t.Any], database: str) -> str:
     return next((str(name).partition(":")[0].strip().lower() for name in stated if name), "")
 
 
-def _tables(conn: Connection[t.Any], database: str) -> dict[str, set[str]]:
-    """The columns of each of the portal's tables."""
+def tables_of(conn: Connection[t.Any], database: str) -> Tables:
+    """The columns of each of the portal's tables, which all questions here depend on: asked once for all of them."""
     found: dict[str, set[str]] = {}
     query = (
         "SELECT C.TABLE_NAME AS t, C.COLUMN_NAME AS c FROM information_schema.COLUMNS AS C"
@@ -155,7 +155,7 @@ def _tables(conn: Connection[t.Any], database: str) -> dict[str, set[str]]:
     return found
 
 
-def _kinds(tables: t.Mapping[str, t.Collection[str]]) -> dict[str, str]:
+def _kinds(tables: Tables) -> dict[str, str]:
     """The tables of people's records that are there, by what they hold."""
     kinds = {what: table for what, (table, _made) in RECORDS.items()}
     kinds.update({f"items of type {name[len(_OWN_TYPES) :]}": name for name in tables if name.startswith(_OWN_TYPES)})
@@ -165,7 +165,7 @@ def _kinds(tables: t.Mapping[str, t.Collection[str]]) -> dict[str, str]:
 def _new(
     conn: Connection[t.Any], database: str, what: str, table: str, columns: t.Collection[str], last: int
 ) -> Sign | None:
-    made = next((date for name, date in RECORDS.values() if name == table), "CREATED_TIME")
+    made = RECORDS[what][1] if what in RECORDS else "CREATED_TIME"
     needed, condition = _BY_PEOPLE.get(table, ("", ""))
     where = f"`ID` > {last}" + (f" AND {condition}" if needed in columns and condition else "")
     latest = f"MAX({quote_name(made)})" if made in columns else "NULL"
@@ -183,7 +183,7 @@ def _people(columns: t.Collection[str]) -> str:
     return f" WHERE COALESCE(`EXTERNAL_AUTH_ID`, '') NOT IN ({names})"
 
 
-def _logins(conn: Connection[t.Any], database: str, tables: t.Mapping[str, t.Collection[str]]) -> dict[str, t.Any]:
+def _logins(conn: Connection[t.Any], database: str, tables: Tables) -> dict[str, t.Any]:
     """A sum over everybody's last log-in, which the next one changes; and the latest of them."""
     columns = tables.get("b_user", ())
     dates = [name for name in _LOGINS if name in columns]
@@ -198,9 +198,7 @@ def _logins(conn: Connection[t.Any], database: str, tables: t.Mapping[str, t.Col
     return {"sum": int(row["s"]), "latest": max(str(row[name] or "") for name in dates)}
 
 
-def _active(
-    conn: Connection[t.Any], database: str, tables: t.Mapping[str, t.Collection[str]], known: dict[str, t.Any]
-) -> Sign | None:
+def _active(conn: Connection[t.Any], database: str, tables: Tables, known: dict[str, t.Any]) -> Sign | None:
     now = _logins(conn, database, tables)
     if now["sum"] == known["sum"]:
         return None

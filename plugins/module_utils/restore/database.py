@@ -181,9 +181,10 @@ class StagedDatabase:
         with connect(self._login) as conn:
             if not schema.exists(conn, name):
                 return Look("", False, {"last": {}, "logins": {"sum": 0, "latest": ""}}, [])
-            tables = bool(schema.tables(conn, name))
-            signs = life.signs_of_records(conn, name, known)
-            return Look(life.domain_of(conn, name), tables, life.marks(conn, name), signs)
+            filled = bool(schema.tables(conn, name))
+            seen = (conn, name, life.tables_of(conn, name))
+            signs = life.signs_of_records(*seen, known)
+            return Look(life.domain_of(*seen), filled, life.marks(*seen), signs)
 
     def describe(self, files: PortalFiles | None) -> dict[str, t.Any]:
         """What portal_info says of the live portal, without `files` of its database alone."""
