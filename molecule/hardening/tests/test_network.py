@@ -48,7 +48,8 @@ def open_from_here(host: Host) -> list[int]:
 
 
 def open_to(neighbour: str, host: Host) -> list[int]:
-    inventory = host.backend.ansible_runner.inventory_file  # type: ignore[attr-defined]
+    backend: t.Any = host.backend
+    inventory = backend.ansible_runner.inventory_file
     other = testinfra.get_host(f"ansible://{neighbour}", ansible_inventory=inventory)
     address = variables(host)["ansible_host"]
     return t.cast("list[int]", json.loads(other.check_output("python3 -c %s %s %s", SCAN, address, str(LAST))))

@@ -274,6 +274,7 @@ def test_only_from_outside_other_ports_are_looked_for_at_the_address(
         **dict.fromkeys(("document_root", "database", "ca_path", "baseline")),
         "push": True,
     }
-    context = portal_health.build_context(types.SimpleNamespace(params=params))  # type: ignore[arg-type]
+    module: t.Any = types.SimpleNamespace(params=params)
+    context = portal_health.build_context(module)
     assert context.reaches("portal.example.com", 3306) == "[Errno 111] refused"
     assert asked == [(led_to, 3306)]

@@ -259,7 +259,7 @@ BLINDS: list[tuple[str, Change, str]] = [
     ("security.ssh", prints("/usr/sbin/sshd", "Missing privilege separation directory: /run/sshd", 255), "/run/sshd"),
     ("security.ssh", prints("/usr/sbin/sshd", ""), "does not say how accounts log in"),
     ("security.updates_automatic", missing("apt-config"), "has no apt"),
-    ("security.updates_pending", no_file("/var/lib/apt/lists/deb.debian.org_Packages"), "has no lists of packages"),
+    ("security.updates_pending", no_file("/var/lib/apt/lists/packages.example_Packages"), "has no lists of packages"),
     ("security.updates_pending", later(30), "are 30 days old"),
     ("security.updates_pending", prints("apt-get", "E: broken", 100), "apt-get failed with status 100"),
     ("security.fail2ban", prints("fail2ban-client", "pong"), "named no list of jails"),

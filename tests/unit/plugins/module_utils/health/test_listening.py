@@ -8,13 +8,14 @@ import pathlib
 import socket
 import threading
 import time
+import typing as t
 
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
 from ansible_collections.boxlift.portal.plugins.module_utils.health.listening import listening, open_ports, says
 
 
-def refuse(*_arguments: object) -> socket.socket:
+def refuse(*_arguments: object) -> t.NoReturn:
     raise ConnectionRefusedError(111, "refused")
 
 
@@ -26,13 +27,13 @@ def test_reads_what_the_kernel_lists(tmp_path: pathlib.Path) -> None:
         " 1: 00000000000000000000000001000000:18EB 0:0 0A x\n"
         " 2: B80D0120000000000000000001000000:01BB 0:0 0A x\n"
     )
-    context = Context(now=time.time, connect=refuse, host_root=tmp_path)  # type: ignore[arg-type]
+    context = Context(now=time.time, connect=refuse, host_root=tmp_path)
     assert listening(context) == [("127.0.0.1", 3306), ("2001:db8::1", 443), ("::", 80), ("::1", 6379)]
 
 
 def test_sees_this_machines_own_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        context = Context(now=time.time, connect=refuse, host_root=pathlib.Path("/"))  # type: ignore[arg-type]
+        context = Context(now=time.time, connect=refuse, host_root=pathlib.Path("/"))
         assert server.getsockname() in listening(context)
 
 
@@ -46,7 +47,7 @@ def test_says_what_a_server_answers_and_nothing_of_a_silent_one() -> None:
         return ours
 
     with theirs:
-        context = Context(now=time.time, connect=refuse, connect_tcp=connect)  # type: ignore[arg-type]
+        context = Context(now=time.time, connect=refuse, connect_tcp=connect)
         assert says(context, ("0.0.0.0", 6379), b"PING\r\n") == b"+PONG\r\n"
         assert theirs.recv(100) == b"PING\r\n"
     assert asked == [("127.0.0.1", 6379)]
@@ -66,7 +67,7 @@ def test_all_ports_are_tried_at_once() -> None:
         theirs.close()
         return ours
 
-    context = Context(now=time.time, connect=refuse, connect_tcp=connect)  # type: ignore[arg-type]
+    context = Context(now=time.time, connect=refuse, connect_tcp=connect)
     assert open_ports(context, "portal.test", range(1, 31)) == [7]
 
 
@@ -74,6 +75,6 @@ def test_all_ports_are_tried_at_once() -> None:
 def test_a_kernel_that_lists_nothing_is_not_taken_for_closed(tmp_path: pathlib.Path, text: str) -> None:
     (tmp_path / "proc/net").mkdir(parents=True)
     (tmp_path / "proc/net/tcp").write_text(text)
-    context = Context(now=time.time, connect=refuse, host_root=tmp_path)  # type: ignore[arg-type]
+    context = Context(now=time.time, connect=refuse, host_root=tmp_path)
     with pytest.raises(Exception, match="/proc/net/tcp is not there"):
         listening(context)

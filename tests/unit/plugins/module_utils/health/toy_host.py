@@ -108,7 +108,7 @@ class ToyHost:
         self.write("/sys/module/apparmor/parameters/enabled", "Y\n")
         self.write("/usr/bin/unattended-upgrade")
         self.write("/var/lib/apt/periodic/upgrade-stamp")
-        self.write("/var/lib/apt/lists/deb.debian.org_Packages")
+        self.write("/var/lib/apt/lists/packages.example_Packages")
         self.write("/etc/security/limits.d/10-portal.conf", "# no dumps\n* hard core 0\n")
         self.write("/usr/bin/crontab")
         self.write("/etc/cron.deny", f"# not these\n{account}\n")
