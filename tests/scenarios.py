@@ -38,6 +38,7 @@ BUDGETS = {
     "hardening": 360,
     "secrets": 300,
     "archives": 300,
+    "telephony": 360,
     "certificate": 240,
     "default": 90,
 }

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Build the lab's images boxlift-lab:debian12 and :debian13 with mmdebstrap; no image registry is involved.
-# usage: build.sh [12] [13]      (default: both)
+# Build the lab's images boxlift-lab:debian12, :debian13 and :debianpbx with mmdebstrap; no image registry is involved.
+# usage: build.sh [12] [13] [pbx]      (default: 12 and 13)
+# pbx is Debian unstable with Asterisk, which neither release has, and with the programs that play carrier and phones.
 # An image is tagged with the hash of this folder too, and is built again only when the folder's content changes.
 set -euo pipefail
 cd "$(dirname "$0")"
 
-declare -A CODENAMES=([12]=bookworm [13]=trixie)
+declare -A CODENAMES=([12]=bookworm [13]=trixie [pbx]=sid)
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
 recipe_hash() {
@@ -20,7 +21,7 @@ sources_for() {
   own=$(. /etc/os-release && echo "$VERSION_CODENAME")
   apt-get update --print-uris |
     sed -nE "s|^'(.*)/dists/${own}(-updates\|-security)?/InRelease'.*|deb [signed-by=$KEYRING] \1 ${codename}\2 main|p" |
-    sort -u
+    sed -E '/ sid-/d' | sort -u
 }
 
 # Settings without which the machine itself could not reach its mirror: proxies, certificates, an aged index.
@@ -33,6 +34,14 @@ build() {
   work=$(mktemp -d)
   trap 'rm -rf "$work"' RETURN
   sources_for "$codename" >"$work/sources.list"
+  cat packages >"$work/packages"
+  : >"$work/preferences"
+  if [[ $release == pbx ]]; then
+    # The systemd of unstable starts on no host that has cgroup v1, as the lab's may.
+    sources_for trixie >>"$work/sources.list"
+    printf 'Package: src:systemd\nPin: release n=trixie*\nPin-Priority: 1001\n' >"$work/preferences"
+    cat packages.pbx >>"$work/packages"
+  fi
   if [[ ! -s $work/sources.list ]]; then
     echo "error: apt on this machine has no Debian repository of its own release to build from;" \
       "add one to /etc/apt/sources.list" >&2
@@ -42,9 +51,10 @@ build() {
   # apt's leftovers are removed by a hook of ours: an empty list folder with today's date would look up to date.
   # shellcheck disable=SC2016 # mmdebstrap's shell expands the hooks
   mmdebstrap --quiet --variant=minbase --format=tar \
-    --include="$(paste -sd, packages)" \
+    --include="$(paste -sd, "$work/packages")" \
     --aptopt="$work/apt.conf" \
     --skip=cleanup/apt \
+    --setup-hook="mkdir -p \"\$1/etc/apt/preferences.d\" && cp '$work/preferences' \"\$1/etc/apt/preferences.d/lab\"" \
     --setup-hook='mkdir -p "$1/etc/dpkg/dpkg.cfg.d" && cp root/etc/dpkg/dpkg.cfg.d/lab "$1/etc/dpkg/dpkg.cfg.d/"' \
     --customize-hook='cp -r --no-preserve=ownership root/. "$1/" && mkdir "$1/var/cache/lab-packages"' \
     --customize-hook='rm -f "$1"/etc/ssh/ssh_host_* "$1"/usr/sbin/policy-rc.d && : >"$1/etc/machine-id"' \
