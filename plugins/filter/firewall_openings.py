@@ -11,6 +11,8 @@ description:
   - Derives it from the inventory's groups, for the hosts of C(production). SSH is for O(administrators) and the
     hosts of C(preproduction), 80 and 443 of C(web) are for everyone, and database, cache, search engine and push server
     are for the hosts that use them.
+  - C(telephony) lets in SIP of its carriers and own networks, audio, and with a certificate SIP over TLS and phones in
+    browsers.
   - Clients on the same host need no opening.
 positional: groups, name
 options:
@@ -83,7 +85,7 @@ def firewall_openings(
     controller: str = "",
 ) -> dict[str, t.Any]:
     members: dict[str, set[str]] = {}
-    for group in {"production", "preproduction", *openings.PUBLIC, *WANTED}:
+    for group in {"production", "preproduction", openings.TELEPHONY, *openings.PUBLIC, *WANTED}:
         for member in groups.get(group, []):
             members.setdefault(member, set()).add(group)
     members.setdefault(name, set())

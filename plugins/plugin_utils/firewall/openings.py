@@ -56,6 +56,9 @@ SERVICES = (
     Service("push", _processes(9010, "push_server_publishers", 2), frozenset({"web"}), "push server, publishers"),
 )
 PUBLIC = {"web": ("80", "443")}
+TELEPHONY = "telephony"
+#: Role telephony's defaults. Phones in these networks, and carriers, may speak without TLS.
+_LOCAL_NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 
 
 def openings(
@@ -83,6 +86,8 @@ def openings(
         if sources:
             reason = f"{service.text}, for {' and '.join(sorted(service.clients))}"
             found.append(Opening("tcp", service.ports(own.variables), _sorted(sources), reason))
+    if TELEPHONY in own.groups:
+        found += _telephony(own.variables)
     return found + [_further(each) for each in further]
 
 
@@ -126,6 +131,24 @@ def _ssh(administrators: tuple[Network, ...], copies: t.Sequence[Host], port: in
     # The copy reads the portal's files and database over SSH.
     sources = [*administrators, *(network for host in copies for network in addresses_of(host))]
     return Opening("tcp", str(port), _sorted(sources), "SSH, for administrators and pre-production")
+
+
+def _telephony(variables: t.Mapping[str, t.Any]) -> list[Opening]:
+    """What calls need. The manager interface and HTTP without TLS listen on loopback, and have no opening."""
+    near = [*networks(variables.get("telephony_local_networks", _LOCAL_NETWORKS), "telephony_local_networks")]
+    for trunk in variables.get("telephony_trunks", []):
+        near += networks(trunk.get("addresses", []), f"addresses of the trunk {trunk.get('name')}")
+    audio = f"{variables.get('telephony_rtp_first', 10000)}-{variables.get('telephony_rtp_last', 20000)}"
+    # Audio comes from servers of the carrier that nobody names before.
+    found = [Opening("udp", audio, EVERYONE, "audio of calls, for everyone")]
+    if near:
+        port = str(variables.get("telephony_udp_port", 5060))
+        found.insert(0, Opening("udp", port, _sorted(near), "SIP, for carriers and own networks"))
+    if variables.get("telephony_certificate_file"):
+        for name, default, text in (("tls", 5061, "SIP over TLS"), ("wss", 8089, "phones in browsers")):
+            port = str(variables.get(f"telephony_{name}_port", default))
+            found.append(Opening("tcp", port, EVERYONE, f"{text}, for everyone"))
+    return found
 
 
 def _client(pattern: str) -> Network:

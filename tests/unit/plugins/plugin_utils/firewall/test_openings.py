@@ -51,6 +51,33 @@ def test_the_copy_speaks_to_production_by_ssh_alone() -> None:
     assert [ports for ports, sources in rules.items() if "192.0.2.99/32" in sources] == ["22"]
 
 
+def pbx(**given: t.Any) -> dict[str, list[str]]:
+    return let_in("pbx", {"pbx": ({"production", "telephony"}, {"ansible_host": "192.0.2.40", **given})})
+
+
+def test_a_telephony_server_lets_in_carriers_and_audio() -> None:
+    ssh = {"22": ["198.51.100.0/24"]}
+    own = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]
+    assert pbx() == {**ssh, "5060": own, "10000-20000": []}
+    trunks = [{"name": "a", "addresses": ["203.0.113.5"]}, {"name": "b"}]
+    rules = pbx(telephony_trunks=trunks, telephony_local_networks=["10.1.0.0/16"], telephony_udp_port=5062)
+    assert rules == {**ssh, "5062": ["10.1.0.0/16", "203.0.113.5/32"], "10000-20000": []}
+    # Nobody is not everybody.
+    assert pbx(telephony_local_networks=[]) == {**ssh, "10000-20000": []}
+
+
+def test_with_a_certificate_phones_come_from_everywhere() -> None:
+    rules = pbx(
+        telephony_certificate_file="/etc/ssl/portal/fullchain.pem", telephony_wss_port=8090, telephony_rtp_last=12000
+    )
+    assert {ports for ports, sources in rules.items() if sources == []} == {"10000-12000", "5061", "8090"}
+
+
+def test_a_carrier_that_is_no_address() -> None:
+    with pytest.raises(BoxliftError, match="addresses of the trunk a"):
+        pbx(telephony_trunks=[{"name": "a", "addresses": ["sip.example.com"]}])
+
+
 def test_ssh_is_open_where_nobody_says_for_whom() -> None:
     assert let_in("db", administrators=[])["22"] == []
 
