@@ -65,3 +65,24 @@ def test_a_call_that_nobody_answers(host: Host, client: str, phone: str, disposi
     assert {row["billsec"] for row in rows} == {"0"} and {float(row["answer"]) for row in rows} == {0.0}
     assert {row["boxlift_direction"] for row in rows} == {"in"}
     assert size(host, rows[0]) <= HEADER
+
+
+def test_who_guesses_passwords_is_shut_out(host: Host) -> None:
+    """Real log lines of Asterisk, the filter of fail2ban, and our jail with its log file."""
+    guess = (
+        "import socket; s = socket.create_connection(('127.0.0.1', 5038)); "
+        "s.sendall(b'Action: Login\\r\\nUsername: admin\\r\\nSecret: guess\\r\\n\\r\\n'); "
+        "[None for _ in iter(lambda: s.recv(4096), b'')]"
+    )
+    host.check_output("python3 -c %s", guess)
+    found = host.check_output("fail2ban-regex /var/log/asterisk/security.log asterisk | grep '^Lines:'")
+    assert " 0 matched" not in found
+    assert "/var/log/asterisk/security.log" in host.check_output("fail2ban-client status boxlift-telephony")
+
+
+def test_rotated_records_stay_and_new_ones_come(host: Host) -> None:
+    before = host.file(RECORDS).content_string
+    host.check_output("logrotate --force /etc/logrotate.d/boxlift-telephony")
+    (row,) = call(host, "+79000000004", "--phone 101:answers", "--to 74951000001", "--talk 500")
+    assert row["boxlift_line"] == "+74951000001"
+    assert before in host.check_output("cat /var/log/asterisk/cdr-custom/boxlift.csv-*") + "\n"

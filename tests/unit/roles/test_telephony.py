@@ -158,6 +158,11 @@ def test_the_record_has_the_fields_that_the_readme_names() -> None:
     assert [name for name in dict.fromkeys(named) if name in fields] == fields
 
 
+def test_carriers_and_the_office_are_never_shut_out() -> None:
+    (line,) = [line for line in written("jail.local").splitlines() if line.startswith("ignoreip")]
+    assert line == "ignoreip = 127.0.0.0/8 ::1 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 127.0.0.9"
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
