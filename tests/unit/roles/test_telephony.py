@@ -163,6 +163,44 @@ def test_carriers_and_the_office_are_never_shut_out() -> None:
     assert line == "ignoreip = 127.0.0.0/8 ::1 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 127.0.0.9"
 
 
+def test_an_asterisk_of_the_customer_keeps_the_names_of_its_own_dial_plan() -> None:
+    given = {"telephony_manage": "no", "telephony_cdr_variables": {"recording": "recordingfile"}}
+    lines = {(line["file"], line["option"]): line["value"] for line in yaml.safe_load(written("join.yml", **given))}
+    assert lines["cdr_manager.conf", "linkedid"] == "Linkedid"
+    assert lines["cdr_manager.conf", "recordingfile"] == "BoxliftRecording"
+    assert lines["cdr_manager.conf", "boxlift_line"] == "BoxliftLine"
+    record = lines["cdr_custom.conf", "boxlift.csv"]
+    assert record.startswith("${CSV_QUOTE(${CDR(linkedid)})},") and "(${CDR(recordingfile)})" in record
+    # Our own dial plan knows no other names.
+    assert "recordingfile" not in written("cdr_custom.conf", **{**given, "telephony_manage": "yes"})
+
+
+CLI = {
+    "manager show user boxlift-events": "  username: boxlift-events\n  read perm: call,cdr\n write perm: <none>",
+    "manager show user boxlift-originate": "  username: boxlift-originate\n read perm: <none>\n write perm: originate",
+    "module show like cdr_": "cdr_custom.so   CDR  0  Running  core\ncdr_manager.so  AMI  0  Running  core",
+}
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer", "said"),
+    [
+        ("manager show user boxlift-events", "There is no user called boxlift-events", ["does not read"]),
+        ("manager show user boxlift-events", "read perm: all", ["does not read"]),
+        ("module show like cdr_", "cdr_custom.so  CDR  0  Running  core", ["does not run"]),
+        ("module show like cdr_", CLI["module show like cdr_"].replace("AMI  0  ", "AMI 0 Not "), ["does not run"]),
+        ("module show like cdr_", CLI["module show like cdr_"], []),
+    ],
+)
+def test_what_an_asterisk_of_the_customer_answers(asked: str, answer: str, said: list[str]) -> None:
+    results = [{"__telephony_item": name, "stdout": text} for name, text in {**CLI, asked: answer}.items()]
+    problems = templar({"__telephony_joined": {"results": results}}).template(
+        trust_as_template("{{ __telephony_join_problems }}")
+    )
+    found = [problem["text"] for problem in problems if problem["found"] in (True, "True")]
+    assert len(found) == len(said) and all(part in text for part, text in zip(said, found))
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
