@@ -1,0 +1,102 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An exchange that tells what a real one was seen to tell: the events of calls, in their order, with their times."""
+
+from __future__ import annotations
+
+import itertools
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.module_utils.telephony.call_fact import CallFact, Exchange
+from ansible_collections.boxlift.portal.plugins.module_utils.telephony.calls import CallTracker, Event
+
+EXCHANGE = Exchange("pbx1", {"carrier*": "+74951000001"}, {"4951000002": "+74951000002"})
+CLIENT = "+79161234567"
+EPOCH = 1_764_400_000.0
+
+
+class Channel(t.NamedTuple):
+    uniqueid: str
+    linkedid: str
+    name: str
+
+
+class Calls:
+    """Channels and what happens to them. `events` is the record of it all, `now` the exchange's clock."""
+
+    def __init__(self) -> None:
+        self.now, self.events = EPOCH, list[Event]()
+        self._numbers = itertools.count(1)
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    def tell(self, event: str, **fields: str) -> None:
+        self.events.append(Event(event, fields, self.now))
+
+    def channel(self, endpoint: str, of: Channel | None = None, number: str = "", exten: str = "") -> Channel:
+        count = next(self._numbers)
+        uniqueid = f"{EPOCH:.0f}.{count}"
+        name = endpoint if endpoint.startswith("Local/") else f"PJSIP/{endpoint}-{count:08x}"
+        made = Channel(uniqueid, of.linkedid if of else uniqueid, name)
+        self.tell("Newchannel", **self._of(made), CallerIDNum=number, Exten=exten)
+        return made
+
+    def dial(self, caller: Channel, endpoint: str, dial_string: str = "") -> Channel:
+        dialled = self.channel(endpoint, caller)
+        self.tell("DialBegin", **self._pair(caller, dialled), DialString=dial_string or endpoint)
+        return dialled
+
+    def dialled(self, caller: Channel, dialled: Channel, status: str) -> None:
+        self.tell("DialEnd", **self._pair(caller, dialled), DialStatus=status)
+
+    def bridge(self, bridge: str, *channels: Channel, linkedid: str = "") -> None:
+        for each in channels:
+            self.tell("BridgeEnter", **{**self._of(each), "Linkedid": linkedid or each.linkedid}, BridgeUniqueid=bridge)
+
+    def leave(self, bridge: str, *channels: Channel) -> None:
+        for each in channels:
+            self.tell("BridgeLeave", **self._of(each), BridgeUniqueid=bridge)
+
+    def hang_up(self, *channels: Channel, cause: str = "16") -> None:
+        for each in channels:
+            self.tell("Hangup", **self._of(each), Cause=cause)
+
+    def cdr(self, channel: Channel, disposition: str, **fields: str) -> None:
+        self.tell("Cdr", UniqueID=channel.uniqueid, Linkedid=channel.linkedid, Disposition=disposition, **fields)
+
+    @staticmethod
+    def _of(channel: Channel) -> dict[str, str]:
+        return {"Uniqueid": channel.uniqueid, "Linkedid": channel.linkedid, "Channel": channel.name}
+
+    def _pair(self, caller: Channel, dialled: Channel) -> dict[str, str]:
+        other = {"DestUniqueid": dialled.uniqueid, "DestLinkedid": dialled.linkedid, "DestChannel": dialled.name}
+        return {**self._of(caller), **other}
+
+
+def answered(calls: Calls, number: str = CLIENT, ring: float = 7, talk: float = 30, cdr_first: bool = False) -> Channel:
+    """A client rings 101, who answers; the client hangs up."""
+    client = calls.channel("carrier", number=number, exten="4951000001")
+    phone = calls.dial(client, "101")
+    calls.wait(ring)
+    calls.dialled(client, phone, "ANSWER")
+    calls.bridge(f"b{client.uniqueid}", phone, client)
+    calls.wait(talk)
+    calls.leave(f"b{client.uniqueid}", client, phone)
+    steps = [
+        lambda: calls.hang_up(client, phone),
+        lambda: calls.cdr(client, "ANSWERED", BoxliftRecording=f"{client.linkedid}.wav"),
+    ]
+    for step in reversed(steps) if cdr_first else steps:
+        step()
+    return client
+
+
+def facts(events: t.Iterable[Event], tracker: CallTracker | None = None) -> dict[str, CallFact]:
+    """The last word on each call, by Linkedid."""
+    tracker = tracker or CallTracker(EXCHANGE)
+    last = {}
+    for event in events:
+        for fact in tracker.feed(event):
+            last[fact.external_id.partition("-")[2]] = fact
+    return last
