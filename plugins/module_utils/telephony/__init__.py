@@ -11,4 +11,8 @@ Read in this order:
 4. `portal` (`Portal`): the portal's REST; its errors as classes that say what to do.
 5. `sender` (`Sender`): takes each call its next step, and looks in the portal's statistics before it repeats one.
    `recording`: whether a recording is complete.
+6. `service` (`Connector`): all of it at work. `ami` brings the events; `rest` carries requests; `backfill` finds what
+   was missed, and `reconcile` proves a day; `cards` puts calls on screens; `clicks` makes calls for the portal.
+7. `command` (`main`): the command line. `settings` reads the file that role call_connector writes; `web` listens,
+   `metrics` and `logs` tell people.
 """

@@ -91,6 +91,10 @@ class CallTracker:
         """A call of that Linkedid is about to be made for a click, and the portal has registered it itself."""
         self._clicks[linkedid] = portal_call_id
 
+    def rename(self, exchange: Exchange) -> None:
+        """From now on, these are the exchange's names."""
+        self._exchange = exchange
+
     def live(self) -> set[str]:
         """External ids of the calls that have not ended."""
         return {self._exchange.external_id(call.linkedid) for call in self._calls.values() if not call.ended}

@@ -243,5 +243,10 @@ class Wording:
         }
 
     def user(self, inner: str, users: t.Mapping[str, int]) -> dict[str, t.Any]:
-        """Who the call belongs to: the employee with the inner number, else the fallback."""
+        """Who the call belongs to: the employee with the inner number, else the fallback.
+
+        While no employee is known, the portal is left to find him by his inner number.
+        """
+        if inner and not users:
+            return {"USER_PHONE_INNER": inner}
         return {"USER_ID": users.get(inner, self.fallback_user) if inner else self.fallback_user}

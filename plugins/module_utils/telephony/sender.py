@@ -79,6 +79,11 @@ class Sender:
         """The call was stored for the first time just now, by this process."""
         self._fresh.add((external_id, STORED))
 
+    def reword(self, wording: Wording, portal: Portal, recordings: Recordings | None) -> None:
+        """From now on, tell this portal, in these words."""
+        self._wording, self._portal, self._recordings = wording, portal, recordings
+        self.pause_until = 0.0
+
     async def advance(self, external_id: str) -> bool:
         """Take the call its next step; give whether the portal answered in earnest. Never raises for the portal."""
         call = self._store.get(external_id)
@@ -117,7 +122,7 @@ class Sender:
     # -- register ------------------------------------------------------------------------------------------------
 
     async def _register(self, call: StoredCall, fresh: bool) -> None:
-        if not fresh and call.registration is not None:
+        if not fresh:
             finished = await self._portal.finished_as("EXTERNAL_CALL_ID", call.external_id)
             if finished:
                 self._finished(call, finished)
@@ -129,12 +134,12 @@ class Sender:
         try:
             call_id, note = await self._portal.register({**parameters, **self._no_card(call)})
         except Refused:
-            fallback = self._wording.fallback_user
-            if parameters["USER_ID"] == fallback:
+            if parameters.get("USER_ID") == self._wording.fallback_user:
                 raise
             # Nothing was made, so another user makes no second call: somebody may have left the company.
-            self._store.freeze(call.external_id, {**parameters, "USER_ID": fallback})
-            call_id, note = await self._portal.register({**parameters, "USER_ID": fallback, **self._no_card(call)})
+            parameters = self._for_fallback(parameters)
+            self._store.freeze(call.external_id, parameters)
+            call_id, note = await self._portal.register({**parameters, **self._no_card(call)})
         self._store.registered(call.external_id, call_id, note)
         self._fresh.add((call.external_id, REGISTERED))
         self._listener.sent(call.external_id, "register")
@@ -143,6 +148,11 @@ class Sender:
     def _no_card(call: StoredCall) -> dict[str, int]:
         """A call that is over needs no card; whether one is shown does not make it another call."""
         return {"SHOW": 0} if call.fact.ended else {}
+
+    def _for_fallback(self, parameters: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """The same for the fallback user."""
+        others = {name: value for name, value in parameters.items() if name != "USER_PHONE_INNER"}
+        return {**others, "USER_ID": self._wording.fallback_user}
 
     # -- finish --------------------------------------------------------------------------------------------------
 
@@ -154,15 +164,12 @@ class Sender:
         try:
             await self._portal.finish(parameters)
         except Gone as error:
-            if await self._portal.finished_as("CALL_ID", call.call_id):
-                self._finished(call, call.call_id)
-                return
             self._not_registered(call, error)
             return
         except Refused:
-            if parameters["USER_ID"] == self._wording.fallback_user:
+            if parameters.get("USER_ID") == self._wording.fallback_user:
                 raise
-            await self._portal.finish({**parameters, "USER_ID": self._wording.fallback_user})
+            await self._portal.finish(self._for_fallback(parameters))
         self._finished(call, call.call_id)
 
     def _not_registered(self, call: StoredCall, error: Gone) -> None:

@@ -185,6 +185,17 @@ class Store:
         """The portal has lost the registration: the call begins anew."""
         self._set(external_id, state=STORED, call_id="", registration=None, reason=reason, next_try=0.0)
 
+    def resend(self, external_id: str) -> None:
+        """The portal does not have the call, whatever was believed: tell it from the beginning."""
+        values: dict[str, t.Any] = {
+            "state": STORED,
+            "call_id": "",
+            "registration": None,
+            "attempts": 0,
+            "next_try": 0.0,
+        }
+        self._set(external_id, **values)
+
     def finished(self, external_id: str, call_id: str) -> None:
         self._set(external_id, state=FINISHED, call_id=call_id, attempts=0, next_try=0.0, reason="")
 

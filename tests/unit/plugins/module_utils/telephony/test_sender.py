@@ -284,6 +284,25 @@ def test_hold_keeps_and_release_sends_with_true_times(world: World) -> None:
     assert (row["CALL_START_DATE"], row["SHOW"], row["DURATION"]) == ("2025-11-29T07:06:40+00:00", 0, 30)
 
 
+def test_another_user_by_now_makes_no_second_call(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user is part of what a registration is found again by, so what was sent once is sent again."""
+    world.store.hold(True)
+    world.store.put([MISSED], {})
+    world.store.hold(False)
+    left = [1]
+
+    def around(method: str, when: str) -> None:
+        if method.endswith("register") and when == "after" and left[0]:
+            left[0] = 0
+            lost()
+
+    world.portal.around = around
+    asyncio.run(world.sender.advance(MISSED.external_id))
+    monkeypatch.setitem(USERS, "101", 8)
+    world.send()
+    assert world.portal.open == {} and len(world.portal.statistics) == 1
+
+
 def test_not_found_and_not_in_the_statistics_is_registered_anew_but_not_at_once(world: World) -> None:
     """A finish may still be at work. A portal that was restored has lost the registration."""
     world.hear(RINGING)

@@ -1,0 +1,63 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Calls that no event told of, from the exchange's records: after an outage of the manager interface or of ours."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.module_utils.telephony.call_fact import CallFact, Exchange
+from ansible_collections.boxlift.portal.plugins.module_utils.telephony.cdr import CdrRow, by_call, fact_of
+from ansible_collections.boxlift.portal.plugins.module_utils.telephony.store import Store
+
+MARK, FIRST_START = "backfilled_until", "first_start"
+# Events of an end come within moments; a call whose last record is younger may still be told by them.
+SETTLE_SECONDS = 15.0
+OVERLAP_SECONDS = 600.0
+# A call that has neither ended nor left a record after so long never will.
+LONGEST_CALL_SECONDS = 12 * 3600.0
+
+
+def window(store: Store, now: float) -> tuple[float, float]:
+    """Of which time records are wanted. Calls that ended before the connector's first start were others' to tell."""
+    if not store.meta(MARK):
+        store.set_meta(FIRST_START, str(now))
+        store.set_meta(MARK, str(now))
+    return max(float(store.meta(MARK)) - OVERLAP_SECONDS, float(store.meta(FIRST_START))), now
+
+
+def backfill(
+    store: Store, rows: t.Iterable[CdrRow], exchange: Exchange, live: t.Collection[str], until: float
+) -> tuple[list[CallFact], list[str]]:
+    """Store what the records tell of calls that ended; give those facts that were news, and ids of calls given up.
+
+    `live` are the ids of calls that events still tell of. `until` is the time at which the records were read.
+    """
+    settled, facts = until - SETTLE_SECONDS, []
+    for linkedid, group in by_call(rows).items():
+        external_id = exchange.external_id(linkedid)
+        ended = max(row.end for row in group)
+        if external_id in live or ended > settled:
+            continue
+        # Legs are recorded while the call still goes on; the channel that began it, at its end.
+        if not any(row.uniqueid == linkedid for row in group) and ended > until - LONGEST_CALL_SECONDS:
+            continue
+        fact = fact_of(group, exchange)
+        if fact is not None:
+            facts.append(fact)
+    known = {fact.external_id: store.get(fact.external_id) for fact in facts}
+    store.put(facts, {})
+    news = [fact for fact in facts if (stored := known[fact.external_id]) is None or not stored.fact.ended]
+    given_up = []
+    for call in store.open_calls():
+        if call.external_id in live or call.fact.started > until - LONGEST_CALL_SECONDS:
+            continue
+        given_up.append(call.external_id)
+        if call.fact.portal_call_id:  # the exchange never made it; the portal waits for its end
+            store.put([dataclasses.replace(call.fact, stage="ended", ringing=(), status="603-S")], {})
+        else:
+            store.dead(call.external_id, "The exchange's records do not tell of its end.")
+    # The windows overlap, so that a record that was written late is not missed.
+    store.set_meta(MARK, str(settled))
+    return news, given_up
