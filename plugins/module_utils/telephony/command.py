@@ -9,6 +9,7 @@ import asyncio
 import datetime
 import json
 import os
+import pwd
 import signal
 import socket
 import sys
@@ -19,7 +20,10 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.cdr_file import CdrFile
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.logs import Log, shortened
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.metrics import Metrics
-from ansible_collections.boxlift.portal.plugins.module_utils.telephony.rest import RestTransport
+from ansible_collections.boxlift.portal.plugins.module_utils.telephony.rest import (
+    AIOHTTP_IMPORT_ERROR,
+    RestTransport,
+)
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.service import Connector
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.settings import Settings, read_settings
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.store import Store
@@ -33,13 +37,26 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     """Give the exit status; what went wrong is on standard error, with what helps."""
     given = _parser().parse_args(arguments)
     try:
-        return int(given.run(read_settings(given.settings), given))
+        settings = read_settings(given.settings)
+        if given.run is not _check:
+            _become_owner(os.path.dirname(settings.store))
+        return int(given.run(settings, given))
     except BoxliftError as error:
         print(f"{error.message} {error.remedy}".strip(), file=sys.stderr)
     except OSError as error:
         known = from_system(error)
         print(f"{known.message} {known.remedy}", file=sys.stderr)
     return 1
+
+
+def _become_owner(folder: str) -> None:
+    """Root works as the service's account: files that root makes beside the store would lock the service out."""
+    owner = os.stat(folder).st_uid
+    if os.geteuid() == 0 and owner != 0:
+        account = pwd.getpwuid(owner)
+        os.initgroups(account.pw_name, account.pw_gid)
+        os.setgid(account.pw_gid)
+        os.setuid(owner)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         return made
 
     command("run", _run, "work until told to stop; the service does this")
-    command("check", lambda _settings, _given: 0, "read the settings, and say what is wrong in them")
+    command("check", _check, "read the settings, and say what is wrong in them and what Python lacks")
     command("status", _status, "print what waits, what is held, and the dead letters, as JSON")
     command("hold", lambda settings, _given: _hold(settings, True), "store calls and send none, until release")
     command("release", lambda settings, _given: _hold(settings, False), "send what was held, with its true times")
@@ -63,6 +80,13 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--day", help="YYYY-MM-DD; yesterday if not given")
     compare.add_argument("--only-compare", action="store_true", help="send nothing again")
     return parser
+
+
+def _check(_settings: Settings, _given: argparse.Namespace) -> int:
+    Metrics()
+    if AIOHTTP_IMPORT_ERROR is not None:
+        raise BoxliftError("Python has no aiohttp.", "apt-get install python3-aiohttp")
+    return 0
 
 
 def _status(settings: Settings, _given: argparse.Namespace) -> int:
@@ -88,7 +112,9 @@ def _status(settings: Settings, _given: argparse.Namespace) -> int:
 
 
 def _hold(settings: Settings, held: bool) -> int:
-    Store(settings.store, time.time).hold(held)
+    store = Store(settings.store, time.time)
+    print("unchanged" if store.held == held else "changed")
+    store.hold(held)
     return 0
 
 
@@ -142,6 +168,9 @@ async def _serve(settings: Settings, path: str) -> int:
         _notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
             fresh = read_settings(path)
+            if _place(fresh) != _place(connector.settings):
+                work.cancel()  # systemd starts it again, with other listeners or another store
+                return
             transports.append(RestTransport(fresh.portal, store, time.monotonic))
             connector.reload(fresh, transports[-1])
         except BoxliftError as error:
@@ -165,6 +194,13 @@ async def _serve(settings: Settings, path: str) -> int:
     if isinstance(outcome, asyncio.CancelledError):
         return 0
     raise outcome if isinstance(outcome, BaseException) else RuntimeError("the connector ended by itself")
+
+
+def _place(settings: Settings) -> tuple[object, ...]:
+    """What cannot change while the process runs."""
+    clicks = settings.clicks
+    listeners = (clicks.address, clicks.port, clicks.certificate, clicks.key) if clicks is not None else ()
+    return settings.store, settings.cdr, settings.metrics_address, settings.metrics_port, listeners
 
 
 def _notify(state: str) -> None:
