@@ -139,6 +139,15 @@ class CallTracker:
         self._names[name] = uniqueid
         return [call]
 
+    def _caller_id(self, event: Event) -> list[_Call]:
+        """The dial plan puts the client's number into another form, before it rings anybody."""
+        channel = self._channels.get(event.get("Uniqueid"))
+        if channel is None or channel.call.client != event.get("Uniqueid") or channel.call.kind != INCOMING:
+            return []
+        if channel.call.told is None:
+            channel.call.number = client_number(event.get("CallerIDNum")) or channel.call.number
+        return [channel.call]
+
     def _dial_begin(self, event: Event) -> list[_Call]:
         dialled = self._channels.get(event.get("DestUniqueid"))
         if dialled is None:
@@ -324,6 +333,7 @@ class CallTracker:
 
     _HANDLERS: t.ClassVar[dict[str, t.Callable[[CallTracker, Event], list[_Call]]]] = {
         "Newchannel": _new_channel,
+        "NewCallerid": _caller_id,
         "Rename": _rename,
         "DialBegin": _dial_begin,
         "DialEnd": _dial_end,

@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.call_fact import ANSWERED, CallFact, Exchange
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.cdr import CdrRow, by_call, fact_of
-from ansible_collections.boxlift.portal.plugins.module_utils.telephony.store import DEAD, Store
+from ansible_collections.boxlift.portal.plugins.module_utils.telephony.store import DEAD, REGISTERED, STORED, Store
 
 # A call that began shortly before midnight may be in the statistics of either day.
 MARGIN_SECONDS = 60.0
@@ -24,7 +24,7 @@ class Differences:
     missing: list[str]
     double: list[str]
     wrong: dict[str, str]  # answered in the one, missed in the other
-    waiting: list[str]  # not sent yet, and no fault: held, or tried again by itself
+    waiting: list[str]  # not told yet: held, going on, or tried again by itself
     dead: list[str]
 
     @property
@@ -58,7 +58,7 @@ def compare(
         if not found:
             if stored is not None and stored.state == DEAD:
                 dead.append(external_id)
-            elif stored is not None and not stored.call_id and stored.reason or (stored is not None and store.held):
+            elif stored is not None and stored.state in (STORED, REGISTERED):
                 waiting.append(external_id)
             else:
                 missing.append(external_id)

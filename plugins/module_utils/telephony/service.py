@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import collections
-import contextlib
 import datetime
 import json
 import typing as t
@@ -65,7 +64,9 @@ class Connector:
             store, self._portal, settings.wording, lambda: self._users, settings.recordings, clock, self
         )
         self._cards = Cards(lambda: self._users)
-        self._urgent: collections.deque[str] = collections.deque()  # of calls that go on, before all others
+        # What is sent first: calls that ring, for their cards; then what events have just told; then all others.
+        self._ringing: collections.deque[str] = collections.deque()
+        self._urgent: collections.deque[str] = collections.deque()
         self._backlog: collections.deque[str] = collections.deque()
         self._active: dict[str, asyncio.Task[None]] = {}
         self._heard: dict[str, float] = {}
@@ -80,10 +81,7 @@ class Connector:
         try:
             await asyncio.gather(*tasks)
         finally:
-            mine = [*tasks, *self._active.values(), *self._others]
-            for task in mine:
-                task.cancel()
-            await asyncio.gather(*mine, return_exceptions=True)
+            await _end([*tasks, *self._active.values(), *self._others])
 
     def reload(self, settings: Settings, transport: Transport) -> None:
         """Use other settings from now on. Where the exchange is another one, the connection is made anew."""
@@ -145,7 +143,7 @@ class Connector:
                 self.sender.is_new(fact.external_id)
                 self._log("info", "call", call=fact.external_id, number=fact.number, inner=fact.inner, kind=fact.kind)
             if fact.external_id in new or fact.ended:
-                self._urgent.append(fact.external_id)
+                (self._urgent if fact.ended else self._ringing).append(fact.external_id)
                 self._heard[fact.external_id] = now
             change = self._cards.change(fact)
             if change is not None:
@@ -172,8 +170,7 @@ class Connector:
         while True:
             self._wake.clear()
             self._start_sending()
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), TICK_SECONDS)
+            await _until(self._wake, TICK_SECONDS)
             for task in [task for task in self._active.values() if task.done()]:
                 task.result()  # a fault of ours ends the process
 
@@ -182,10 +179,11 @@ class Connector:
         room = self.settings.portal.parallel - len(self._active)
         if room <= 0 or self.store.held or self._clock() < self.sender.pause_until:
             return
-        if len(self._urgent) + len(self._backlog) < room:
-            waiting = {*self._urgent, *self._backlog, *self._active}
+        queues = (self._ringing, self._urgent, self._backlog)
+        if sum(map(len, queues)) < room:
+            waiting = {*self._ringing, *self._urgent, *self._backlog, *self._active}
             self._backlog += [each for each in self.store.due(len(waiting) + 100) if each not in waiting]
-        for queue in (self._urgent, self._backlog):
+        for queue in queues:
             for _turn in range(len(queue)):
                 if room <= 0:
                     return
@@ -243,8 +241,7 @@ class Connector:
         while True:
             self._backfill_now.clear()
             await self.find_missed()
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._backfill_now.wait(), BACKFILL_SECONDS)
+            await _until(self._backfill_now, BACKFILL_SECONDS)
 
     async def find_missed(self) -> None:
         """Look for calls that no event told of."""
@@ -350,6 +347,24 @@ class Connector:
     def say(self, level: str, event: str, error: BoxliftError) -> None:
         """Log an error with what helps."""
         self._log(level, event, reason=error.message, remedy=error.remedy)
+
+
+async def _end(tasks: t.Iterable[asyncio.Task[t.Any]]) -> None:
+    """Cancel the tasks until they have ended: `wait_for` may lose a cancellation before Python 3.12."""
+    pending = {task for task in tasks if not task.done()}
+    while pending:
+        for task in pending:
+            task.cancel()
+        _done, pending = await asyncio.wait(pending, timeout=1)
+
+
+async def _until(event: asyncio.Event, seconds: float) -> None:
+    """Wait for the event, no longer than so many seconds."""
+    waiter = asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait({waiter}, timeout=seconds)
+    finally:
+        waiter.cancel()
 
 
 def _midnight(moment: float) -> float:

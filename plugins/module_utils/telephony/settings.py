@@ -34,7 +34,7 @@ class PortalAccess:
     timeout: float = 30.0
     rate: float = 0.0  # requests a second; 0: as many as there are, as a box has no limit of its own
     burst: int = 50
-    parallel: int = 8
+    parallel: int = 16
     application: Application | None = None
 
 

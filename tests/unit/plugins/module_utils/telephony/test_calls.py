@@ -158,6 +158,15 @@ def test_parallel_calls_from_one_number_are_two(calls: Calls) -> None:
     assert len({fact.external_id for fact in found.values()}) == 2
 
 
+def test_the_dial_plans_form_of_a_number(calls: Calls) -> None:
+    client = calls.channel("carrier", number="89161234567")
+    calls.tell("NewCallerid", Uniqueid=client.uniqueid, Linkedid=client.linkedid, CallerIDNum=CLIENT)
+    calls.dial(client, "101")
+    calls.tell("NewCallerid", Uniqueid=client.uniqueid, Linkedid=client.linkedid, CallerIDNum="101")
+    calls.hang_up(client)
+    assert facts(calls.events)[client.linkedid].number == CLIENT
+
+
 def test_within_the_house_is_no_fact(calls: Calls) -> None:
     caller = calls.channel("101", number="101", exten="102")
     phone = calls.dial(caller, "102")
