@@ -42,11 +42,17 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
             _become_owner(os.path.dirname(settings.store))
         return int(given.run(settings, given))
     except BoxliftError as error:
-        print(f"{error.message} {error.remedy}".strip(), file=sys.stderr)
+        _say(f"{error.message} {error.remedy}".strip(), sys.stderr)
     except OSError as error:
         known = from_system(error)
-        print(f"{known.message} {known.remedy}", file=sys.stderr)
+        _say(f"{known.message} {known.remedy}", sys.stderr)
     return 1
+
+
+def _say(text: str, stream: t.TextIO | None = None) -> None:
+    out = stream or sys.stdout
+    out.write(f"{text}\n")
+    out.flush()
 
 
 def _become_owner(folder: str) -> None:
@@ -107,20 +113,20 @@ def _status(settings: Settings, _given: argparse.Namespace) -> int:
         "oldest_unsent_seconds": None if oldest is None else round(time.time() - oldest),
         "dead_letters": letters,
     }
-    print(json.dumps(state, indent=2, ensure_ascii=False))
+    _say(json.dumps(state, indent=2, ensure_ascii=False))
     return 0
 
 
 def _hold(settings: Settings, held: bool) -> int:
     store = Store(settings.store, time.time)
-    print("unchanged" if store.held == held else "changed")
+    _say("unchanged" if store.held == held else "changed")
     store.hold(held)
     return 0
 
 
 def _replay(settings: Settings, given: argparse.Namespace) -> int:
     number = Store(settings.store, time.time).replay(given.calls or None)
-    print(number)
+    _say(str(number))
     if number < len(given.calls):
         raise BoxliftError("Not all of these are dead letters.", "call-connector status lists them.")
     return 0
@@ -140,14 +146,14 @@ def _reconcile(settings: Settings, given: argparse.Namespace) -> int:
             await transport.close()
         if found is None:
             return 1
-        print(json.dumps(vars(found), indent=2))
+        _say(json.dumps(vars(found), indent=2))
         return 2 if found.count else 0
 
     return asyncio.run(compare())
 
 
 def _connector(settings: Settings, store: Store, transport: RestTransport, stream: t.TextIO) -> Connector:
-    log = Log(lambda line: print(line, file=stream, flush=True), time.time, settings.show_numbers)
+    log = Log(lambda line: _say(line, stream), time.time, settings.show_numbers)
     return Connector(settings, store, transport, CdrFile(settings.cdr), log, Metrics(), time.time)
 
 
