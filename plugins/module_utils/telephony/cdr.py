@@ -9,6 +9,7 @@ person did counts as talk from the menu on.
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.call_fact import (
@@ -22,6 +23,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.telephony.call_fact
     Exchange,
     client_number,
 )
+
+_NUMBER = re.compile(r"\+?[0-9*#]+")  # not `s`, where a dial plan goes on after a call that failed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,12 +95,11 @@ def fact_of(rows: t.Sequence[CdrRow], exchange: Exchange) -> CallFact | None:
             return None
         client = outside[-1].dstchannel if outside else ""
         legs = [row for row in rows if client and client in (row.channel, row.dstchannel)]
-        dialled = outside[0] if outside else first
         phones = [exchange.inner_of(row.channel) or exchange.inner_of(row.dstchannel) for row in rows]
         last = [exchange.inner_of(_other(row, client)) for row in legs if row.answered]
         base.update(
             kind=OUTGOING,
-            number=dialled.dst if outside else "",
+            number=next(filter(_NUMBER.fullmatch, (row.dst for row in outside)), ""),
             line=_line(rows, client, exchange),
             inner=next(filter(None, reversed(last)), "") or next(filter(None, phones), ""),
         )

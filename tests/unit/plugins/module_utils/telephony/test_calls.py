@@ -4,7 +4,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import pathlib
+
 import pytest
+from ansible_collections.boxlift.portal.plugins.module_utils.telephony.ami import AmiParser, event_of
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.calls import CallTracker
 from unit.plugins.module_utils.telephony.exchange import CLIENT, EPOCH, EXCHANGE, Calls, answered, facts
 
@@ -67,6 +71,19 @@ def test_a_queue_that_nobody_answers_is_nobodys(calls: Calls) -> None:
     calls.hang_up(client)
     fact = facts(calls.events)[client.linkedid]
     assert (fact.status, fact.inner, fact.ringing) == ("304", "", ())
+
+
+def test_a_queue_as_a_real_exchange_tells_it() -> None:
+    """Asterisk 22: two phones ring, one answers; the record of the phone that did not is told first."""
+    stream = pathlib.Path(__file__).with_name("queue_call.txt").read_bytes().replace(b"\n", b"\r\n")
+    messages = AmiParser().feed(stream)
+    events = [event_of(message, EPOCH + number) for number, message in enumerate(messages)]
+    exchange = dataclasses.replace(EXCHANGE, lines={"+74951000002": "+74951000002"})
+    told = facts(filter(None, events), CallTracker(exchange))
+    (fact,) = told.values()
+    assert (fact.kind, fact.number, fact.line, fact.inner) == (2, "+79000000011", "+74951000002", "103")
+    assert (fact.status, fact.ended, fact.recording) == ("200", True, "2026/11/29/1795947737.48.wav")
+    assert fact.talk_seconds == 1  # one event a second here
 
 
 def test_waiting_in_a_queue_is_no_talk(calls: Calls) -> None:

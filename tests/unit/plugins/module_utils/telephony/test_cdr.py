@@ -79,7 +79,9 @@ def test_outgoing_and_busy() -> None:
         "200",
         "+74951000001",
     )
-    assert told(row("BUSY", 0, 3, **call)).status == "486"
+    after = row("BUSY", 0, 3, **{**call, "dst": "s", "dstchannel": ""})
+    assert told(after, row("BUSY", 0, 3, **call)).status == "486"
+    assert told(row("BUSY", 0, 3, **{**call, "dst": "s"}), row("BUSY", 0, 3, **call)).number == "89161234567"
 
 
 def test_within_the_house() -> None:

@@ -8,10 +8,12 @@ import asyncio
 import json
 import os
 import pathlib
+import pwd
 import random
 import signal
 import socket
 import sys
+import tempfile
 import time
 import typing as t
 
@@ -188,3 +190,18 @@ def test_commands_and_reload(tmp_path: pathlib.Path, portal: TelephonyServer, tl
 
     asyncio.run(asyncio.wait_for(test(), 60))
     assert os.stat(tmp_path / "state/calls.db").st_mode & 0o777 == 0o600
+
+
+def test_root_works_as_the_services_account(portal: TelephonyServer, tls: Tls) -> None:
+    """Files of root's beside the store would lock the service out."""
+    nobody = pwd.getpwnam("nobody")
+    with tempfile.TemporaryDirectory(prefix="boxlift-connector-") as name:
+        folder = pathlib.Path(name)
+        folder.chmod(0o755)
+        program = Program(folder, portal, tls, 1)
+        for path in (folder / "state", *(folder / "state").iterdir()):
+            os.chown(path, nobody.pw_uid, nobody.pw_gid)
+        (folder / "state").chmod(0o700)
+        program.store.unlink()
+        assert asyncio.run(program.said("hold")) == "changed\n"
+        assert {path.stat().st_uid for path in (folder / "state").iterdir()} == {nobody.pw_uid}
