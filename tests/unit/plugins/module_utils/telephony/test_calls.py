@@ -137,6 +137,18 @@ def test_blind_transfer(calls: Calls) -> None:
     assert (fact.inner, fact.talk_seconds, fact.status) == ("102", 35, "200")
 
 
+def test_the_call_ends_with_the_client(calls: Calls) -> None:
+    """The phone stays: it hears a survey, or makes the next call by itself."""
+    client = calls.channel("carrier", number=CLIENT)
+    phone = calls.dial(client, "101")
+    calls.dialled(client, phone, "ANSWER")
+    calls.bridge("b", phone, client)
+    calls.wait(9)
+    calls.hang_up(client)
+    fact = facts(calls.events)[client.linkedid]
+    assert (fact.ended, fact.talk_seconds, fact.inner) == (True, 9, "101")
+
+
 def test_attended_transfer(calls: Calls) -> None:
     """The consultation is a call within the house: only the client's call is a fact, and the colleague's in the end."""
     client = calls.channel("carrier", number=CLIENT)
