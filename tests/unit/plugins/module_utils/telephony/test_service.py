@@ -14,6 +14,7 @@ import typing as t
 
 import aiohttp
 import pytest
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony import service
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.call_fact import Exchange
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.cdr import CdrRow
@@ -312,6 +313,17 @@ def test_an_applications_token_is_renewed_once_for_all(lab: Lab, calls: Calls) -
     assert len(lab.facts()) == 6
     renewals = [row for row in lab.portal.service.state()["requests"] if row["METHOD"] == "token"]
     assert len(renewals) == 1
+
+
+def test_a_recording_goes_to_the_portal_and_nowhere_else(lab: Lab, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a.wav").write_bytes(SOUND)
+
+    async def test(connector: Connector) -> None:
+        for url in ("https://elsewhere.example/upload", "http://127.0.0.1/upload"):
+            with pytest.raises(BoxliftError, match="for uploads, not itself"):
+                await lab.transport.upload(url, "file", "a.wav", str(tmp_path / "a.wav"))
+
+    lab.play(test)
 
 
 def test_reconciliation_sends_what_the_portal_has_lost(lab: Lab, calls: Calls) -> None:
