@@ -54,6 +54,13 @@ def chain_context(ca_path: str) -> ssl.SSLContext:
     return context
 
 
+def trusting_context(ca_path: str) -> ssl.SSLContext:
+    """A context that proves the chain as `chain_context` does, and compares the name too: for what is secret."""
+    context = chain_context(ca_path)
+    context.check_hostname = True
+    return context
+
+
 def takes_old_tls(sock: socket.socket, host: str) -> bool:
     """Whether the server at the other end shakes hands with TLS 1.0 or 1.1. Closes the connection.
 
