@@ -127,6 +127,23 @@ def test_a_portal_without_leads(exchange: Exchange) -> None:
     assert [row["PHONE"] for row in exchange.portal.service.state()["entities"]] == ["79990000000"]
 
 
+def test_a_portal_that_ignores_filters(exchange: Exchange) -> None:
+    """It answers with all rows, and none of them may be taken for the call's, or deleted."""
+    call = exchange.around.rest.call
+
+    def ignoring(method: str, **parameters: t.Any) -> t.Any:
+        return call(method, **{name: value for name, value in parameters.items() if name.lower() != "filter"})
+
+    exchange.around.rest.call = ignoring  # type: ignore[method-assign]
+    exchange.portal.portal.rules.leads = False
+    exchange.portal.portal.add_entity("DEAL", "79990000000")
+    exchange.portal.portal.register("", {"USER_ID": 1, "PHONE_NUMBER": "7999", "TYPE": 2, "EXTERNAL_CALL_ID": "pbx-0"})
+    exchange.portal.portal.finish({"CALL_ID": exchange.portal.service.state()["calls"][0]["CALL_ID"], "USER_ID": 1})
+    outcome = exchange.follow()
+    assert outcome.problems == [] and len(outcome.rows) == 1
+    assert [row["PHONE"] for row in exchange.portal.service.state()["entities"]] == ["79990000000"]
+
+
 def test_lost_and_double(exchange: Exchange) -> None:
     exchange.facts = 0
     assert exchange.problems(lead=False) == "no call fact: the call is lost"
