@@ -10,4 +10,5 @@ because its checks are made on the exchange's host and know nothing of the porta
    and the connector's queue.
 3. The checks: `exchange`, `media`, `certificates`, `portal_side`, `delivery`.
 4. `planned_calls`: test calls, each followed from the exchange's record to the client's card.
+5. `portal_setup`: the lines that the portal must know, and its default line.
 """

@@ -68,6 +68,7 @@ class Methods:
         self._methods: dict[str, t.Callable[[Asked], Answer]] = {
             "telephony.externalline.add": self._line_add,
             "telephony.externalline.get": self._line_get,
+            "telephony.externalline.update": self._line_update,
             "telephony.externalcall.register": self._register,
             "telephony.externalcall.finish": lambda asked: Answer(self.portal.finish(asked.parameters)),
             "telephony.externalcall.show": lambda asked: Answer(self.portal.show(asked.parameters, shown=True)),
@@ -115,6 +116,17 @@ class Methods:
     def _line_get(self, asked: Asked) -> Answer:
         rows = self.store.rows("lines", "APP=?", asked.credential.app)
         return Answer([{name: row[name] for name in ("NUMBER", "NAME", "CRM_AUTO_CREATE")} for row in rows])
+
+    def _line_update(self, asked: Asked) -> Answer:
+        given = asked.parameters
+        fields = {name: str(given[name]) for name in ("NAME", "CRM_AUTO_CREATE") if name in given}
+        if not fields:
+            raise Refused("There are no fields to update")
+        rows = self.store.rows("lines", "APP=? AND NUMBER=?", asked.credential.app, str(given.get("NUMBER")))
+        if not rows:
+            raise Refused(f"Could not find line with number {given.get('NUMBER')}")
+        self.store.change("lines", rows[0]["ID"], **fields)
+        return Answer({"ID": str(rows[0]["ID"])})
 
     def _register(self, asked: Asked) -> Answer:
         return Answer(self.portal.register(asked.credential.app, asked.parameters, lead_fails=asked.lead_fails))

@@ -220,6 +220,17 @@ def test_a_line_exists_once_and_registration_makes_it(client: Client) -> None:
     assert client.as_application("telephony.externalLine.get")["result"] == []
 
 
+def test_a_line_is_changed(client: Client) -> None:
+    update = "telephony.externalLine.update"
+    client.ask("telephony.externalLine.add", NUMBER="74950000001", NAME="Office")
+    client.ask(update, NUMBER="74950000001", CRM_AUTO_CREATE="N")
+    assert client.ask("telephony.externalLine.get") == [
+        {"NUMBER": "74950000001", "NAME": "Office", "CRM_AUTO_CREATE": "N"}
+    ]
+    assert client.refusal(update, NUMBER="74950000001")[2] == "There are no fields to update"
+    assert client.refusal(update, NUMBER="1", NAME="x")[2] == "Could not find line with number 1"
+
+
 # -- the end of a call ------------------------------------------------------------------------------------------
 
 
