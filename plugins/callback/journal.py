@@ -68,6 +68,7 @@ KEPT: dict[str, tuple[str, ...]] = {
     "portal_health": ("findings", "summary", "vantage"),
     "portal_info": ("portal",),
     "preflight": ("findings",),
+    "telephony_check": ("findings", "summary", "calls"),
 }
 
 # Fields with text of people or programs, which may hold a secret. The others are this plugin's own.

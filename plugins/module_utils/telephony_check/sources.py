@@ -13,6 +13,7 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony_check.context import Backlog, Record
 
+NUMBER_DIGITS = 5  # inner numbers are shorter
 #: The fields of a line, as role telephony has them written (cdr_custom.conf).
 FIELDS: tuple[str, ...] = ("linkedid", "uniqueid", "sequence", "start", "answer", "end", "duration", "billsec")
 FIELDS += ("disposition", "src", "dst", "dcontext", "channel", "dstchannel", "lastapp", "clid")
@@ -60,15 +61,30 @@ def _record(rows: list[dict[str, str]]) -> Record:
         linkedid=first["linkedid"],
         direction=direction,
         line=known("line"),
-        client=first["src"] if direction == "in" else first["dst"],
+        client=first["src"] if direction == "in" else _dialled(rows),
         started=min(float(row["start"] or 0) for row in rows),
-        talk=max((float(row["end"]) - float(row["answer"]) for row in answered), default=0.0),
+        talk=_united((float(row["answer"] or row["start"]), float(row["end"])) for row in answered),
         # A menu or a queue that took the call is nobody.
         disposition="ANSWERED" if answered else first["disposition"].replace("ANSWERED", "NO ANSWER"),
         queue=any(row["lastapp"] == "Queue" for row in rows),
         recording=known("recording"),
         portal_call_id=known("portal_call_id"),
     )
+
+
+def _united(spans: t.Iterable[tuple[float, float]]) -> float:
+    """Seconds within at least one of the spans: a transferred call has several that follow, or cover each other."""
+    total, reached = 0.0, 0.0
+    for begin, end in sorted(spans):
+        total += max(0.0, end - max(begin, reached))
+        reached = max(reached, end)
+    return total
+
+
+def _dialled(rows: list[dict[str, str]]) -> str:
+    """The number that was dialled; the dial plan's own extensions, such as `s`, are none."""
+    numbers = [row["dst"] for row in rows if len([digit for digit in row["dst"] if digit.isdigit()]) >= NUMBER_DIGITS]
+    return numbers[0] if numbers else rows[0]["dst"]
 
 
 def backlog_of(path: str) -> Backlog:

@@ -13,6 +13,7 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.report.chart import
 
 VERSION = 1
 BACKUP_MODULES, HEALTH_MODULES = ("backup_fetch", "backup_verify"), ("portal_health",)
+TELEPHONY_MODULES = ("telephony_check",)
 # Each module, and the keys of its result with the timeline of parts and that of tables.
 TIMELINES = (
     ("backup_fetch", "timeline", ""),
@@ -20,6 +21,7 @@ TIMELINES = (
     ("database_import", "", "timeline"),
 )
 FINDING_FIELDS = ("id", "area", "status", "observed", "before", "expected", "remedy", "owner", "reference")
+CALL_FIELDS = ("name", "direction", "line", "result", "queue", "recorded", "status", "talk", "code", "problems")
 STEP_STATUSES = ("ok", "changed", "failed", "unreachable", "skipped")
 SLOWEST = 10
 FEW_STEPS = 12  # a run of at most so many steps shows each of them
@@ -53,6 +55,7 @@ def build(journal: Journal, title: str = "") -> Data:
         },
         "findings": findings,
         "areas": areas_of(findings or []),
+        "calls": calls_of(real),
         "backup": backup,
         "restore": restore_of(real),
         "timelines": timelines_of(real),
@@ -89,7 +92,8 @@ def findings_of(runs: t.Sequence[Run]) -> list[Data] | None:
     looked = False
     healthy = any(results([run], HEALTH_MODULES, "findings") for run in runs)
     # Once the portal itself was checked, the findings of preflight are history.
-    for modules in (BACKUP_MODULES, ("host_acceptance",), HEALTH_MODULES if healthy else ("preflight",)):
+    proofs = (BACKUP_MODULES, ("host_acceptance",), TELEPHONY_MODULES, HEALTH_MODULES if healthy else ("preflight",))
+    for modules in proofs:
         last = next((run for run in reversed(runs) if results([run], modules, "findings")), None)
         for step, result in results([last], modules, "findings") if last else []:
             looked = True
@@ -105,6 +109,18 @@ def findings_of(runs: t.Sequence[Run]) -> list[Data] | None:
         return None
     order = {status: place for place, status in enumerate(WORST_FIRST)}
     return sorted(latest.values(), key=lambda f: (order.get(f["status"], 1), f["host"], f["area"], f["id"]))
+
+
+def calls_of(runs: t.Sequence[Run]) -> list[Data]:
+    """The test calls of the last run that made any, in their order."""
+    last = next((run for run in reversed(runs) if results([run], TELEPHONY_MODULES, "calls")), None)
+    if last is None:
+        return []
+    return [
+        {**dict.fromkeys(CALL_FIELDS, ""), **call, "host": step.host}
+        for step, result in results([last], TELEPHONY_MODULES, "calls")
+        for call in result["calls"]
+    ]
 
 
 def areas_of(findings: t.Sequence[Data]) -> list[Data]:

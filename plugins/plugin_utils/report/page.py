@@ -51,6 +51,7 @@ AREAS = {
     "search": "Search",
     "security": "Security",
     "settings": "Settings",
+    "telephony": "Telephony",
     "web": "Web and encryption",
 }
 _COUNTED = (

@@ -24,6 +24,20 @@ def test_the_records_of_one_call_are_one(tmp_path: pathlib.Path) -> None:
     assert (record.direction, record.line, record.recording) == ("in", "74950000001", "1.wav")
 
 
+def test_a_transferred_call_talks_once(tmp_path: pathlib.Path) -> None:
+    first = cdr_line(answer=1005, end=1015)
+    second = cdr_line(uniqueid="1.2", dstchannel="PJSIP/102-2", start=1012, answer=1012, end=1030)
+    (tmp_path / "cdr.csv").write_text(first + second)
+    assert records_of(str(tmp_path / "cdr.csv"), 0, 2000)[0].talk == 25
+
+
+def test_what_was_dialled(tmp_path: pathlib.Path) -> None:
+    extension = cdr_line(direction="out", dst="s", src="101", dstchannel="")
+    dialled = cdr_line(direction="out", dst="89001112244", src="101", uniqueid="1.2")
+    (tmp_path / "cdr.csv").write_text(extension + dialled)
+    assert records_of(str(tmp_path / "cdr.csv"), 0, 2000)[0].client == "89001112244"
+
+
 def test_rotated_files_are_read_and_half_a_line_is_not(tmp_path: pathlib.Path) -> None:
     (tmp_path / "cdr.csv-20260101").write_text(cdr_line(linkedid="1", direction="out", dst="7999"))
     (tmp_path / "cdr.csv").write_text(cdr_line(linkedid="2") + '"3","3"')

@@ -58,6 +58,32 @@ def test_the_verdict_is_the_worst_that_is_known(out: Writer, statuses: list[str]
     assert built(out)["result"] == {"level": level, "text": text}
 
 
+CALL = {"name": "mobile to sales", "direction": "in", "line": "+74951000001", "result": "answered", "queue": True}
+CALL |= {"recorded": True, "status": "fail", "talk": None, "code": None, "problems": ["no call fact: the call is lost"]}
+
+
+def telephony(out: Writer, *calls: dict[str, t.Any]) -> None:
+    out.start("telephony")
+    out.begin_play("Check")
+    found = {"findings": [finding("telephony.trunks", "pass", "carrier")]}
+    result = {**found, "calls": list(calls)} if calls else found
+    out.task("Look", 1, action="boxlift.portal.telephony_check", results=[result])
+    out.end()
+
+
+def test_test_calls_are_those_of_the_last_run_that_made_any(out: Writer) -> None:
+    telephony(out)
+    assert built(out)["calls"] == []
+    telephony(out, {**CALL, "name": "an older one"})
+    telephony(out, CALL)
+    telephony(out)  # looked without a call
+    report = built(out)
+    assert [{**call, "host": "pbx"} for call in report["calls"]] == [{**CALL, "host": "pbx"}]
+    assert [each["id"] for each in report["findings"]] == ["telephony.trunks"]
+    # The portal itself was not looked at.
+    assert report["result"]["level"] == "unknown"
+
+
 def test_without_a_health_check_nothing_is_proven(out: Writer) -> None:
     verify(out, INTACT)
     assert built(out)["result"]["level"] == "unknown"

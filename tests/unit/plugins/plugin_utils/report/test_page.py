@@ -53,6 +53,21 @@ class Page(html.parser.HTMLParser):
             self.text += data
 
 
+def test_test_calls_are_a_table(tmp_path: Path) -> None:
+    out = Writer(tmp_path / "move.jsonl")
+    out.start("telephony")
+    out.begin_play("Check")
+    call = {"name": HOSTILE, "direction": "in", "line": "+74951000001", "result": "answered", "queue": True}
+    call |= {"recorded": False, "status": "fail", "talk": None, "code": "304", "problems": ["no lead was created"]}
+    result = {"findings": [finding("telephony.trunks", "pass", "carrier")], "calls": [call]}
+    out.task("Look", 1, action="boxlift.portal.telephony_check", results=[result])
+    out.end()
+    page = Page(render(build(read([str(out.path)]))))
+    assert "script" not in page.tags and "Test calls" in page.text
+    for text in ("+74951000001", "304", "no lead was created"):
+        assert text in page.text
+
+
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("journal")
