@@ -89,7 +89,8 @@ class RestClient:
                 "Install the right certificate on the portal, or give its authority as ca_path.",
             ) from problem
         except (OSError, http.client.HTTPException) as problem:
-            reason = str(problem) or type(problem).__name__
+            # What is wrong with a request or its answer may quote the address, which is secret.
+            reason = str(problem) if isinstance(problem, OSError) and str(problem) else type(problem).__name__
             raise NotAnswered(
                 f"{method}: {self._host} does not answer ({reason}).", "See whether the portal runs."
             ) from None

@@ -381,6 +381,12 @@ def test_a_portal_that_does_not_answer(world: World) -> None:
     assert "is not accepted" in world.observed("credential", "unknown")
 
 
+def test_what_is_wrong_with_an_address_does_not_show_it(world: World) -> None:
+    secret = world.portal.webhook(1).replace("/1/", "/1/canary of a code/")
+    world.give(rest=(RestClient(secret, direct("", "", 5), trusting_context(str(world.authority.certificate))),))
+    assert "canary" not in world.observed("credential", "unknown")
+
+
 def test_inner_numbers(world: World) -> None:
     world.give(inner_numbers=("101", "102"))
     assert "in no profile: 102" in world.observed("inner_numbers", "fail")
