@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import array
 import json
 import os
 import re
@@ -37,6 +38,8 @@ DAY = 86400.0
 #: A recording begins a little after the talk, and may end a little before it.
 TOLERANCE_SECONDS = 3.0
 FEW_INODES = 10_000
+#: A-law knows no silence: its quietest sample is 8. So much is read at once.
+NOISE, SAMPLES = 16, 1 << 20
 
 
 @check(
@@ -172,6 +175,10 @@ def recordings(context: TelephonyContext) -> Verdict:
     bad = [problem for each in talks for problem in recording_problem(context.recordings, each)]
     if bad:
         return failed(f"{len(bad)} of {len(talks)} recordings: {'; '.join(bad[:5])}")
+    mute = [each.recording for each in talks if is_silent(os.path.join(context.recordings, each.recording))]
+    if mute:
+        observed = f"{len(mute)} of {len(talks)} recordings are silent: {', '.join(mute[:5])}"
+        return warned(observed, "Call one of these people; if nobody hears a thing, open the ports of the sound.")
     return passed(f"{len(talks)} recordings hold sound")
 
 
@@ -199,6 +206,22 @@ def wav_seconds(path: str) -> float | None:
             return sound.getnframes() / sound.getframerate()
     except (wave.Error, EOFError):
         return 0.0
+
+
+def is_silent(path: str) -> bool:
+    """Whether a wav file of 16-bit samples is never louder than a codec's noise. Other files are not judged."""
+    if not path.lower().endswith(".wav"):
+        return False
+    try:
+        with wave.open(path, "rb") as sound:
+            if sound.getsampwidth() != 2:
+                return False
+            while samples := array.array("h", sound.readframes(SAMPLES)):
+                if max(samples) > NOISE or min(samples) < -NOISE:
+                    return False
+    except (wave.Error, EOFError):
+        return False
+    return True
 
 
 @check(

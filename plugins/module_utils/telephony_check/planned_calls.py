@@ -16,7 +16,7 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.finding import Finding
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony_check.context import Record, Records
-from ansible_collections.boxlift.portal.plugins.module_utils.telephony_check.media import recording_problem
+from ansible_collections.boxlift.portal.plugins.module_utils.telephony_check.media import is_silent, recording_problem
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony_check.rest import Rest, RestRefused
 
 #: Result that is asked for → the disposition that the exchange records, and the codes that the portal may show.
@@ -187,6 +187,8 @@ def _judge_record(outcome: Followed, around: Surroundings) -> None:
         outcome.problems.append("it went through a queue" if record.queue else "it went through no queue")
     if plan.recorded and plan.result == "answered":
         wrong = recording_problem(around.recordings, record) if record.recording else ["nothing was recorded"]
+        if not wrong and is_silent(os.path.join(around.recordings, record.recording)):
+            wrong = ["the recording is silent: no sound came from either side"]
         outcome.problems += wrong
 
 

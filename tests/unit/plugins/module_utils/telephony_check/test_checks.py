@@ -281,6 +281,8 @@ def test_recordings(world: World) -> None:
     assert "has 3 s of 10 s" in world.observed("recordings", "fail")
     (recordings / "1.wav").write_bytes(b"noise" * 100)
     assert "has 0 s of 10 s" in world.observed("recordings", "fail")
+    toy_exchange.write_wav(recordings / "1.wav", 10, sample=b"\x08\x00\xf8\xff")  # twice as long: two samples
+    assert "1 of 1 recordings are silent: 1.wav" in world.observed("recordings", "warn")
     toy_exchange.write_wav(recordings / "1.wav", 10)
     world.observed("recordings", "pass")
     # A call that nobody took, one that is not recorded, and one of last week ask for no recording.

@@ -24,6 +24,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.telephony_check.sou
 from lab.authority import Authority
 from lab.telephony.portal import iso
 from lab.telephony.server import TelephonyServer
+from unit.plugins.module_utils.telephony_check import toy_exchange
 from unit.plugins.module_utils.telephony_check.toy_exchange import cdr_line, write_wav
 
 CLIENT, LINE = "79001112233", "74950000001"
@@ -230,6 +231,12 @@ def test_recordings_on_both_sides(exchange: Exchange) -> None:
     exchange.record["recording"] = ""
     assert exchange.problems() == "nothing was recorded"
     assert exchange.follow(recorded=False).problems == []
+
+
+def test_a_silent_recording(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = functools.partial(toy_exchange.write_wav, sample=bytes(2))
+    monkeypatch.setitem(globals(), "write_wav", silent)
+    assert "the recording is silent" in exchange.problems()
 
 
 def test_a_recording_that_never_reaches_the_portal(exchange: Exchange) -> None:

@@ -209,11 +209,11 @@ def cdr_line(**fields: t.Any) -> str:
     return text.getvalue()
 
 
-def write_wav(path: pathlib.Path, seconds: float) -> None:
+def write_wav(path: pathlib.Path, seconds: float, sample: bytes = b"\x00\x10") -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with wave.open(str(path), "wb") as sound:
         sound.setparams((1, 2, 8000, 0, "NONE", ""))
-        sound.writeframes(b"\x01\x00" * int(8000 * seconds))
+        sound.writeframes(sample * int(8000 * seconds))
 
 
 def write_queue(path: pathlib.Path, *rows: tuple[str, int, float], hold: str = "") -> None:
