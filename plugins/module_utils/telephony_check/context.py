@@ -109,8 +109,17 @@ CHECKS = Registry()
 _Check = t.Callable[[TelephonyContext], Verdict]
 
 
-def check(name: str, **about: t.Any) -> t.Callable[[_Check], _Check]:
-    """Decorator that registers a check of the telephony; `about` is what Registry.check takes."""
+def check(
+    name: str,
+    *,
+    why: str,
+    expected: str,
+    remedy: str,
+    needs: tuple[str, ...] = (),
+    owner: str = "contractor",
+    reference: str = "",
+) -> t.Callable[[_Check], _Check]:
+    """Decorator that registers a check of the telephony, as Registry.check does for those of the portal."""
 
     def register(function: _Check) -> _Check:
         def run(context: Context) -> Verdict:
@@ -118,7 +127,10 @@ def check(name: str, **about: t.Any) -> t.Callable[[_Check], _Check]:
                 raise TypeError(f"{name} needs a TelephonyContext")
             return function(context)
 
-        CHECKS.check(name, **about)(run)
+        known = CHECKS.check(
+            name, why=why, expected=expected, remedy=remedy, needs=needs, owner=owner, reference=reference
+        )
+        known(run)
         return function
 
     return register

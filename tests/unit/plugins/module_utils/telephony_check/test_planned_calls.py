@@ -66,7 +66,7 @@ class Exchange:
             stream.write(cdr_line(**{**times, **self.record}))
         if self.record.get("recording"):
             write_wav(self.folder / self.record["recording"], self.wav_seconds)
-        for _ in range(self.facts):
+        for _time in range(self.facts):
             self._tell(f"pbx-{number}", start)
 
     def _tell(self, external: str, start: float) -> None:

@@ -73,7 +73,7 @@ Transport:  wss                       wss      0      0  0.0.0.0:5060
 """
 TRANSPORT = "\n ParameterName               : ParameterValue\n ======\n external_media_address      : {address}\n"
 SOCKETS = 'UNCONN 0      0            0.0.0.0:10010      0.0.0.0:*    users:(("asterisk",pid=7,fd=3))\n'
-ACCEPTED = [{"range": [10000, 10050]}, 5060]
+ACCEPTED = ({"range": [10000, 10050]}, 5060)
 
 
 def ruleset(ports: t.Any = ACCEPTED, policy: str = "drop", verdict: str = "accept") -> str:
@@ -81,7 +81,7 @@ def ruleset(ports: t.Any = ACCEPTED, policy: str = "drop", verdict: str = "accep
     same = {"family": "inet", "table": "filter", "chain": "input"}
     left = {"payload": {"protocol": "udp", "field": "dport"}}
     rules = [
-        [{"match": {"op": "==", "left": left, "right": {"set": ports}}}, {verdict: None}],
+        [{"match": {"op": "==", "left": left, "right": {"set": list(ports)}}}, {verdict: None}],
         [{"match": {"op": "==", "left": left, "right": {"range": [10051, 10100]}}}, {"accept": None}],
     ]
     chain = {"family": "inet", "table": "filter", "name": "input", "hook": "input", "policy": policy}
