@@ -124,16 +124,16 @@ def test_two_parallel_calls_without_an_external_id_collapse(client: Client) -> N
 
 def test_a_late_registration_is_never_taken_for_the_same(client: Client) -> None:
     late = "2027-01-15T07:00:00+00:00"  # an hour before now
-    calls = {client.register(EXTERNAL_CALL_ID="a", CALL_START_DATE=late)["CALL_ID"] for _ in range(2)}
+    calls = {client.register(EXTERNAL_CALL_ID="a", CALL_START_DATE=late)["CALL_ID"] for _time in range(2)}
     assert len(calls) == 2
     client.server.portal.rules.window = "registration"
-    calls = {client.register(EXTERNAL_CALL_ID="b", CALL_START_DATE=late)["CALL_ID"] for _ in range(2)}
+    calls = {client.register(EXTERNAL_CALL_ID="b", CALL_START_DATE=late)["CALL_ID"] for _time in range(2)}
     assert len(calls) == 1
 
 
 def test_a_finished_call_is_registered_anew(client: Client) -> None:
     """Which is why the statistics must be asked before anything is repeated."""
-    for _ in range(2):
+    for _time in range(2):
         client.finish(client.register(EXTERNAL_CALL_ID="a"))
     assert len(client.statistics(EXTERNAL_CALL_ID="a")) == 2
 
@@ -425,16 +425,16 @@ def test_a_batch_answers_every_command(client: Client) -> None:
 
 def test_more_requests_than_the_bucket_holds(client: Client) -> None:
     client.server.service.limit(Limits(rate=2, burst=5))
-    codes = [client.answer("user.get").status_code for _ in range(7)]
+    codes = [client.answer("user.get").status_code for _time in range(7)]
     assert codes == [200] * 5 + [503] * 2
     assert client.refusal("user.get")[1] == "QUERY_LIMIT_EXCEEDED"
     client.clock[0] += 1
-    assert [client.answer("user.get").status_code for _ in range(3)] == [200, 200, 503]
+    assert [client.answer("user.get").status_code for _time in range(3)] == [200, 200, 503]
 
 
 def test_a_method_whose_work_took_too_long_waits(client: Client) -> None:
     client.server.service.limit(Limits(operating=480, work={"user.get": 300.0}))
-    times = [client.answer("user.get").json()["time"]["operating"] for _ in range(2)]
+    times = [client.answer("user.get").json()["time"]["operating"] for _time in range(2)]
     assert 300 <= times[0] < 301 and 600 <= times[1] < 601  # the request that crosses the limit is answered
     assert client.refusal("user.get")[:2] == (429, "OPERATION_TIME_LIMIT")
     assert client.ask("telephony.externalLine.get") == []  # another method has its own time
@@ -496,9 +496,9 @@ def test_a_late_answer_has_been_written(client: Client) -> None:
 
 def test_faults_are_counted_and_skipped(client: Client) -> None:
     client.server.faults.set([Fault("error", "user.*", skip=2, times=2)])
-    assert [client.answer("user.get").status_code for _ in range(5)] == [200, 200, 500, 500, 200]
+    assert [client.answer("user.get").status_code for _time in range(5)] == [200, 200, 500, 500, 200]
     client.server.faults.set([Fault("error", share=0.5, times=-1)])
-    codes = [client.answer("user.get").status_code for _ in range(40)]
+    codes = [client.answer("user.get").status_code for _time in range(40)]
     assert 8 <= codes.count(500) <= 32
 
 
