@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes docs/checks from the registry of checks: a page for each area, and the table beside the vendor's tests.
+"""Writes docs/checks from the registries of checks: a page for each area, and the table beside the vendor's tests.
 
 The collection must be importable: PYTHONPATH=.cache/collections python tests/check_pages.py DIRECTORY
 """
@@ -14,6 +14,7 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.health.catalogue import all_checks
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import ANYWHERE, HOST, OUTSIDE, Check
+from ansible_collections.boxlift.portal.plugins.module_utils.telephony_check import catalogue as telephony
 
 #: The tests of the vendor's site checker, in its order, and what is left open by both.
 VENDOR_TESTS: dict[str, str] = {
@@ -74,6 +75,7 @@ VENDOR_TESTS: dict[str, str] = {
     "check_pgsql": "Only MariaDB and MySQL are supported here.",
 }
 SEEN = {HOST: "the portal's host", ANYWHERE: "the portal's host and from outside", OUTSIDE: "outside"}
+ON_THE_EXCHANGE = "the telephony server"
 _HEAD = """\
 <!--
 SPDX-FileCopyrightText: boxlift.portal contributors
@@ -90,31 +92,35 @@ def main(directory: str) -> None:
     registry = all_checks()
     for area in registry.areas:
         checks = [each for each in registry.checks.values() if each.area == area]
-        (folder / f"{area}.md").write_text(area_page(area, checks), "utf-8")
-    (folder / "README.md").write_text(front_page(registry.checks), "utf-8")
-    print(f"{len(registry.checks)} checks on {len(registry.areas)} pages")
+        (folder / f"{area}.md").write_text(area_page(area, [(each, SEEN[each.vantage]) for each in checks]), "utf-8")
+    calls = telephony.all_checks().checks
+    page = area_page("telephony", [(each, ON_THE_EXCHANGE) for each in calls.values()])
+    (folder / "telephony.md").write_text(page, "utf-8")
+    (folder / "README.md").write_text(front_page(registry.checks, calls), "utf-8")
+    print(f"{len(registry.checks) + len(calls)} checks on {len(registry.areas) + 1} pages")
 
 
-def area_page(area: str, checks: t.Sequence[Check]) -> str:
+def area_page(area: str, checks: t.Iterable[tuple[Check, str]]) -> str:
+    """The checks of an area, each with where it is made."""
     parts = [f"{_HEAD}# Checks: {area}\n\nAll areas: [README.md](README.md).\n"]
-    parts += [check_section(each) for each in checks]
+    parts += [check_section(each, seen) for each, seen in checks]
     return "\n".join(parts)
 
 
-def check_section(check: Check) -> str:
+def check_section(check: Check, seen: str) -> str:
     lines = [
         ("Why", check.why),
         ("Expected", check.expected),
         ("Remedy", check.remedy),
         ("Owner", check.owner),
-        ("Seen from", SEEN[check.vantage]),
+        ("Seen from", seen),
         ("Needs", ", ".join(link(need) for need in check.needs) or "nothing"),
         ("Reference", check.reference or "none"),
     ]
     return f"## {check.id}\n\n" + "\n".join(f"- {name}: {escaped(text)}" for name, text in lines) + "\n"
 
 
-def front_page(checks: t.Mapping[str, Check]) -> str:
+def front_page(checks: t.Mapping[str, Check], calls: t.Mapping[str, Check]) -> str:
     """Every area with its checks, then the vendor's tests beside ours."""
     areas = sorted({each.area for each in checks.values()})
     lines = [f"{_HEAD}# Checks\n", f"`boxlift.portal.portal_health` makes {len(checks)} checks.\n"]
@@ -122,6 +128,10 @@ def front_page(checks: t.Mapping[str, Check]) -> str:
     lines += [
         f"| [{area}]({area}.md) | {', '.join(link(name) for name, each in checks.items() if each.area == area)} |"
         for area in areas
+    ]
+    lines += [
+        f"\n`boxlift.portal.telephony_check` makes {len(calls)} checks on {ON_THE_EXCHANGE}:",
+        f"{', '.join(map(link, calls))}.",
     ]
     peers = beside(checks)
     own = [name for name in checks if not any(name in names for names in peers.values())]
