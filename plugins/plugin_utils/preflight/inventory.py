@@ -10,7 +10,12 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.finding import Finding
 
-PORTS = {"web": {80: "nginx", 443: "nginx"}, "database": {3306: "mariadbd"}, "cache": {6379: "redis-server"}}
+PORTS = {
+    "web": {80: "nginx", 443: "nginx"},
+    "database": {3306: "mariadbd"},
+    "cache": {6379: "redis-server"},
+    "telephony": {5038: "asterisk"},
+}
 MEMORY_MB = 1800
 SOURCE_PATH, DOCUMENT_ROOT, DATABASE_DIRECTORY = "/var/lib/boxlift/backup", "/srv/portal/www", "/var/lib/mysql"
 
@@ -18,6 +23,7 @@ _NAME = r"(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?[.])+[A-Za-z0-9-]*
 _NO_SPACE_AT_ENDS = r"\S(.*\S)?$"
 # What says how a host is reached. ansible-core templates it with the names of the host that delegates.
 _CONNECTION = re.compile(r"ansible_(ssh_)?(host|port|user|.*_args|.*key_file)$|ansible_connection$")
+_WEBHOOK = r"https://[^/\s]+/rest/[0-9]+/[^/\s]+/$"
 # No loopback address: other hosts must reach it.
 _ADDRESS = r"(?!127[.])[0-9]{1,3}([.][0-9]{1,3}){3}"
 
@@ -32,6 +38,11 @@ class Hosts:
     def serves(self, group: str) -> bool:
         """Whether this host is one of the group."""
         return group not in self.groups or self.name in self.groups[group]
+
+    @property
+    def is_exchange(self) -> bool:
+        """Whether telephone calls go through this host. A site may go without such a group."""
+        return self.name in self.groups.get("telephony", ())
 
     def of(self, group: str) -> list[str]:
         """Production's hosts of the group."""
@@ -86,6 +97,8 @@ def inspect(variables: Variables, hosts: Hosts) -> Inventory:
     """Judge every variable, and derive what the module is asked on this host."""
     findings = [_judge(each, variables) for each in inputs(variables, hosts)]
     findings += [_enough_hosts(hosts), _reached_from_others(variables, hosts)]
+    if hosts.is_exchange:
+        findings += [_webhook(variables), _packages(variables)]
     wrong = {finding.id.partition(".")[2] for finding in findings if finding.status == "fail"}
     return Inventory(findings, _certificate(variables, hosts, wrong), _options(variables, hosts, wrong))
 
@@ -154,6 +167,25 @@ def inputs(variables: Variables, hosts: Hosts) -> list[Input]:
         _file("certificate_chain_file", "the issuers' certificates in PEM"),
         _file("certificate_ca_file", "a private authority's certificate in PEM", required=source == "lab_ca"),
         _file("certificate_ca_key_file", "the key of certificate_ca_file", required=source == "lab_ca"),
+        *([] if not hosts.is_exchange else _of_an_exchange(variables)),
+    ]
+
+
+def _of_an_exchange(variables: Variables) -> list[Input]:
+    return [
+        _password("telephony_ami_events_password", "the password of the exchange's user that hears calls", True),
+        Input(
+            "site_telephony_webhook",
+            "the address of an incoming webhook of the portal, https://…/rest/USER/CODE/",
+            _WEBHOOK,
+            secret=True,
+        ),
+        Input(
+            "site_telephony_fallback_user",
+            "the number in the address of somebody's profile in the portal, who is told calls that nobody took",
+            "[1-9][0-9]*$",
+            required=bool(variables.get("site_telephony_webhook")),
+        ),
     ]
 
 
@@ -183,6 +215,40 @@ def _judge(each: Input, variables: Variables) -> Finding:
         observed=problem or f"{each.name} is good or not needed",
         expected=each.expected,
         remedy=f"Set or correct {each.name} in group_vars/all/{place}" if problem else "",
+    )
+
+
+def _webhook(variables: Variables) -> Finding:
+    """It is made in the portal, which the first restore brings."""
+    given = bool(variables.get("site_telephony_webhook"))
+    return Finding(
+        id="inventory.telephony",
+        area="inventory",
+        status="pass" if given else "warn",
+        observed="the portal can be told of calls"
+        if given
+        else "site_telephony_webhook is not set, so rehearse and migrate leave the telephony out",
+        expected="a webhook that tells the portal of calls, made in the restored portal",
+        remedy=""
+        if given
+        else "After the first restore make an incoming webhook with the rights telephony, crm and user, set it in"
+        " group_vars/all/vault.yml, and run the playbook telephony.",
+    )
+
+
+def _packages(variables: Variables) -> Finding:
+    """Debian 12 and 13 have no Asterisk, so the site brings it, or has it."""
+    files = [str(path) for path in variables.get("telephony_package_files") or []]
+    absent = [path for path in files if not variables.is_file(path)]
+    return Finding(
+        id="inventory.telephony_package_files",
+        area="inventory",
+        status="fail" if absent else "pass",
+        observed=f"telephony_package_files names {', '.join(absent)}, and there is no such file"
+        if absent
+        else f"telephony_package_files names {len(files)} files, and each is here",
+        expected="packages of Asterisk that lie on the controller, or none where the host has or gets it otherwise",
+        remedy="Bring the packages, or correct the paths in group_vars." if absent else "",
     )
 
 
@@ -264,7 +330,8 @@ def _options(variables: Variables, hosts: Hosts, wrong: t.Collection[str]) -> di
             {"port": port, "holders": [holder]}
             for group, ports in PORTS.items()
             # Beside its clients Redis opens no port.
-            if hosts.serves(group) and (group != "cache" or hosts.apart_from_web(group))
+            if (hosts.is_exchange if group == "telephony" else hosts.serves(group))
+            and (group != "cache" or hosts.apart_from_web(group))
             for port, holder in ports.items()
         ],
         "domain": good("site_domain") if web else "",

@@ -18,6 +18,13 @@ GOOD: dict[str, t.Any] = {
     "certificate_file": "cert.pem",
     "certificate_key_file": "key.pem",
 }
+CALLS = {"production": ["one", "pbx"], "web": ["one"], "database": ["one"], "cache": ["one"], "telephony": ["pbx"]}
+TELEPHONY: dict[str, t.Any] = {
+    **GOOD,
+    "telephony_ami_events_password": "canary-4",
+    "site_telephony_webhook": "https://portal.example.com/rest/1/canary5/",
+    "site_telephony_fallback_user": 1,
+}
 APART: dict[str, t.Any] = {
     "site_database_host": "192.0.2.12",
     "site_database_clients": ["192.0.2.10"],
@@ -55,6 +62,35 @@ def test_a_good_inventory() -> None:
     assert len(found.findings) == 22
     assert {finding.status for finding in found.findings} == {"pass"}
     assert found.certificate == "provable"
+
+
+def test_an_exchange() -> None:
+    found = inspected(CALLS, "pbx", **TELEPHONY, telephony_package_files=["cert.pem"])
+    assert {finding.status for finding in found.findings} == {"pass"}
+    assert found.options["ports"] == [{"port": 5038, "holders": ["asterisk"]}]
+    assert [finding for finding in inspected(CALLS, **GOOD).findings if "telephony" in finding.id] == []
+
+
+def test_an_exchange_before_the_portal_can_have_a_webhook() -> None:
+    found = inspected(CALLS, "pbx", **GOOD, telephony_ami_events_password="canary-4").findings
+    (doubt,) = [finding for finding in found if finding.status != "pass"]
+    assert (doubt.status, doubt.id) == ("warn", "inventory.telephony") and "migrate leave" in doubt.observed
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [
+        ("telephony_ami_events_password", ""),
+        ("site_telephony_webhook", "http://portal.example.com/rest/1/canary5/"),
+        ("site_telephony_webhook", "https://portal.example.com/rest/"),
+        ("site_telephony_fallback_user", "Anna"),
+        ("telephony_package_files", ["cert.pem", "lost.deb"]),
+    ],
+)
+def test_a_wrong_variable_of_an_exchange(name: str, bad: t.Any) -> None:
+    found = failed(inspected(CALLS, "pbx", **{**TELEPHONY, name: bad}))
+    assert list(found) == [f"inventory.{name}"]
+    assert "canary" not in str(found) and found[f"inventory.{name}"].remedy
 
 
 def test_an_empty_inventory() -> None:
