@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-OPERATORS = ("README.md", "docs/guide.md", "docs/existing-hosts.md")
+OPERATORS = ("README.md", "docs/guide.md", "docs/existing-hosts.md", "docs/telephony.md")
 PAGES = (*OPERATORS, "CONTRIBUTING.md", "docs/architecture.md", "docs/archive-format.md", "docs/security.md")
 # A page may leave out the beginning of a path that all of its paths share.
 BASES = tuple(ROOT / base for base in ("", "plugins", "plugins/module_utils", "plugins/plugin_utils", "tests"))
@@ -36,8 +36,10 @@ def sources(*folders: str) -> list[Path]:
 
 @functools.cache
 def words_of_code() -> frozenset[str]:
-    texts = (path.read_text() for path in sources("playbooks", "roles", "plugins", "inventories"))
-    return frozenset(word for text in texts for word in re.findall(r"\w+", text))
+    files = sources("playbooks", "roles", "plugins", "inventories")
+    return frozenset(path.stem for path in files) | {
+        word for path in files for word in re.findall(r"\w+", path.read_text())
+    }
 
 
 def slug(heading: str) -> str:
