@@ -2,5 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The plan of a move as data: who does what, in which order, until when, and who must sign.
 
-Start with `model`: `Plan` and what it consists of.
+Read in this order: `model` (`Plan` and what it consists of), `default.yml` (the plan of a usual move), `load` (default
+plan and the site's file → `Plan`, or every problem at once), which uses `source` (YAML with its lines), `merge`,
+`schema` with `schema.json`, and `check` (what a schema cannot say). Then `graph` (what waits for what) and `schedule`
+(the dates, and what is late).
 """

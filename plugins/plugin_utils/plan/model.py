@@ -183,8 +183,8 @@ class Cutover:
 
     `window_start`, `window_end` and `point_of_no_return` are None until the site has set the window. Later than
     `point_of_no_return`, a rollback (`rollback`: its estimate) would not end within the window.
-    `policy` is what is proposed when `commit_minutes` after the opening nobody has decided: `propose_rollback`,
-    `propose_commit` or `none`.
+    `commit` is the gate that ends the cutover, and `commit_minutes` its time. `policy` is what is proposed when nobody
+    has decided by then: `propose_rollback`, `propose_commit` or `none`.
     """
 
     first: str
@@ -193,6 +193,7 @@ class Cutover:
     window_end: datetime.datetime | None
     point_of_no_return: datetime.datetime | None
     rollback: Estimate
+    commit: str
     commit_minutes: int
     policy: str
 
@@ -208,6 +209,7 @@ class Plan:
     id: str
     title: str
     site: str
+    issued: datetime.date | None
     timezone: str
     holidays: frozenset[datetime.date]
     organisations: t.Mapping[str, str]
