@@ -10,11 +10,13 @@ import typing as t
 from pathlib import Path
 
 import jinja2
+import markupsafe
 from ansible_collections.boxlift.portal.plugins.module_utils.units import duration, size
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.chart import chart
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.timeline import drawn
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
+STYLE = Path(__file__).with_name("style.css")
 
 # Colours of statuses. The text beside each says the same, for print and for the colour-blind.
 LEVELS = {
@@ -100,14 +102,20 @@ def grouped(number: int) -> str:
     return f"{number:,}".replace(",", "\u202f")
 
 
-def render(report: dict[str, t.Any]) -> str:
+def page(template: Path, data: dict[str, t.Any], filters: t.Mapping[str, t.Callable[..., t.Any]]) -> str:
+    """A page of its own from a template, in the style that all pages share; give it `visible` data."""
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(level=level, when=when, duration=duration, size=size, grouped=grouped)
-    environment.filters.update(area_name=area_name, area_text=area_text)
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    environment.filters.update(filters)
+    style = markupsafe.Markup(STYLE.read_text(encoding="utf-8"))
+    return environment.from_string(template.read_text(encoding="utf-8")).render(**data, style=style)
+
+
+def render(report: dict[str, t.Any]) -> str:
     data = visible(report)
     charts = [chart(run["groups"], run["seconds"]) for run in data["runs"]]
     timelines = [drawn(line) for line in data["timelines"]]
-    return template.render(report=data, charts=charts, timelines=timelines)
+    drawings = {"report": data, "charts": charts, "timelines": timelines}
+    return page(TEMPLATE, drawings, {"area_name": area_name, "area_text": area_text})
