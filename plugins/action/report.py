@@ -8,16 +8,13 @@ import json
 import os
 import typing as t
 
-from ansible import constants
 from ansible.plugins.action import ActionBase
-from ansible.plugins.loader import callback_loader
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.files import replace_file
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.place import FOLDER, configured
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import read as read_journals
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.build import build as build_report
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.page import render
-
-FOLDER = "boxlift-journal"
 
 
 class ActionModule(ActionBase):
@@ -36,18 +33,11 @@ class ActionModule(ActionBase):
             }
         )
         try:
-            result.update(
-                make(options["journal"] or [configured()], options["dest"], options["title"], self._task.check_mode)
-            )
+            journals = options["journal"] or [configured() or FOLDER]
+            result.update(make(journals, options["dest"], options["title"], self._task.check_mode))
         except BoxliftError as error:
             result.update(failed=True, **error.as_result())
         return result
-
-
-def configured() -> str:
-    """Where the callback journal writes: the configured file, else its default folder."""
-    plugin = callback_loader.get("boxlift.portal.journal", class_only=True)  # defines its options
-    return constants.config.get_config_value("path", plugin_type="callback", plugin_name=plugin._load_name) or FOLDER
 
 
 def make(journals: list[str], dest: str, title: str, check: bool) -> dict[str, t.Any]:

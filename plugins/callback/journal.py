@@ -36,17 +36,19 @@ options:
         key: path
 """
 
-import contextlib
 import datetime
-import json
 import os
 import time
 import typing as t
 
 from ansible.plugins.callback import CallbackBase
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import writer
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.process import own_process
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.redact import Redactor
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.writer import iso
 
-VERSION = 1
+VERSION = 2
 COLLECTION = "boxlift.portal."
 
 # Values kept of the results of the collection's own modules; of all other results only the message is written.
@@ -81,12 +83,6 @@ def own_module(action: str) -> str:
     return name if name in KEPT else ""
 
 
-def iso(moment: float) -> str:
-    """A time in the journal's format: UTC with milliseconds."""
-    stamp = datetime.datetime.fromtimestamp(moment, tz=datetime.timezone.utc)
-    return stamp.strftime("%Y-%m-%dT%H:%M:%S.") + f"{stamp.microsecond // 1000:03d}Z"
-
-
 class CallbackModule(CallbackBase):
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "notification"
@@ -96,8 +92,8 @@ class CallbackModule(CallbackBase):
     def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
         super().__init__(*args, **kwargs)
         self._redactor = Redactor()
-        self._descriptor: int | None = None
         self._path = ""
+        self._run = 0  # number of this run's first line
         self._began = 0.0
         self._site = ""
         self._play: t.Any = None
@@ -112,39 +108,27 @@ class CallbackModule(CallbackBase):
             start = datetime.datetime.fromtimestamp(self._began, tz=datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
             path = os.path.join("boxlift-journal", f"{playbook}-{start}.jsonl")
         self._path = os.path.abspath(path)
-        folder = os.path.dirname(self._path)
-        if not os.path.isdir(folder):
-            os.makedirs(folder, mode=0o700)
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        size = os.fstat(self._descriptor).st_size
-        if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
-            # A killed run may have left half a line; the next line must not continue it.
-            os.write(self._descriptor, b"\n")
 
     def _write(self, event: str, **fields: t.Any) -> None:
-        if self._descriptor is None:
+        if self.disabled:
             return
-        record = {"event": event, "time": iso(time.time()), **fields}
+        record = {**fields, **({"run": self._run} if self._run else {})}
         record.update((key, self._redactor.data(record[key])) for key in FREE_TEXT if key in record)
-        line = json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n"
-        data = line.encode("utf-8", errors="replace")
         try:
-            while data:
-                data = data[os.write(self._descriptor, data) :]
-            os.fsync(self._descriptor)
+            line = writer.append(self._path, event, record)
         except OSError as error:
-            self._give_up(error)
+            self._give_up(error.strerror or str(error))
+        except BoxliftError as error:
+            self._give_up(error.message)
+        else:
+            self._run = self._run or line.seq
 
-    def _give_up(self, error: OSError) -> None:
+    def _give_up(self, reason: str) -> None:
         """Warn once and stop writing: the move must not fail for its journal."""
         self._display.warning(
-            f"The journal {self._path} cannot be written: {error.strerror}. The playbook goes on, but its steps are "
-            "not recorded from here on. Make room, or name a writable file in BOXLIFT_JOURNAL."
+            f"The journal {self._path} cannot be written: {reason.rstrip('.')}. The playbook goes on, but its steps "
+            "are not recorded from here on. Make room, or name a writable file in BOXLIFT_JOURNAL."
         )
-        if self._descriptor is not None:
-            with contextlib.suppress(OSError):  # the first error was reported
-                os.close(self._descriptor)
-        self._descriptor = None
         self.disabled = True
 
     # -- events of Ansible
@@ -152,11 +136,8 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_start(self, playbook: t.Any) -> None:
         self._began = time.time()
         name = os.path.splitext(os.path.basename(playbook._file_name))[0]
-        try:
-            self._open(name)
-        except OSError as error:
-            self._give_up(error)
-        self._write("start", version=VERSION, playbook=name)
+        self._open(name)
+        self._write("start", version=VERSION, playbook=name, process=own_process())
 
     def v2_playbook_on_play_start(self, play: t.Any) -> None:
         self._play = play

@@ -13,7 +13,12 @@ from pathlib import Path
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 
 # Plays with these actions are left out: a second report of the same move must be equal to the first.
-REPORT_ACTIONS = ("boxlift.portal.report", "report", "boxlift.portal.progress_info", "progress_info")
+REPORT_ACTIONS = tuple(
+    prefix + name for prefix in ("boxlift.portal.", "") for name in ("report", "progress_info", "remark", "move_info")
+)
+# How an attempt ended; `unknown` is one without an end: its run was killed, or is still at it.
+OUTCOMES = ("ok", "failed", "skipped", "undone")
+UNKNOWN = "unknown"
 
 
 @dataclasses.dataclass
@@ -46,6 +51,58 @@ class Step:
 
 
 @dataclasses.dataclass
+class Cure:
+    """What somebody remarked on an error."""
+
+    text: str
+    seconds: float | None  # how long it took; None if that was not told
+    operator: str
+    at: float
+
+
+@dataclasses.dataclass
+class Failure:
+    """A task or an attempt that failed during a step of the plan."""
+
+    journal: str
+    line: int  # number of its line in that journal; 0 without a chain
+    step: str
+    at: float
+    message: str
+    task: str = ""
+    host: str = ""
+    cures: list[Cure] = dataclasses.field(default_factory=list)
+    until_next: float | None = None  # seconds until the step was begun anew
+
+
+@dataclasses.dataclass
+class Attempt:
+    """One attempt at a step of the plan, from its line before to its line after."""
+
+    step: str
+    number: int  # from 1
+    start: float
+    stage: str = ""
+    end: float | None = None  # None as long as the outcome is unknown
+    outcome: str = UNKNOWN
+    operator: str = ""
+    operator_from: str = ""
+    watcher: str = ""
+    waiting_for: str = ""
+    process: str = ""
+    line: int = 0
+    message: str = ""
+    values: dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    evidence: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
+    tasks: list[Step] = dataclasses.field(default_factory=list)
+    failures: list[Failure] = dataclasses.field(default_factory=list)
+
+    @property
+    def seconds(self) -> float | None:
+        return None if self.end is None else max(self.end - self.start, 0.0)
+
+
+@dataclasses.dataclass
 class Run:
     """One run of ansible-playbook."""
 
@@ -56,6 +113,7 @@ class Run:
     plays: list[list[Step]] = dataclasses.field(default_factory=lambda: [[]])
     steps: list[Step] = dataclasses.field(default_factory=list)  # of all plays but those with REPORT_ACTIONS
     hosts: dict[str, dict[str, int]] | None = None  # Ansible's recap; None for an unfinished or killed run
+    process: str = ""  # as `process.token` names it
 
     @property
     def end(self) -> float:
@@ -76,6 +134,12 @@ class Journal:
     runs: list[Run]
     files: list[str]  # those with a run or a damaged line
     damaged: list[str]  # "file:line" of lines that cannot be parsed, such as the last one of a killed run
+    #: The attempts at each step of the plan, by its id, in the order of their start.
+    steps: dict[str, list[Attempt]] = dataclasses.field(default_factory=dict)
+
+    def failures(self, step: str) -> list[Failure]:
+        """What went wrong with a step so far, the oldest first, with its cures."""
+        return [failure for attempt in self.steps.get(step, []) for failure in attempt.failures]
 
 
 def moment(text: str) -> float:
@@ -104,46 +168,122 @@ REMEDY = "Run the playbooks with callbacks_enabled = boxlift.portal.journal, and
 def read(paths: t.Sequence[str]) -> Journal:
     """All runs with at least one step, in the order of their start."""
     journal = Journal([], [], [])
+    attempts: list[Attempt] = []
     for path in files_of(paths):
-        runs, damaged = _read_file(path)
-        if runs or damaged:
+        book = _File(path)
+        book.read()
+        runs = book.finished_runs()
+        if runs or book.damaged or book.attempts:
             journal.files.append(str(path))
         journal.runs += runs
-        journal.damaged += damaged
+        journal.damaged += book.damaged
+        attempts += book.attempts
     journal.runs.sort(key=lambda run: run.start)
+    for attempt in sorted(attempts, key=lambda attempt: attempt.start):
+        journal.steps.setdefault(attempt.step, []).append(attempt)
     return journal
 
 
-def _read_file(path: Path) -> tuple[list[Run], list[str]]:
-    runs: list[Run] = []
-    damaged: list[str] = []
-    text = path.read_text(encoding="utf-8", errors="replace")
-    for number, line in enumerate(text.rstrip("\n").split("\n"), start=1):  # splitlines() would also split inside texts
-        try:
-            event = json.loads(line)
-            if event["event"] == "start":
-                runs.append(Run(playbook=event["playbook"], start=moment(event["time"])))
-            elif runs:
-                _take(runs[-1], event)
-        except (ValueError, KeyError, TypeError):
-            damaged.append(f"{path.name}:{number}")
-    for run in runs:
-        plays = [play for play in run.plays if not any(step.action in REPORT_ACTIONS for step in play)]
-        run.steps = [step for play in plays for step in play]
-    return [run for run in runs if run.steps], damaged
+class _File:
+    """Reads one journal, line by line."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.runs: list[Run] = []
+        self.attempts: list[Attempt] = []
+        self.damaged: list[str] = []
+        self._by_line: dict[int, Run] = {}  # runs by the number of their first line
+        self._open: list[tuple[Attempt, Run | None]] = []  # begun and not ended, each with the run that began it
+
+    def read(self) -> None:
+        text = self.path.read_text(encoding="utf-8", errors="replace")
+        lines = text.rstrip("\n").split("\n")  # splitlines() would also split inside texts
+        for number, line in enumerate(lines, start=1):
+            try:
+                self._take(json.loads(line))
+            except (ValueError, KeyError, TypeError, StopIteration):
+                self.damaged.append(f"{self.path.name}:{number}")
+
+    def finished_runs(self) -> list[Run]:
+        """Those with a task, without the plays that only look."""
+        for run in self.runs:
+            plays = [play for play in run.plays if not any(step.action in REPORT_ACTIONS for step in play)]
+            run.steps = [step for play in plays for step in play]
+        return [run for run in self.runs if run.steps]
+
+    def _take(self, event: dict[str, t.Any]) -> None:
+        kind, line = event["event"], int(event.get("seq") or 0)
+        if kind == "start":
+            run = Run(playbook=event["playbook"], start=moment(event["time"]), process=event.get("process", ""))
+            self.runs.append(run)
+            self._by_line[line] = run
+        elif kind == "step":
+            self._take_step(event, line)
+        elif kind == "remark":
+            self._take_remark(event)
+        elif self.runs:
+            # Without the number of its run, a line belongs to the last one.
+            self._take_of_run(self._by_line.get(int(event.get("run") or 0), self.runs[-1]), event, line)
+
+    def _take_of_run(self, run: Run, event: dict[str, t.Any], line: int) -> None:
+        kind = event["event"]
+        if kind == "site":
+            run.site = event["domain"]
+        elif kind == "play":
+            run.check = run.check or bool(event["check"])
+            run.plays.append([])
+        elif kind == "end":
+            run.hosts = event["hosts"]
+        elif kind == "task":
+            step = _step(event)
+            run.plays[-1].append(step)
+            mine = next((attempt for attempt, begun_by in reversed(self._open) if begun_by is run), None)
+            if mine is not None and step.module != "step":
+                mine.tasks.append(step)
+                if step.status in ("failed", "unreachable") and not step.ignored:
+                    self._failed(mine, line, step.end, step.message or "failed; the result is hidden", step)
+
+    def _take_step(self, event: dict[str, t.Any], line: int) -> None:
+        at, name, process = moment(event["time"]), str(event["step"]), str(event.get("process") or "")
+        if event["state"] == "begin":
+            former = [attempt for attempt in self.attempts if attempt.step == name]
+            attempt = Attempt(name, len(former) + 1, at, process=process, line=line)
+            for key in _TEXTS:
+                setattr(attempt, key, str(event.get(key) or ""))
+            for failure in former[-1].failures if former else []:
+                failure.until_next = max(at - failure.at, 0.0)
+            self._open = [pair for pair in self._open if pair[0].step != name]
+            self.attempts.append(attempt)
+            self._open.append((attempt, self._run_of(process)))
+            return
+        attempt = next(attempt for attempt, _run in reversed(self._open) if attempt.step == name)
+        self._open = [pair for pair in self._open if pair[0] is not attempt]
+        attempt.end, attempt.outcome = at, str(event["outcome"])
+        attempt.message = str(event.get("message") or "")
+        attempt.values, attempt.evidence = dict(event.get("values") or {}), list(event.get("evidence") or [])
+        attempt.watcher = str(event.get("watcher") or attempt.watcher)
+        attempt.waiting_for = str(event.get("waiting_for") or attempt.waiting_for)
+        if attempt.outcome == "failed" and not attempt.failures:
+            self._failed(attempt, line, at, attempt.message or "The step failed, without a message.")
+
+    def _run_of(self, process: str) -> Run | None:
+        same = [run for run in self.runs if process and run.process == process] or self.runs
+        return same[-1] if same else None
+
+    def _failed(self, attempt: Attempt, line: int, at: float, message: str, task: Step | None = None) -> None:
+        failure = Failure(str(self.path), line, attempt.step, at, message)
+        if task is not None:
+            failure.task, failure.host = task.name, task.host
+        attempt.failures.append(failure)
+
+    def _take_remark(self, event: dict[str, t.Any]) -> None:
+        seconds = None if event.get("seconds") is None else float(event["seconds"])
+        cure = Cure(str(event["text"]), seconds, str(event.get("operator") or ""), moment(event["time"]))
+        failures = [failure for attempt in self.attempts for failure in attempt.failures]
+        next(failure for failure in failures if failure.line == event["error"]).cures.append(cure)
 
 
-def _take(run: Run, event: dict[str, t.Any]) -> None:
-    kind = event["event"]
-    if kind == "site":
-        run.site = event["domain"]
-    elif kind == "play":
-        run.check = run.check or bool(event["check"])
-        run.plays.append([])
-    elif kind == "end":
-        run.hosts = event["hosts"]
-    elif kind == "task":
-        run.plays[-1].append(_step(event))
+_TEXTS = ("stage", "operator", "operator_from", "watcher", "waiting_for")
 
 
 def _step(event: dict[str, t.Any]) -> Step:

@@ -109,3 +109,10 @@ class Redactor:
         if isinstance(value, (list, tuple, set)):
             return [self.data(item) for item in value]
         return self.text(str(value))
+
+
+def masking(task_vars: t.Mapping[str, t.Any]) -> t.Callable[[t.Any], t.Any]:
+    """Masks what a task's variables name as secret, for actions that write a line themselves."""
+    redactor = Redactor()
+    redactor.learn({key: value for key, value in task_vars.items() if key not in ("hostvars", "vars", "groups")})
+    return redactor.data

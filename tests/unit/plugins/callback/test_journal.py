@@ -239,7 +239,7 @@ def test_a_loop_keeps_every_result_and_the_failure(played: tuple[Path, str]) -> 
 
 def test_run_site_and_end_are_there(played: tuple[Path, str]) -> None:
     first, *middle, last = events(played[0])
-    assert (first["event"], first["playbook"], first["version"]) == ("start", "move", 1)
+    assert (first["event"], first["playbook"], first["version"]) == ("start", "move", 2)
     assert [event["domain"] for event in middle if event["event"] == "site"] == ["portal.boxlift.test"]
     assert [event["name"] for event in middle if event["event"] == "play"] == ["Prepare with ********"]
     assert last["event"] == "end"
@@ -304,10 +304,11 @@ def callback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> journal.Callbac
 
 
 def test_every_line_is_forced_to_the_disk(callback: journal.CallbackModule, monkeypatch: pytest.MonkeyPatch) -> None:
+    callback._write("play", name="One")
     synced: list[int] = []
     monkeypatch.setattr(journal.os, "fsync", synced.append)
-    callback._write("play", name="One")
     callback._write("play", name="Two")
+    callback._write("play", name="Three")
     assert len(synced) == 2
 
 

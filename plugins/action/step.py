@@ -1,0 +1,145 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Action boxlift.portal.step: writes the begin and the end of a step of the plan into the journal."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import os
+import typing as t
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import known, place, process, writer
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import OUTCOMES, Attempt, Journal, read
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.redact import masking
+
+Data = dict[str, t.Any]
+BLOCK = 1024 * 1024
+FREE_TEXT = ("message", "waiting_for", "watcher", "operator", "values")
+
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: Data | None = None) -> Data:
+        result = super().run(tmp, task_vars)
+        _checked, options = self.validate_argument_spec(
+            argument_spec={
+                "id": {"type": "str", "required": True},
+                "state": {"type": "str", "required": True, "choices": ["begin", "end"]},
+                "stage": {"type": "str", "default": ""},
+                "outcome": {"type": "str", "choices": list(OUTCOMES)},
+                "message": {"type": "str", "default": ""},
+                "waiting_for": {"type": "str", "default": ""},
+                "operator": {"type": "str"},
+                "watcher": {"type": "str", "default": ""},
+                "values": {"type": "dict", "default": {}},
+                "evidence": {"type": "list", "elements": "path", "default": []},
+                "journal": {"type": "path"},
+                "history": {"type": "list", "elements": "path", "default": []},
+            },
+            required_if=[("state", "end", ("outcome",))],
+        )
+        try:
+            path = place.required(options["journal"])
+            work = begin if options["state"] == "begin" else end
+            result.update(work(path, options, masking(task_vars or {}), self._task.check_mode))
+        except (BoxliftError, OSError) as error:
+            return {**result, "failed": True, **result_of(error)}
+        for line in result.pop("_say", []):
+            self._display.display(line)
+        return result
+
+
+def begin(path: str, options: Data, mask: t.Callable[[t.Any], t.Any], check: bool) -> Data:
+    """Write the line before the step; what is known of earlier attempts. Raises BoxliftError, OSError."""
+    journal = known.gathered(path, options["history"])
+    errors = known.known_errors(journal, options["id"])
+    earlier = attempts(journal_of(path), options["id"], options["stage"])
+    if earlier and is_at_work(earlier[-1]):
+        raise BoxliftError(
+            f"Step {options['id']} is at work: {earlier[-1].operator or 'somebody'} began it at "
+            f"{writer.iso(earlier[-1].start)} with a playbook that still runs.",
+            "Wait for its end, or stop that ansible-playbook, and run again.",
+        )
+    out: Data = {
+        "changed": True,
+        "journal": path,
+        "attempt": len(earlier) + 1,
+        "earlier": [{"outcome": attempt.outcome, "seconds": attempt.seconds} for attempt in earlier],
+        "known_errors": errors,
+        "text": known.lines(errors),
+        "_say": known.lines(errors),
+    }
+    if check:
+        return out
+    fields = {
+        "step": options["id"],
+        "state": "begin",
+        **given(options, "stage", "waiting_for", "watcher"),
+        **process.operator(options["operator"]),
+        "process": process.parent_process(),
+    }
+    return {**out, "line": writer.append(path, "step", plain(fields, mask)).seq}
+
+
+def end(path: str, options: Data, mask: t.Callable[[t.Any], t.Any], check: bool) -> Data:
+    """Write the line after the step, with its outcome. Raises BoxliftError, OSError."""
+    evidence = [proof_of(os.path.abspath(name)) for name in options["evidence"]]
+    out: Data = {"changed": True, "journal": path, "outcome": options["outcome"], "evidence": evidence}
+    if check:
+        return out
+    begun = attempts(journal_of(path), options["id"], options["stage"])
+    if not begun or begun[-1].end is not None:
+        raise BoxliftError(
+            f"Step {options['id']} has not begun: the journal {path} has no line before it.",
+            f"Put a task boxlift.portal.step with id {options['id']} and state begin before the work, and run again.",
+        )
+    fields = {
+        "step": options["id"],
+        "state": "end",
+        "outcome": options["outcome"],
+        **given(options, "stage", "message", "waiting_for", "watcher", "values"),
+        **({"evidence": evidence} if evidence else {}),
+    }
+    line = writer.append(path, "step", plain(fields, mask))
+    now = datetime.datetime.now(tz=datetime.timezone.utc).timestamp()
+    return {**out, "line": line.seq, "seconds": round(now - begun[-1].start, 3)}
+
+
+def journal_of(path: str) -> Journal:
+    return read([path]) if os.path.exists(path) else Journal([], [], [])
+
+
+def attempts(journal: Journal, step: str, stage: str) -> list[Attempt]:
+    return [attempt for attempt in journal.steps.get(step, []) if attempt.stage == stage]
+
+
+def is_at_work(attempt: Attempt) -> bool:
+    """Whether the run that began the step still runs, and is not this one."""
+    mine = process.parent_process()
+    return attempt.end is None and attempt.process != mine and process.is_running(attempt.process)
+
+
+def plain(fields: Data, mask: t.Callable[[t.Any], t.Any]) -> Data:
+    """The fields, with what people wrote masked."""
+    return {key: mask(value) if key in FREE_TEXT else value for key, value in fields.items()}
+
+
+def given(options: Data, *names: str) -> Data:
+    return {name: options[name] for name in names if options[name]}
+
+
+def proof_of(path: str) -> Data:
+    """Path, SHA-256 and bytes of a file. Raises OSError."""
+    sums, size = hashlib.sha256(), 0
+    with open(path, "rb") as stream:
+        while block := stream.read(BLOCK):
+            sums.update(block)
+            size += len(block)
+    return {"path": path, "sha256": sums.hexdigest(), "bytes": size}
