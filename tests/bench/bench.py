@@ -12,12 +12,12 @@ import statistics
 import typing as t
 from pathlib import Path
 
-from bench import lines_archive, lines_database, lines_fetch, lines_restore
+from bench import lines_archive, lines_database, lines_fetch, lines_restore, lines_telephony
 from bench.row import Figure, Row
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 KINDS = ("tar.gz", "enc.gz")
-PARTS = ("archive", "database", "restore", "fetch")
+PARTS = ("archive", "database", "restore", "fetch", "telephony")
 
 
 def main() -> None:
@@ -50,8 +50,10 @@ def measure(part: str, options: argparse.Namespace) -> t.Iterator[Row | Figure]:
         yield from lines_database.lines(work / "database", pairs)
     elif part == "restore":
         yield from lines_restore.lines(work / "restore", options.size, pairs)
-    else:
+    elif part == "fetch":
         yield from lines_fetch.lines(work, pairs)
+    else:
+        yield from lines_telephony.lines(CHECKOUT / ".cache" / "bench-telephony")
 
 
 def told(line: Row | Figure) -> str:

@@ -27,18 +27,12 @@ def window(store: Store, now: float) -> tuple[float, float]:
     return max(float(store.meta(MARK)) - OVERLAP_SECONDS, float(store.meta(FIRST_START))), now
 
 
-def backfill(
-    store: Store, rows: t.Iterable[CdrRow], exchange: Exchange, live: t.Collection[str], until: float
-) -> tuple[list[CallFact], list[str]]:
-    """Store what the records tell of calls that ended; give those facts that were news, and ids of calls given up.
-
-    `live` are the ids of calls that events still tell of. `until` is the time at which the records were read.
-    """
+def ended_calls(rows: t.Iterable[CdrRow], exchange: Exchange, until: float) -> list[CallFact]:
+    """What the records tell of calls that ended. `until` is the time at which the records were read."""
     settled, facts = until - SETTLE_SECONDS, []
     for linkedid, group in by_call(rows).items():
-        external_id = exchange.external_id(linkedid)
         ended = max(row.end for row in group)
-        if external_id in live or ended > settled:
+        if ended > settled:
             continue
         # Legs are recorded while the call still goes on; the channel that began it, at its end.
         if not any(row.uniqueid == linkedid for row in group) and ended > until - LONGEST_CALL_SECONDS:
@@ -46,9 +40,27 @@ def backfill(
         fact = fact_of(group, exchange)
         if fact is not None:
             facts.append(fact)
-    known = {fact.external_id: store.get(fact.external_id) for fact in facts}
+    return facts
+
+
+def backfill(
+    store: Store, facts: t.Iterable[CallFact], live: t.Collection[str], until: float
+) -> tuple[list[CallFact], list[str]]:
+    """Store what the records tell; give those facts that were news, and ids of calls given up.
+
+    `live` are the ids of calls that events still tell of. `until` is the time at which the records were read.
+    """
+    facts = [fact for fact in facts if fact.external_id not in live]
+    # Nearly all of them are known to the end, and in a busy hour they are thousands.
+    recordings = store.ended_since(min((fact.started for fact in facts), default=until) - 60)
+    facts = [
+        fact
+        for fact in facts
+        if fact.external_id not in recordings or (fact.recording and not recordings[fact.external_id])
+    ]
+    before = {fact.external_id: store.get(fact.external_id) for fact in facts}
     store.put(facts, {})
-    news = [fact for fact in facts if (stored := known[fact.external_id]) is None or not stored.fact.ended]
+    news = [fact for fact in facts if (stored := before[fact.external_id]) is None or not stored.fact.ended]
     given_up = []
     for call in store.open_calls():
         if call.external_id in live or call.fact.started > until - LONGEST_CALL_SECONDS:
@@ -59,5 +71,5 @@ def backfill(
         else:
             store.dead(call.external_id, "The exchange's records do not tell of its end.")
     # The windows overlap, so that a record that was written late is not missed.
-    store.set_meta(MARK, str(settled))
+    store.set_meta(MARK, str(until - SETTLE_SECONDS))
     return news, given_up

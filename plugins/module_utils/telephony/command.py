@@ -162,7 +162,7 @@ def _run(settings: Settings, given: argparse.Namespace) -> int:
 
 
 async def _serve(settings: Settings, path: str) -> int:
-    store = Store(settings.store, time.time)
+    store = Store(settings.store, time.time, grouped=True)
     transports = [RestTransport(settings.portal, store, time.monotonic)]
     connector = _connector(settings, store, transports[0], sys.stdout)
     loop = asyncio.get_running_loop()
@@ -196,6 +196,7 @@ async def _serve(settings: Settings, path: str) -> int:
         outcome = (await asyncio.gather(work, return_exceptions=True))[0]
         for transport in transports:
             await transport.close()
+        await store.settled()
         store.close()
     if isinstance(outcome, asyncio.CancelledError):
         return 0

@@ -24,6 +24,7 @@ FINISH = "telephony.externalCall.finish"
 ATTACH = "telephony.externalCall.attachRecord"
 STATISTICS = "voximplant.statistic.get"
 
+LIMIT_PAUSE = 1.0  # seconds, where a portal says that it was asked too much, and not for how long
 _LIMITS = {"QUERY_LIMIT_EXCEEDED", "OVERLOAD_LIMIT", "OPERATION_TIME_LIMIT"}
 # The portal does not know us, or does not let us: no call is at fault, and people must act.
 _CREDENTIALS = {
@@ -185,7 +186,9 @@ def result_of(method: str, reply: Reply) -> t.Any:
     code = str(answer.get("error") or "").upper()
     text = str(answer.get("error_description") or answer.get("error") or f"status {reply.status}")
     message = f"{method}: {text}"
-    if code in _LIMITS or reply.status == 429 or (reply.status >= 500 and code not in _CREDENTIALS):
+    if code in _LIMITS or reply.status == 429:
+        raise RetryLater(message, "It is tried again by itself.", max(reply.retry_after, LIMIT_PAUSE))
+    if reply.status >= 500 and code not in _CREDENTIALS:
         raise RetryLater(message, "It is tried again by itself.", reply.retry_after)
     if code in _CREDENTIALS or reply.status in (401, 402, 403):
         remedy = "Give the webhook or the application its rights (telephony, user, call statistics), or a new one."

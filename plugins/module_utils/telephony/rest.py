@@ -26,12 +26,15 @@ _LARGEST_ANSWER = 16 * 1024 * 1024
 _CHUNK = 256 * 1024
 
 
-class Tokens(t.Protocol):
-    """Where an application's tokens are kept: the refresh token changes with each use."""
+class Journal(t.Protocol):
+    """Where everything is kept that requests tell of, and an application's tokens, which change with each use."""
 
     def meta(self, name: str) -> str: ...
 
     def set_meta(self, name: str, value: str) -> None: ...
+
+    async def settled(self) -> None:
+        """Return when all of it is on the disk."""
 
 
 class Pace:
@@ -54,10 +57,10 @@ class Pace:
 class RestTransport:
     """The portal's REST, by webhook or as an application."""
 
-    def __init__(self, access: PortalAccess, tokens: Tokens, clock: t.Callable[[], float]) -> None:
+    def __init__(self, access: PortalAccess, journal: Journal, clock: t.Callable[[], float]) -> None:
         if AIOHTTP_IMPORT_ERROR is not None:
             raise BoxliftError("Python has no aiohttp.", "apt-get install python3-aiohttp") from AIOHTTP_IMPORT_ERROR
-        self._access, self._tokens = access, tokens
+        self._access, self._journal = access, journal
         self._pace = Pace(access.rate, access.burst, clock)
         self._tls = tls_context(access.ca_path or None, True)
         self._renewing = asyncio.Lock()
@@ -73,11 +76,11 @@ class RestTransport:
 
     async def post(self, method: str, parameters: t.Mapping[str, t.Any]) -> Reply:
         """Raises Unanswered."""
-        token = self._tokens.meta("access_token")
+        token = self._journal.meta("access_token")
         reply = await self._post(method, parameters, token)
         if self._access.application is not None and reply.status == 401:
             await self._renew(token)
-            reply = await self._post(method, parameters, self._tokens.meta("access_token"))
+            reply = await self._post(method, parameters, self._journal.meta("access_token"))
         return reply
 
     async def _post(self, method: str, parameters: t.Mapping[str, t.Any], token: str) -> Reply:
@@ -89,13 +92,13 @@ class RestTransport:
         """Exchange the refresh token for new ones, once for all requests that met the old token."""
         application = self._access.application
         async with self._renewing:
-            if application is None or self._tokens.meta("access_token") != stale:
+            if application is None or self._journal.meta("access_token") != stale:
                 return
             query = {
                 "grant_type": "refresh_token",
                 "client_id": application.client_id,
                 "client_secret": application.client_secret,
-                "refresh_token": self._tokens.meta("refresh_token") or application.refresh_token,
+                "refresh_token": self._journal.meta("refresh_token") or application.refresh_token,
             }
             reply = await self._ask("GET", application.oauth_url, params=query)
             try:
@@ -103,10 +106,11 @@ class RestTransport:
                 access, refresh = str(answer["access_token"]), str(answer["refresh_token"])
             except (ValueError, KeyError, TypeError):
                 raise Unanswered(f"the application's tokens are not renewed: status {reply.status}") from None
-            self._tokens.set_meta("refresh_token", refresh)
-            self._tokens.set_meta("access_token", access)
+            self._journal.set_meta("refresh_token", refresh)
+            self._journal.set_meta("access_token", access)
 
     async def _ask(self, verb: str, url: str, **options: t.Any) -> Reply:
+        await self._journal.settled()
         try:
             async with self._session.request(verb, url, allow_redirects=False, **options) as response:
                 body = await response.content.read(_LARGEST_ANSWER)

@@ -72,7 +72,7 @@ class Sender:
         self._store, self._portal, self._wording, self._users = store, portal, wording, users
         self._recordings, self._clock, self._listener = recordings, clock, listener
         self._fresh: set[tuple[str, str]] = set()  # calls whose next step nobody has tried
-        self._failures = 0
+        self._failures, self._failed_at = 0, 0.0
         self.pause_until = 0.0
 
     def is_new(self, external_id: str) -> None:
@@ -89,12 +89,11 @@ class Sender:
         call = self._store.get(external_id)
         if call is None or self._clock() < self.pause_until or self._store.held:
             return False
+        began = self._clock()
         try:
             await self._step(call)
         except RetryLater as error:
-            self._failures += 1
-            pause = min(FIRST_PAUSE * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE)
-            self.pause_until = self._clock() + max(pause, min(error.pause, 600.0))
+            self._leave_alone(began, error.pause)
             delay = 0.0 if isinstance(error, NotAllowed) else min(2.0 ** min(call.attempts, 10), LONGEST_DELAY)
             self._store.later(external_id, delay, error.message)
             self._listener.failed(external_id, error)
@@ -108,6 +107,19 @@ class Sender:
             self._listener.failed(external_id, error if isinstance(error, BoxliftError) else BoxliftError(str(error)))
         self._failures = 0
         return True
+
+    def _leave_alone(self, began: float, wanted: float) -> None:
+        """Send nothing for a while, the longer the more often in a row the portal has failed.
+
+        Requests that were on their way together fail together: they count once. And one failure alone, which may be
+        that of a single connection, makes no other call wait.
+        """
+        now = self._clock()
+        alone = self._failures == 0
+        if began > self._failed_at:
+            self._failures, self._failed_at = self._failures + 1, now
+        pause = 0.0 if alone else min(FIRST_PAUSE * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE)
+        self.pause_until = max(self.pause_until, now + max(pause, min(wanted, 600.0)))
 
     async def _step(self, call: StoredCall) -> None:
         fresh = (call.external_id, call.state) in self._fresh

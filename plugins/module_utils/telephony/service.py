@@ -169,6 +169,7 @@ class Connector:
     async def _send(self) -> None:
         while True:
             self._wake.clear()
+            await self.store.settled()  # facts too that are held, or must wait
             self._start_sending()
             await _until(self._wake, TICK_SECONDS)
             for task in [task for task in self._active.values() if task.done()]:
@@ -246,13 +247,17 @@ class Connector:
     async def find_missed(self) -> None:
         """Look for calls that no event told of."""
         since, until = backfill.window(self.store, self._clock())
+        exchange = self.settings.exchange
+
+        def ended() -> list[CallFact]:
+            return backfill.ended_calls(self._cdr.rows(since, until), exchange, until)
+
         try:
-            rows = await asyncio.get_running_loop().run_in_executor(None, self._cdr.rows, since, until)
+            facts = await asyncio.get_running_loop().run_in_executor(None, ended)
         except BoxliftError as error:
             self._log("error", "records", reason=error.message, remedy=error.remedy)
             return
-        live = self.tracker.live()
-        news, given_up = backfill.backfill(self.store, rows, self.settings.exchange, live, until)
+        news, given_up = backfill.backfill(self.store, facts, self.tracker.live(), until)
         for fact in news:
             self.metrics.backfilled.inc()
             self._log("info", "found in the records", call=fact.external_id, number=fact.number)

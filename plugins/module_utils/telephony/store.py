@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is known of each call and how far the portal has been told, in one SQLite file.
 
-Every change is on the disk when its method returns: a fact before the portal hears of it, an answer before the next
-request. One process sends; others may read, and may hold, release and replay.
+Every change outlives a kill of the process when its method returns. It outlives a crash of the host too, once `settled`
+has returned, and no request leaves before: a fact is on the disk before the portal hears of it, an answer before the
+next request. One process sends; others may read, and may hold, release and replay.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import json
@@ -67,16 +69,24 @@ class StoredCall:
     record_sha256: str
 
 
-class Store:
-    """The calls. `clock` gives seconds since the epoch; `path` is made, mode 0600, if it is not there."""
+class DiskFailed(Exception):
+    """Changes may not be on the disk, and asking again would not tell: the process must end."""
 
-    def __init__(self, path: str, clock: t.Callable[[], float]) -> None:
+
+class Store:
+    """The calls. `clock` gives seconds since the epoch; `path` is made, mode 0600, if it is not there.
+
+    `grouped`: many changes share one write to the disk, for which `settled` waits. Else each has its own.
+    """
+
+    def __init__(self, path: str, clock: t.Callable[[], float], grouped: bool = False) -> None:
         self.path, self._clock = path, clock
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
         self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
         self._db.row_factory = sqlite3.Row
         self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")  # a commit also outlasts a crash of the host
+        # FULL: SQLite itself waits for the disk at each commit. NORMAL: only where the order of its writes needs it.
+        self._db.execute(f"PRAGMA synchronous={'NORMAL' if grouped else 'FULL'}")
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
             with self._transaction():
@@ -91,8 +101,36 @@ class Store:
                 "Install the version of the collection that has written it.",
             )
 
+        # Commits are appended to this file, which stays the same while the store is open.
+        self._log = os.open(f"{path}-wal", os.O_RDWR) if grouped else -1
+        if grouped:
+            _sync_folder(path)
+        self._on_disk = self._db.total_changes
+        self._syncing: asyncio.Task[None] | None = None
+
     def close(self) -> None:
         self._db.close()
+        if self._log >= 0:
+            os.close(self._log)
+            self._log = -1
+
+    async def settled(self) -> None:
+        """Return when all changes until now are on the disk. Raises DiskFailed."""
+        wanted = self._db.total_changes
+        while self._log >= 0 and self._on_disk < wanted:
+            if self._syncing is None:
+                self._syncing = asyncio.ensure_future(self._sync())
+            await asyncio.shield(self._syncing)
+
+    async def _sync(self) -> None:
+        changes = self._db.total_changes
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, os.fdatasync, self._log)
+        except OSError as error:
+            raise DiskFailed(f"{self.path}-wal: {error.strerror}") from error
+        finally:
+            self._syncing = None
+        self._on_disk = changes
 
     @contextlib.contextmanager
     def _transaction(self) -> t.Iterator[None]:
@@ -252,12 +290,10 @@ class Store:
         rows = self._db.execute("SELECT * FROM calls WHERE ended = 0 AND state IN (?, ?)", (STORED, REGISTERED))
         return [_stored(row) for row in rows]
 
-    def between(self, since: float, until: float) -> list[StoredCall]:
-        """Calls that began in that time."""
-        rows = self._db.execute(
-            "SELECT * FROM calls WHERE started >= ? AND started < ? ORDER BY started", (since, until)
-        )
-        return [_stored(row) for row in rows]
+    def ended_since(self, began: float) -> dict[str, str]:
+        """Calls that began then or later and whose end is known: id → name of the recording, empty if there is none."""
+        rows = self._db.execute("SELECT external_id, record_name FROM calls WHERE started >= ? AND ended = 1", (began,))
+        return {row["external_id"]: row["record_name"] for row in rows}
 
     def dead_letters(self) -> list[StoredCall]:
         rows = self._db.execute("SELECT * FROM calls WHERE state = ? ORDER BY started", (DEAD,))
@@ -311,6 +347,15 @@ class Store:
     def forget(self, before: float) -> int:
         """Delete closed calls that began before that time; give how many. Dead letters stay."""
         return self._db.execute("DELETE FROM calls WHERE state=? AND started < ?", (CLOSED, before)).rowcount
+
+
+def _sync_folder(path: str) -> None:
+    """A crash of the host must not forget the names of new files."""
+    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _stored(row: t.Any) -> StoredCall:

@@ -17,8 +17,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.telephony.ami impor
     event_of,
     originate,
 )
-from unit.plugins.module_utils.telephony.ami_server import AmiServer
-from unit.plugins.module_utils.telephony.exchange import Calls, answered
+from lab.exchange.ami_server import AmiServer
+from lab.exchange.events import Calls, answered
 
 STREAM = (
     b"Asterisk Call Manager/11.0.0\r\nResponse: Success\r\nActionID: 1\r\n\r\n"

@@ -13,7 +13,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.telephony.call_fact
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.cdr import CdrRow
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.reconcile import compare
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.store import Store
-from unit.plugins.module_utils.telephony.exchange import CLIENT, EPOCH, EXCHANGE
+from lab.exchange.events import CLIENT, EPOCH, EXCHANGE
 from unit.plugins.module_utils.telephony.test_cdr import PHONE, row
 
 NOW = EPOCH + 3600
@@ -26,7 +26,7 @@ def store(tmp_path: pathlib.Path) -> Store:
 
 
 def found(store: Store, *rows: CdrRow, live: tuple[str, ...] = (), until: float = NOW) -> list[str]:
-    news, _given_up = backfill.backfill(store, rows, EXCHANGE, live, until)
+    news, _given_up = backfill.backfill(store, backfill.ended_calls(rows, EXCHANGE, until), live, until)
     return [fact.external_id for fact in news]
 
 
@@ -34,6 +34,16 @@ def test_each_call_is_news_once(store: Store) -> None:
     assert found(store, row()) == ["pbx1-1.1"]
     assert found(store, row()) == []
     assert store.due(9) == ["pbx1-1.1"]
+
+
+def test_a_recording_that_only_the_records_name_is_brought(store: Store) -> None:
+    assert found(store, row()) == ["pbx1-1.1"]
+    store.finished("pbx1-1.1", "c")
+    store.closed("pbx1-1.1")
+    assert found(store, row()) == [] and store.due(9) == []
+    assert found(store, row(recording="a.wav")) == []
+    stored = store.get("pbx1-1.1")
+    assert stored is not None and (stored.fact.recording, stored.state) == ("a.wav", "finished")
 
 
 def test_what_events_still_tell_of_is_left_to_them(store: Store) -> None:
@@ -68,9 +78,9 @@ def test_a_call_that_rang_when_events_ended_is_completed(store: Store) -> None:
 def test_nothing_from_before_the_first_start(store: Store) -> None:
     since, until = backfill.window(store, NOW)
     assert (since, until) == (NOW, NOW)
-    backfill.backfill(store, [], EXCHANGE, (), NOW)
+    backfill.backfill(store, [], (), NOW)
     assert backfill.window(store, NOW + HOUR) == (NOW, NOW + HOUR)
-    backfill.backfill(store, [], EXCHANGE, (), NOW + HOUR)
+    backfill.backfill(store, [], (), NOW + HOUR)
     since, _until = backfill.window(store, NOW + 2 * HOUR)
     assert NOW < since <= NOW + HOUR - backfill.OVERLAP_SECONDS
 
@@ -80,9 +90,9 @@ def test_calls_without_an_end_are_given_up_after_half_a_day(store: Store) -> Non
     click = dataclasses.replace(ringing, external_id="pbx1-click", kind=1, portal_call_id="c")
     store.put([ringing, click], {})
     late = EPOCH + backfill.LONGEST_CALL_SECONDS
-    assert backfill.backfill(store, [], EXCHANGE, (), late - 1)[1] == []
-    assert backfill.backfill(store, [], EXCHANGE, ("pbx1-1.1", "pbx1-click"), late + 1)[1] == []
-    assert sorted(backfill.backfill(store, [], EXCHANGE, (), late + 1)[1]) == ["pbx1-1.1", "pbx1-click"]
+    assert backfill.backfill(store, [], (), late - 1)[1] == []
+    assert backfill.backfill(store, [], ("pbx1-1.1", "pbx1-click"), late + 1)[1] == []
+    assert sorted(backfill.backfill(store, [], (), late + 1)[1]) == ["pbx1-1.1", "pbx1-click"]
     (letter,) = store.dead_letters()
     assert (letter.external_id, letter.reason) == ("pbx1-1.1", "The exchange's records do not tell of its end.")
     stored = store.get("pbx1-click")

@@ -10,7 +10,7 @@ import pathlib
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.ami import AmiParser, event_of
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.calls import CallTracker
-from unit.plugins.module_utils.telephony.exchange import CLIENT, EPOCH, EXCHANGE, Calls, answered, facts
+from lab.exchange.events import CLIENT, EPOCH, EXCHANGE, Calls, answered, facts
 
 
 @pytest.fixture

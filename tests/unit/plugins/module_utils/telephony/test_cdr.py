@@ -12,7 +12,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.call_fact import CallFact
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.cdr import CdrRow, by_call, fact_of
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.cdr_file import CdrFile
-from unit.plugins.module_utils.telephony.exchange import CLIENT, EPOCH, EXCHANGE
+from lab.exchange.events import CLIENT, EPOCH, EXCHANGE
 
 TRUNK, PHONE, OTHER = "PJSIP/carrier-00000001", "PJSIP/101-00000002", "PJSIP/102-00000003"
 

@@ -19,7 +19,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.telephony.call_fact
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.portal import Portal, Reply, Unanswered, Wording
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.sender import Recordings, Sender
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.store import Store
-from unit.plugins.module_utils.telephony.exchange import CLIENT, EPOCH
+from lab.exchange.events import CLIENT, EPOCH
 from unit.plugins.module_utils.telephony.fake_portal import FakePortal, Killed, lost
 
 WORDING = Wording(fallback_user=1)
@@ -388,3 +388,32 @@ def test_a_recording_elsewhere_is_refused(world: World, name: str) -> None:
     world.send()
     assert world.portal.recordings == {}
     assert name.rpartition("/")[2] in world.store.dead_letters()[0].reason
+
+
+def test_how_long_a_portal_is_left_alone(world: World) -> None:
+    """What fails together counts once; a failure alone makes no other call wait; a success ends the count."""
+    world.hear(*(dataclasses.replace(RINGING, external_id=f"pbx1-{number}") for number in range(5)))
+    world.portal.around = lost
+
+    async def together() -> None:
+        await asyncio.gather(*(world.sender.advance(f"pbx1-{number}") for number in range(5)))
+
+    pauses = []
+    for _round in range(9):
+        asyncio.run(together())
+        pauses.append(world.sender.pause_until - world.now)
+        world.now = world.sender.pause_until + 0.1
+    assert pauses == pytest.approx([1, 2, 4, 8, 16, 32, 60, 60, 60])
+    world.portal.around = lambda method, moment: None
+    asyncio.run(world.sender.advance("pbx1-0"))
+    world.portal.around = lost
+    asyncio.run(world.sender.advance("pbx1-1"))
+    assert world.sender.pause_until <= world.now
+
+
+def test_a_limit_makes_all_calls_wait(world: World) -> None:
+    world.hear(RINGING)
+    limit = json.dumps({"error": "QUERY_LIMIT_EXCEEDED", "error_description": "Too many requests"}).encode()
+    world.portal.refusal["register"] = Reply(503, limit)
+    asyncio.run(world.sender.advance("pbx1-1.1"))
+    assert world.sender.pause_until == world.now + 1

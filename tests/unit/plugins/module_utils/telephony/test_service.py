@@ -32,12 +32,12 @@ from ansible_collections.boxlift.portal.plugins.module_utils.telephony.settings 
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.store import Store
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.web import EVENTS_PATH, listening
+from lab.exchange import events as exchange
+from lab.exchange.ami_server import AmiServer
+from lab.exchange.events import CLIENT, Calls, answered
 from lab.telephony.faults import Fault
 from lab.telephony.server import APPLICATION_TOKEN, TelephonyServer
 from unit.conftest import Tls
-from unit.plugins.module_utils.telephony import exchange
-from unit.plugins.module_utils.telephony.ami_server import AmiServer
-from unit.plugins.module_utils.telephony.exchange import CLIENT, Calls, answered
 from unit.plugins.module_utils.telephony.test_sender import SOUND
 
 

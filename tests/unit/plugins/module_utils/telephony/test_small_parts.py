@@ -35,7 +35,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.telephony.portal im
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.rest import Pace
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.settings import Listening, read_settings
-from unit.plugins.module_utils.telephony.exchange import CLIENT, EPOCH, EXCHANGE
+from lab.exchange.events import CLIENT, EPOCH, EXCHANGE
 from unit.plugins.module_utils.telephony.test_sender import ENDED, RINGING
 
 SETTINGS: dict[str, t.Any] = {

@@ -4,15 +4,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import errno
+import os
 import pathlib
 import sqlite3
+import threading
 
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.call_fact import CallFact
-from ansible_collections.boxlift.portal.plugins.module_utils.telephony.store import Store
-from unit.plugins.module_utils.telephony.exchange import CLIENT, EPOCH
+from ansible_collections.boxlift.portal.plugins.module_utils.telephony.store import DiskFailed, Store
+from lab.exchange.events import CLIENT, EPOCH
 
 RINGING = CallFact("pbx1-1.1", 2, CLIENT, "line", EPOCH, inner="101", ringing=("101",))
 ENDED = dataclasses.replace(RINGING, talk_seconds=30, status="200", stage="ended")
@@ -30,6 +34,55 @@ def test_nobody_else_reads_it(store: Store) -> None:
 def test_a_commit_outlasts_a_crash_of_the_host(store: Store) -> None:
     assert store._db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
     assert store._db.execute("PRAGMA synchronous").fetchone()[0] == 2
+
+
+def test_changes_share_one_write_to_the_disk(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that wait at the same time are served by one, and by none that began before their change."""
+    synced: list[int] = []
+    began, go_on = threading.Event(), threading.Event()
+
+    def sync(descriptor: int) -> None:
+        synced.append(descriptor)
+        began.set()
+        assert go_on.wait(10)
+
+    monkeypatch.setattr(os, "fdatasync", sync)
+    store = Store(str(tmp_path / "calls.db"), lambda: EPOCH + 100, grouped=True)
+
+    async def test() -> None:
+        store.put([RINGING], {})
+        first = asyncio.ensure_future(store.settled())
+        while not began.is_set():
+            await asyncio.sleep(0)
+        others = []
+        for name in ("a", "b", "c"):
+            store.set_meta(name, "1")
+            others.append(asyncio.ensure_future(store.settled()))
+        await asyncio.sleep(0)
+        assert not first.done() and not any(each.done() for each in others)
+        go_on.set()
+        await asyncio.gather(first, *others)
+        assert len(synced) == 2
+        await store.settled()  # nothing is new
+        assert len(synced) == 2
+
+    asyncio.run(test())
+    assert os.path.samestat(os.fstat(synced[0]), os.stat(f"{store.path}-wal"))
+    store.close()
+
+
+def test_a_disk_that_fails_ends_the_process(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked again, the kernel would say that all is well. The error is none that makes a call a dead letter."""
+
+    def fail(_descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", fail)
+    store = Store(str(tmp_path / "calls.db"), lambda: EPOCH + 100, grouped=True)
+    store.put([RINGING], {})
+    with pytest.raises(DiskFailed, match="calls.db-wal: Input/output error") as caught:
+        asyncio.run(store.settled())
+    assert not isinstance(caught.value, (OSError, BoxliftError))
 
 
 def test_what_has_ended_only_learns_of_its_recording(store: Store) -> None:

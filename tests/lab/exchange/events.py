@@ -9,9 +9,10 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.call_fact import CallFact, Exchange
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.calls import CallTracker, Event
+from ansible_collections.boxlift.portal.plugins.module_utils.telephony.cdr_file import FIELDS
 
 EXCHANGE = Exchange("pbx1", {"carrier*": "+74951000001"}, {"4951000002": "+74951000002"})
-CLIENT = "+79161234567"
+CLIENT, LINE = "+79161234567", "+74951000001"
 EPOCH = 1_764_400_000.0
 
 
@@ -22,11 +23,16 @@ class Channel(t.NamedTuple):
 
 
 class Calls:
-    """Channels and what happens to them. `events` is the record of it all, `now` the exchange's clock."""
+    """Channels and what happens to them. `events` is all that is told of it, `now` the exchange's clock.
 
-    def __init__(self) -> None:
-        self.now, self.events = EPOCH, list[Event]()
-        self._numbers = itertools.count(1)
+    `records` are the lines of the exchange's file, by Linkedid, where a call's maker writes one. `first` is the number
+    of the first channel: calls that are made apart need other ones.
+    """
+
+    def __init__(self, began: float | None = None, first: int = 1) -> None:
+        self._began = EPOCH if began is None else began
+        self.now, self.events, self.records = self._began, list[Event](), dict[str, str]()
+        self._numbers = itertools.count(first)
 
     def wait(self, seconds: float) -> None:
         self.now += seconds
@@ -36,7 +42,7 @@ class Calls:
 
     def channel(self, endpoint: str, of: Channel | None = None, number: str = "", exten: str = "") -> Channel:
         count = next(self._numbers)
-        uniqueid = f"{EPOCH:.0f}.{count}"
+        uniqueid = f"{self._began:.0f}.{count}"
         name = endpoint if endpoint.startswith("Local/") else f"PJSIP/{endpoint}-{count:08x}"
         made = Channel(uniqueid, of.linkedid if of else uniqueid, name)
         self.tell("Newchannel", **self._of(made), CallerIDNum=number, Exten=exten)
@@ -65,6 +71,25 @@ class Calls:
     def cdr(self, channel: Channel, disposition: str, **fields: str) -> None:
         self.tell("Cdr", UniqueID=channel.uniqueid, Linkedid=channel.linkedid, Disposition=disposition, **fields)
 
+    def record(self, client: Channel, phone: Channel, answer: float, number: str, recording: str = "") -> None:
+        """The line of a call that came from outside and ends now; `answer` is 0 where nobody answered."""
+        fields = {
+            "linkedid": client.linkedid,
+            "uniqueid": client.uniqueid,
+            "start": f"{self._began:.6f}",
+            "answer": f"{answer:.6f}",
+            "end": f"{self.now:.6f}",
+            "disposition": "ANSWERED" if answer else "NO ANSWER",
+            "src": number,
+            "dst": "s",
+            "channel": client.name,
+            "dstchannel": phone.name,
+            "boxlift_direction": "in",
+            "boxlift_line": LINE,
+            "boxlift_recording": recording,
+        }
+        self.records[client.linkedid] = ",".join(f'"{fields.get(name, "")}"' for name in FIELDS) + "\n"
+
     @staticmethod
     def _of(channel: Channel) -> dict[str, str]:
         return {"Uniqueid": channel.uniqueid, "Linkedid": channel.linkedid, "Channel": channel.name}
@@ -74,21 +99,44 @@ class Calls:
         return {**self._of(caller), **other}
 
 
-def answered(calls: Calls, number: str = CLIENT, ring: float = 7, talk: float = 30, cdr_first: bool = False) -> Channel:
-    """A client rings 101, who answers; the client hangs up."""
+def answered(
+    calls: Calls,
+    number: str = CLIENT,
+    ring: float = 7,
+    talk: float = 30,
+    cdr_first: bool = False,
+    inner: str = "101",
+    recorded: bool = True,
+) -> Channel:
+    """A client rings a phone, whose owner answers; the client hangs up."""
     client = calls.channel("carrier", number=number, exten="4951000001")
-    phone = calls.dial(client, "101")
+    phone = calls.dial(client, inner)
     calls.wait(ring)
+    answer = calls.now
     calls.dialled(client, phone, "ANSWER")
     calls.bridge(f"b{client.uniqueid}", phone, client)
     calls.wait(talk)
     calls.leave(f"b{client.uniqueid}", client, phone)
+    recording = f"{client.linkedid}.wav" if recorded else ""
     steps = [
         lambda: calls.hang_up(client, phone),
-        lambda: calls.cdr(client, "ANSWERED", BoxliftRecording=f"{client.linkedid}.wav"),
+        lambda: calls.cdr(client, "ANSWERED", BoxliftRecording=recording),
     ]
     for step in reversed(steps) if cdr_first else steps:
         step()
+    calls.record(client, phone, answer, number, recording)
+    return client
+
+
+def missed(calls: Calls, number: str = CLIENT, ring: float = 7, inner: str = "101") -> Channel:
+    """A client rings a phone, and gives up."""
+    client = calls.channel("carrier", number=number, exten="4951000001")
+    phone = calls.dial(client, inner)
+    calls.wait(ring)
+    calls.dialled(client, phone, "CANCEL")
+    calls.hang_up(phone, client)
+    calls.cdr(client, "NO ANSWER")
+    calls.record(client, phone, 0.0, number)
     return client
 
 

@@ -61,6 +61,8 @@ class AmiServer:
         except (asyncio.IncompleteReadError, ConnectionError):
             return
         finally:
+            if writer in self._listeners:
+                self._listeners.remove(writer)
             writer.close()
 
     def _answer(self, action: dict[str, str], writer: asyncio.StreamWriter) -> None:
