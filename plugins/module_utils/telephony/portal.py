@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+import re
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
@@ -24,6 +25,7 @@ FINISH = "telephony.externalCall.finish"
 ATTACH = "telephony.externalCall.attachRecord"
 STATISTICS = "voximplant.statistic.get"
 
+ANONYMOUS = "000000"  # nobody's number, and yet one
 LIMIT_PAUSE = 1.0  # seconds, where a portal says that it was asked too much, and not for how long
 _LIMITS = {"QUERY_LIMIT_EXCEEDED", "OVERLOAD_LIMIT", "OPERATION_TIME_LIMIT"}
 # The portal does not know us, or does not let us: no call is at fault, and people must act.
@@ -213,18 +215,19 @@ class Wording:
     source: str = ""  # CRM_SOURCE
     show: bool = True  # a card on the screen while it rings
     chat: bool = False
-    anonymous: str = "anonymous"  # the number of callers who withhold theirs
+    anonymous: str = ANONYMOUS  # the number of callers who withhold theirs
 
     def registration(self, fact: CallFact, users: t.Mapping[str, int], live: bool) -> dict[str, t.Any]:
         """Parameters of register. `live`: the call goes on, so that a card makes sense."""
-        number = fact.number or self.anonymous
+        # A portal strips letters, and refuses a number of which nothing is left; `0` is nothing to it.
+        known = re.search("[1-9]", fact.number) is not None
         parameters: dict[str, t.Any] = {
             **self.user(fact.inner or (fact.ringing[0] if fact.ringing else ""), users),
-            "PHONE_NUMBER": number,
+            "PHONE_NUMBER": fact.number if known else self.anonymous,
             "TYPE": fact.kind,
             "CALL_START_DATE": portal_time(fact.started),
             # A client who has no number can be found by none.
-            "CRM_CREATE": int(self.create_crm and bool(fact.number)),
+            "CRM_CREATE": int(self.create_crm and known),
             "SHOW": int(self.show and live),
             "ADD_TO_CHAT": int(self.chat),
             "EXTERNAL_CALL_ID": fact.external_id,

@@ -141,7 +141,7 @@ class Portal:
             start = instant(given) if given else self.clock()
         except ValueError:
             raise Refused("CALL_START_DATE should be in the ISO-8601 format") from None
-        if not digits(parameters.get("PHONE_NUMBER") or ""):
+        if digits(parameters.get("PHONE_NUMBER") or "") in ("", "0"):  # in PHP, the text "0" is as good as none
             raise Refused("Unsupported phone number format")
         line = str(parameters.get("LINE_NUMBER") or "")
         if line and not self.store.count("lines", "APP=? AND NUMBER=?", app, line):

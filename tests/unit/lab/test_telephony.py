@@ -147,6 +147,7 @@ def test_a_finished_call_is_registered_anew(client: Client) -> None:
         ({"TYPE": 9}, "Unknown TYPE"),
         ({"CALL_START_DATE": "yesterday"}, "CALL_START_DATE should be in the ISO-8601 format"),
         ({"PHONE_NUMBER": "anonymous"}, "Unsupported phone number format"),
+        ({"PHONE_NUMBER": "0"}, "Unsupported phone number format"),
     ],
 )
 def test_refused_registrations(client: Client, change: Json, text: str) -> None:

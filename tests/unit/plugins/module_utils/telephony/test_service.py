@@ -156,6 +156,21 @@ def test_calls_with_recordings_and_cards(lab: Lab, calls: Calls) -> None:
         assert lab.portal.service.record(row["RECORD_FILE_ID"]) == SOUND + client.linkedid.encode()
 
 
+@pytest.mark.parametrize("number", ["anonymous", "", "0", "alice"])
+def test_a_client_without_a_number_is_told_too(lab: Lab, calls: Calls, number: str) -> None:
+    """A portal refuses what has no digits, or is 0: such calls would be dead letters."""
+    answered(calls, number=number)
+
+    async def test(connector: Connector) -> None:
+        await lab.ami.listened_to()
+        lab.ami.tell(calls.events)
+        await lab.until(lambda: connector.store.counts()["closed"] == 1)
+
+    lab.play(test, recordings=None)
+    assert [row["PHONE_NUMBER"] for row in lab.facts()] == ["000000"]
+    assert lab.portal.service.state()["entities"] == []
+
+
 def test_the_card_follows_the_call(lab: Lab, calls: Calls) -> None:
     def cards() -> list[int]:
         return sorted(row["USER_ID"] for row in lab.portal.service.state()["cards"])

@@ -193,7 +193,7 @@ def test_how_a_call_is_put_to_the_portal() -> None:
 
 def test_a_client_without_a_number_makes_no_lead() -> None:
     given = Wording(fallback_user=1).registration(dataclasses.replace(RINGING, number=""), {}, live=True)
-    assert (given["PHONE_NUMBER"], given["CRM_CREATE"]) == ("anonymous", 0)
+    assert (given["PHONE_NUMBER"], given["CRM_CREATE"]) == ("000000", 0)
 
 
 def test_names_of_the_exchange() -> None:
