@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import hmac
 import re
 import typing as t
@@ -14,6 +15,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.telephony.call_fact
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.settings import Listening
 
 CLICK = "ONEXTERNALCALLSTART"
+# Who clicked so long ago has given up, or clicked again.
+PATIENCE_SECONDS = 60.0
 _CALL_ID = re.compile(r"[\w.-]{1,100}")
 
 
@@ -45,8 +48,10 @@ def click_of(form: t.Mapping[str, str], token: str) -> Click:
     return click_in({name[5:-1]: value for name, value in form.items() if name.startswith("data[")})
 
 
-def click_in(data: t.Mapping[str, t.Any]) -> Click:
+def click_in(data: object) -> Click:
     """The event's data, checked. Raises Unusable."""
+    if not isinstance(data, dict):
+        raise Unusable("An event has no data.", "See the portal's event handlers.")
     call_id = str(data.get("CALL_ID") or "")
     given = str(data.get("PHONE_NUMBER_INTERNATIONAL") or data.get("PHONE_NUMBER") or "")
     number = re.sub(r"[\s().-]", "", given)
@@ -56,6 +61,14 @@ def click_in(data: t.Mapping[str, t.Any]) -> Click:
     if not re.fullmatch(r"\+?[0-9*#]{1,32}", number):
         raise Unusable(f"Nothing can be dialled as {given[:40]!r}.", "Correct the number on the client's card.")
     return Click(call_id, int(user), number, str(data.get("LINE_NUMBER") or ""))
+
+
+def age_of(event: t.Mapping[str, t.Any], now: float) -> float:
+    """Seconds since a queued event; 0 where the portal does not say when it was."""
+    try:
+        return now - datetime.datetime.fromisoformat(str(event.get("TIMESTAMP_X"))).timestamp()
+    except ValueError:
+        return 0.0
 
 
 def linkedid_of(click: Click) -> str:
@@ -91,6 +104,6 @@ def originate_fields(click: Click, inner: str, listening: Listening) -> dict[str
     }
 
 
-def not_made(fact: CallFact) -> CallFact:
-    """The call whose making the exchange refused: the portal waits for its end."""
-    return dataclasses.replace(fact, stage="ended", ringing=(), status="503")
+def not_made(fact: CallFact, status: str) -> CallFact:
+    """The call that the exchange does not make: the portal waits for its end."""
+    return dataclasses.replace(fact, stage="ended", ringing=(), status=status)

@@ -206,7 +206,9 @@ async def _serve(settings: Settings, path: str) -> int:
 def _place(settings: Settings) -> tuple[object, ...]:
     """What cannot change while the process runs."""
     clicks = settings.clicks
-    listeners = (clicks.address, clicks.port, clicks.certificate, clicks.key) if clicks is not None else ()
+    listeners = (
+        (clicks.address, clicks.port, clicks.certificate, clicks.key, clicks.poll_seconds) if clicks is not None else ()
+    )
     return settings.store, settings.cdr, settings.metrics_address, settings.metrics_port, listeners
 
 

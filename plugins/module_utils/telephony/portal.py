@@ -156,6 +156,32 @@ class Portal:
             raise RetryLater(f"The upload of {name}: the answer has no FILE_ID.", "See the portal's log.")
         return str(number)
 
+    async def queue(self, event: str) -> None:
+        """Have the portal keep events of that name for us to ask for; nothing changes where it does so already.
+
+        Needs an application, and the right of an administrator.
+        """
+        try:
+            await self.call("event.bind", {"event": event, "event_type": "offline"})
+        except Refused as error:
+            if "already" not in error.message.lower():
+                raise
+
+    async def queued(self, event: str, process: str) -> tuple[str, list[dict[str, t.Any]]]:
+        """The events that wait, and the name under which they are reserved for us until `forget`.
+
+        `process` is that name, if it is known from before: what it reserves is given again.
+        """
+        given = {"clear": 0, "filter": {"=EVENT_NAME": event}, **({"process_id": process} if process else {})}
+        result = await self.call("event.offline.get", given)
+        if not isinstance(result, dict) or not isinstance(result.get("events"), list):
+            raise RetryLater("event.offline.get: the answer has no events.", "See the portal's log.")
+        return str(result.get("process_id") or ""), result["events"]
+
+    async def forget(self, process: str) -> None:
+        """Remove the events that are reserved under that name."""
+        await self.call("event.offline.clear", {"process_id": process})
+
     async def users(self) -> dict[str, int]:
         """Inner number → id of the active employee who has it. A number that several have is left out."""
         found: dict[str, list[int]] = {}

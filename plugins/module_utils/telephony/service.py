@@ -30,7 +30,12 @@ from ansible_collections.boxlift.portal.plugins.module_utils.telephony.cards imp
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.cdr import CdrSource
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.logs import Log
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.metrics import Metrics
-from ansible_collections.boxlift.portal.plugins.module_utils.telephony.portal import Portal, PortalError, Transport
+from ansible_collections.boxlift.portal.plugins.module_utils.telephony.portal import (
+    Portal,
+    PortalError,
+    RetryLater,
+    Transport,
+)
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.sender import Sender
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.settings import Settings
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.store import Store
@@ -40,6 +45,7 @@ TICK_SECONDS = 1.0  # how late a command of another process (hold, replay) is no
 BACKFILL_SECONDS = 60.0
 USERS_SECONDS = 900.0
 DAY = 86400.0
+_RESERVED = "clicks_reserved"  # name under which the portal reserves events for us
 
 
 class Connector:
@@ -77,6 +83,8 @@ class Connector:
     async def run(self) -> None:
         """Work until cancelled. Then whatever is being sent is given up; the store knows what to look for."""
         parts = [self._read_exchange(), self._send(), self._find_missed(), self._know_users(), self._look_after()]
+        if self.settings.clicks is not None and self.settings.clicks.poll_seconds:
+            parts.append(self._ask_for_clicks(self.settings.clicks.poll_seconds))
         tasks = [asyncio.ensure_future(part) for part in parts]
         try:
             await asyncio.gather(*tasks)
@@ -318,8 +326,43 @@ class Connector:
 
     # -- clicks --------------------------------------------------------------------------------------------------
 
-    async def click(self, click: clicks.Click) -> bool:
-        """Make the call; False if this click is known. Raises BoxliftError where no call can be made."""
+    async def _ask_for_clicks(self, seconds: float) -> None:
+        """For a portal that cannot reach us: it keeps its events, and gives them when asked."""
+        kept = False
+        while True:
+            pause = seconds
+            try:
+                if not kept:
+                    await self._portal.queue(clicks.CLICK)
+                    kept = True
+                await self._take_clicks()
+            except RetryLater as error:
+                self.say("warning", "clicks", error)
+                pause = max(seconds, FIRST_PAUSE, error.pause)
+            except PortalError as error:
+                self.say("error", "clicks", error)
+                pause = max(seconds, LONGEST_PAUSE)
+            await asyncio.sleep(pause)
+
+    async def _take_clicks(self) -> None:
+        """What was reserved and not removed, since we were killed, comes again; a click that is known makes no call."""
+        process, events = await self._portal.queued(clicks.CLICK, self.store.meta(_RESERVED))
+        if not events:
+            return
+        self.store.set_meta(_RESERVED, process)
+        for event in events:
+            try:
+                await self.click(clicks.click_in(event.get("EVENT_DATA")), clicks.age_of(event, self._clock()))
+            except BoxliftError as error:
+                self.refused_click("unusable", error)
+        await self._portal.forget(process)
+        self.store.clear_meta(_RESERVED)
+
+    async def click(self, click: clicks.Click, age: float = 0.0) -> bool:
+        """Make the call; False if this click is known. Raises BoxliftError where no call can be made.
+
+        `age`: seconds since the click. A call that nobody waits for any more is not made.
+        """
         listening, login = self.settings.clicks, self.settings.originate
         if listening is None or login is None:
             raise BoxliftError("Clicks are switched off.", "Set call_connector_click_token.")
@@ -328,6 +371,11 @@ class Connector:
         if not self.store.put([fact], {}):
             return False
         self._log("info", "click", call=fact.external_id, number=click.number, inner=inner)
+        if age > clicks.PATIENCE_SECONDS:
+            self._log("warning", "click", call=fact.external_id, reason=f"it was {age:.0f} s ago")
+            self.metrics.clicks.labels("late").inc()
+            self._keep([clicks.not_made(fact, "603-S")])
+            return True
         try:
             if not inner:
                 raise AmiError(
@@ -339,7 +387,7 @@ class Connector:
         except (AmiError, AmiLost) as error:
             self._log("error", "click", call=fact.external_id, reason=str(error))
             self.metrics.clicks.labels("failed").inc()
-            self._keep([clicks.not_made(fact)])
+            self._keep([clicks.not_made(fact, "503")])
             return True
         self.metrics.clicks.labels("made").inc()
         return True

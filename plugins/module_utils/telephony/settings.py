@@ -40,7 +40,11 @@ class PortalAccess:
 
 @dataclasses.dataclass(frozen=True)
 class Listening:
-    """Where the portal's events are taken: clicks on numbers. Without a certificate, in plain HTTP."""
+    """How clicks on numbers come from the portal, and what calls they make.
+
+    The portal sends them to `address` and `port`, without a certificate in plain HTTP; or it is asked for them every
+    `poll_seconds`, where that is not 0.
+    """
 
     address: str
     port: int
@@ -49,6 +53,7 @@ class Listening:
     key: str = ""
     context: str = "boxlift-phones"
     channel: str = "PJSIP/{inner}"
+    poll_seconds: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)

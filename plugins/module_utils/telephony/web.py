@@ -27,7 +27,7 @@ async def listening(connector: Connector) -> t.AsyncIterator[list[int]]:
     settings = connector.settings
     runners = [await _serve(_metrics_app(connector), settings.metrics_address, settings.metrics_port, None)]
     try:
-        if settings.clicks is not None:
+        if settings.clicks is not None and not settings.clicks.poll_seconds:
             place = settings.clicks
             runners.append(await _serve(_events_app(connector), place.address, place.port, _tls(place)))
         yield [runner.addresses[0][1] for runner in runners]

@@ -311,6 +311,78 @@ def test_a_click_becomes_a_call_of_the_portals_own_id(lab: Lab, calls: Calls) ->
     assert not [method for method in methods if method.endswith("register")]
 
 
+def polling(lab: Lab) -> dict[str, t.Any]:
+    """Settings of a connector that asks for clicks, as an administrator's application."""
+    lab.portal.portal.rules.outgoing_line = "REST_APP:3"
+    base = lab.portal.url
+    application = Application("local.app", "client-secret", lab.portal.service.refresh_token(1), f"{base}/oauth/token/")
+    access = dataclasses.replace(lab.access, url=f"{base}/rest/", application=application)
+    return {"portal": access, "clicks": Listening("", 0, "", poll_seconds=0.05), "recordings": None}
+
+
+def originated(lab: Lab) -> list[str]:
+    return [action["Exten"] for action in lab.ami.actions if action["Action"] == "Originate"]
+
+
+def test_clicks_are_asked_for_where_the_portal_reaches_nobody(lab: Lab) -> None:
+    """Whatever answer is lost, each click makes one call, and the portal keeps none of them."""
+    lab.portal.faults.set(
+        [
+            Fault("lose_answer", "event.offline.clear"),
+            Fault("lose_answer", "event.bind"),
+            Fault("error", "event.offline.get"),
+        ]
+    )
+
+    def waits() -> list[dict[str, t.Any]]:
+        return t.cast("list[dict[str, t.Any]]", lab.portal.service.state()["queue"])
+
+    async def test(connector: Connector) -> None:
+        await lab.ami.listened_to()
+        await lab.until(lambda: connector._users != {} and bool(lab.portal.service.state()["handlers"]))
+        for number in ("+79160000001", "+79160000002"):
+            assert lab.portal.service.click({"USER_ID": 7, "PHONE_NUMBER": number})["told"] == 1
+        await lab.until(lambda: len(originated(lab)) == 2 and waits() == [])
+        lab.portal.portal.store.add(
+            "queue", APP="3", EVENT_NAME="ONEXTERNALCALLSTART", EVENT_DATA="false", TIMESTAMP_X=time.time()
+        )
+        await lab.until(lambda: waits() == [])
+        assert connector.store.meta("clicks_reserved") == ""
+
+    lab.play(test, **polling(lab))
+    assert sorted(originated(lab)) == ["79160000001", "79160000002"]
+    assert any(line["event"] == "click" and line.get("reason") == "An event has no data." for line in lab.lines)
+
+
+def test_what_was_reserved_when_we_were_killed_comes_again(lab: Lab) -> None:
+    async def bound(connector: Connector) -> None:
+        await lab.until(lambda: bool(lab.portal.service.state()["handlers"]))
+
+    lab.play(bound, **polling(lab))
+    lab.portal.service.click({"USER_ID": 7, "PHONE_NUMBER": CLIENT})
+    lab.portal.portal.store.change("queue", 1, PROCESS_ID="of-before")
+
+    async def test(connector: Connector) -> None:
+        connector.store.set_meta("clicks_reserved", "of-before")
+        await lab.until(lambda: originated(lab) == [CLIENT[1:]])
+        await lab.until(lambda: lab.portal.service.state()["queue"] == [])
+
+    lab.play(test, **polling(lab))
+
+
+def test_a_click_of_long_ago_makes_no_call(lab: Lab) -> None:
+    """The portal is told that it came to nothing."""
+    lab.offset = 120.0
+
+    async def test(connector: Connector) -> None:
+        await lab.until(lambda: connector._users != {} and bool(lab.portal.service.state()["handlers"]))
+        lab.portal.service.click({"USER_ID": 7, "PHONE_NUMBER": CLIENT})
+        await lab.until(lambda: [row["CALL_FAILED_CODE"] for row in lab.facts()] == ["603-S"])
+
+    lab.play(test, **polling(lab))
+    assert originated(lab) == [] and lab.portal.service.state()["calls"] == []
+
+
 def test_an_applications_token_is_renewed_once_for_all(lab: Lab, calls: Calls) -> None:
     lab.portal.portal.rules.webhooks = False
     base = lab.portal.url
