@@ -11,13 +11,12 @@ import sqlite3
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.telephony import cdr_file
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony_check.context import Backlog, Record
 
 NUMBER_DIGITS = 5  # inner numbers are shorter
-#: The fields of a line, as role telephony has them written (cdr_custom.conf).
-FIELDS: tuple[str, ...] = ("linkedid", "uniqueid", "sequence", "start", "answer", "end", "duration", "billsec")
-FIELDS += ("disposition", "src", "dst", "dcontext", "channel", "dstchannel", "lastapp", "clid")
-FIELDS += ("direction", "line", "recording", "portal_call_id")
+#: The fields of a line, as the connector reads them too. What they mean is read apart, as a check should.
+FIELDS = tuple(name.replace("boxlift_call_id", "portal_call_id").replace("boxlift_", "") for name in cdr_file.FIELDS)
 
 
 def records_of(path: str, since: float, until: float) -> list[Record]:
