@@ -40,7 +40,7 @@ unit: setup ## Unit tests, with a real MariaDB where a test needs one
 check: lint ## For the hand, in minutes: lint, and the unit tests without the slow ones
 	$(PYTEST) -m 'not slow and not soak'
 
-soak: setup ## For the night: the repetitions that `make unit` leaves out (every seed of the kills, 500 faults, 10,000 tables)
+soak: setup ## For the night: the repetitions that `make unit` leaves out (every seed of the kills, 500 faults, 10,000 tables, 300 calls)
 	$(PYTEST) -m soak -o faulthandler_timeout=3600
 
 sanity: setup ## ansible-test sanity on a copy of what git tracks
@@ -58,7 +58,7 @@ test: setup ## Everything that must hold; the last line says what passed, failed
 demo: engine ## The whole move in the lab: provision, fetch, restore, configure, health, report
 	tests/lab/demo.sh
 
-bench: engine ## Measure against the field's tools; writes tests/bench/results.md
+bench: engine ## Measure against the field's tools, and the call connector under load; writes tests/bench/results.md
 	tests/bench/run.sh
 
 bench-copy: engine ## Measure the pre-production copy of a portal in service; writes tests/bench/copy/results.md

@@ -10,6 +10,7 @@ call began; and a call that is finished is in the statistics, but no longer amon
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import os
 import typing as t
@@ -211,7 +212,9 @@ class Sender:
         settings = self._recordings
         path = recording.path_of(settings.folder, call.fact.recording)
         try:
-            found = recording.take(path, self._clock(), settings.quiet_seconds, settings.smallest)
+            # In a thread: to read a recording of an hour takes longer than a ringing call may wait for its card.
+            take = recording.take
+            found = await asyncio.to_thread(take, path, self._clock(), settings.quiet_seconds, settings.smallest)
         except recording.NotYet as reason:
             if self._clock() - call.changed > settings.patience:
                 raise BoxliftError(f"No recording came: {reason}.", "See MixMonitor in the dial plan.") from None
@@ -222,7 +225,7 @@ class Sender:
             return
         self._store.recording_known(call.external_id, found.size, found.sha256)
         await self._portal.attach(call.call_id, os.path.basename(path), path)
-        again = recording.take(path, self._clock(), 0.0, settings.smallest)
+        again = await asyncio.to_thread(recording.take, path, self._clock(), 0.0, settings.smallest)
         if again is None or again.sha256 != found.sha256:
             raise RetryLater(f"{path} changed while it was sent.")
         self._store.closed(call.external_id)
