@@ -70,10 +70,12 @@ class Connector:
             store, self._portal, settings.wording, lambda: self._users, settings.recordings, clock, self
         )
         self._cards = Cards(lambda: self._users)
-        # What is sent first: calls that ring, for their cards; then what events have just told; then all others.
+        # What is sent first: calls that ring, for their cards; what events have just told; all others; recordings.
         self._ringing: collections.deque[str] = collections.deque()
         self._urgent: collections.deque[str] = collections.deque()
         self._backlog: collections.deque[str] = collections.deque()
+        self._recordings: collections.deque[str] = collections.deque()
+        self._uploading: set[str] = set()
         self._active: dict[str, asyncio.Task[None]] = {}
         self._heard: dict[str, float] = {}
         self._wake, self._backfill_now = asyncio.Event(), asyncio.Event()
@@ -188,20 +190,32 @@ class Connector:
         room = self.settings.portal.parallel - len(self._active)
         if room <= 0 or self.store.held or self._clock() < self.sender.pause_until:
             return
-        queues = (self._ringing, self._urgent, self._backlog)
-        if sum(map(len, queues)) < room:
-            waiting = {*self._ringing, *self._urgent, *self._backlog, *self._active}
-            self._backlog += [each for each in self.store.due(len(waiting) + 100) if each not in waiting]
+        queues = (self._ringing, self._urgent, self._backlog, self._recordings)
+        waiting = {*self._active}.union(*queues)
+        if len(waiting) - len(self._active) - len(self._recordings) < room:
+            self._backlog += [each for each in self.store.due(len(waiting) + 100, False) if each not in waiting]
+        if len(self._recordings) < room:
+            self._recordings += [each for each in self.store.due(len(waiting) + 100, True) if each not in waiting]
         for queue in queues:
             for _turn in range(len(queue)):
-                if room <= 0:
+                if room <= 0 or (queue is self._recordings and not self._may_upload()):
                     return
                 external_id = queue.popleft()
                 if external_id in self._active:
                     queue.append(external_id)  # its next step, when this one is done
                     continue
+                if queue is self._recordings:
+                    self._uploading.add(external_id)
+                elif self.store.lacks_recording(external_id):
+                    self._recordings.append(external_id)
+                    continue
                 room -= 1
                 self._active[external_id] = asyncio.ensure_future(self._advance(external_id))
+
+    def _may_upload(self) -> bool:
+        """Whether another recording may go: half of the places stay for calls, whose facts are waited for."""
+        self._uploading &= self._active.keys()
+        return len(self._uploading) < max(1, self.settings.portal.parallel // 2)
 
     async def _advance(self, external_id: str) -> None:
         heard = self._heard.pop(external_id, None)

@@ -271,14 +271,17 @@ class Store:
         row = self._db.execute("SELECT * FROM calls WHERE external_id=?", (external_id,)).fetchone()
         return None if row is None else _stored(row)
 
-    def due(self, limit: int) -> list[str]:
-        """Ids of calls with something to send now, the oldest first."""
-        query = (
-            "SELECT external_id FROM calls WHERE next_try <= ? AND (state IN (?, ?) OR (state = ? AND ended = 1))"
-            " ORDER BY started LIMIT ?"
-        )
-        rows = self._db.execute(query, (self._clock(), STORED, FINISHED, REGISTERED, limit))
-        return [row["external_id"] for row in rows]
+    def due(self, limit: int, recordings: bool | None = None) -> list[str]:
+        """Ids of calls with something to send now, the oldest first; with or without those that lack a recording."""
+        facts = "state = 'stored' OR (state = 'registered' AND ended = 1)"
+        wanted = {None: f"{facts} OR state = 'finished'", True: "state = 'finished'", False: facts}[recordings]
+        query = f"SELECT external_id FROM calls WHERE next_try <= ? AND ({wanted}) ORDER BY started LIMIT ?"
+        return [row["external_id"] for row in self._db.execute(query, (self._clock(), limit))]
+
+    def lacks_recording(self, external_id: str) -> bool:
+        """Whether all is told of the call but for its recording."""
+        query = "SELECT 1 FROM calls WHERE external_id = ? AND state = 'finished' AND record_name != ''"
+        return self._db.execute(query, (external_id,)).fetchone() is not None
 
     def next_due(self) -> float | None:
         """When the next call is due, None if nothing waits."""

@@ -8,6 +8,7 @@ import asyncio
 import collections
 import dataclasses
 import json
+import os
 import pathlib
 import time
 import typing as t
@@ -169,6 +170,27 @@ def test_a_client_without_a_number_is_told_too(lab: Lab, calls: Calls, number: s
     lab.play(test, recordings=None)
     assert [row["PHONE_NUMBER"] for row in lab.facts()] == ["000000"]
     assert lab.portal.service.state()["entities"] == []
+
+
+def test_recordings_keep_no_call_waiting(lab: Lab, calls: Calls) -> None:
+    """They take half of the places at most, however slowly the portal takes them."""
+    lab.portal.faults.set([Fault("slow", "telephony.externalCall.attachRecord", times=-1, seconds=3)])
+    for number in range(6):
+        client = answered(calls, number=f"+7916000000{number}")
+        (lab.folder / f"{client.linkedid}.wav").write_bytes(SOUND)
+        os.utime(lab.folder / f"{client.linkedid}.wav", (1, 1))
+
+    async def test(connector: Connector) -> None:
+        await lab.ami.listened_to()
+        began = time.monotonic()
+        for event in calls.events:
+            lab.ami.tell([event])
+            if event.name == "Cdr":  # its recording would go now, while others still begin
+                closed = int(event.get("Linkedid").partition(".")[2]) // 2 + 1
+                await lab.until(lambda closed=closed: len(lab.facts()) == closed)  # type: ignore[misc]
+        assert time.monotonic() - began < 3
+
+    lab.play(test, portal=dataclasses.replace(lab.access, parallel=2))
 
 
 def test_the_card_follows_the_call(lab: Lab, calls: Calls) -> None:
