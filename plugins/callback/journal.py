@@ -229,8 +229,9 @@ class CallbackModule(CallbackBase):
             record["message"] = data["msg"]
         if data.get("warnings"):
             record["warnings"] = [str(warning) for warning in data["warnings"]]
-        if int(data.get("attempts") or 1) > 1:
-            record["attempts"] = data["attempts"]
+        tries = data.get("attempts")  # of until; a module may return something else by that name
+        if isinstance(tries, int) and tries > 1:
+            record["attempts"] = tries
         if module and status != "skipped":
             kept = [{key: item[key] for key in KEPT[module] if key in item} for item in items or [data]]
             record["results"] = [item for item in kept if item]

@@ -90,6 +90,7 @@ options:
     elements: path
     default: []
 seealso:
+  - module: boxlift.portal.move_info
   - module: boxlift.portal.remark
   - plugin: boxlift.portal.journal
     plugin_type: callback

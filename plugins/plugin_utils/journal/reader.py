@@ -90,16 +90,23 @@ class Attempt:
     watcher: str = ""
     waiting_for: str = ""
     process: str = ""
+    journal: str = ""
     line: int = 0
     message: str = ""
     values: dict[str, t.Any] = dataclasses.field(default_factory=dict)
     evidence: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
     tasks: list[Step] = dataclasses.field(default_factory=list)
     failures: list[Failure] = dataclasses.field(default_factory=list)
+    run: Run | None = dataclasses.field(default=None, repr=False)  # the one that began it
 
     @property
     def seconds(self) -> float | None:
         return None if self.end is None else max(self.end - self.start, 0.0)
+
+    @property
+    def awaited(self) -> bool:
+        """Begun by a run that ended well, and not ended yet: people are at it, nothing was killed."""
+        return self.end is None and self.run is not None and self.run.finished and not self.run.failed
 
 
 @dataclasses.dataclass
@@ -193,7 +200,7 @@ class _File:
         self.attempts: list[Attempt] = []
         self.damaged: list[str] = []
         self._by_line: dict[int, Run] = {}  # runs by the number of their first line
-        self._open: list[tuple[Attempt, Run | None]] = []  # begun and not ended, each with the run that began it
+        self._open: list[Attempt] = []  # begun and not ended
 
     def read(self) -> None:
         text = self.path.read_text(encoding="utf-8", errors="replace")
@@ -237,7 +244,7 @@ class _File:
         elif kind == "task":
             step = _step(event)
             run.plays[-1].append(step)
-            mine = next((attempt for attempt, begun_by in reversed(self._open) if begun_by is run), None)
+            mine = next((attempt for attempt in reversed(self._open) if attempt.run is run), None)
             if mine is not None and step.module != "step":
                 mine.tasks.append(step)
                 if step.status in ("failed", "unreachable") and not step.ignored:
@@ -247,17 +254,18 @@ class _File:
         at, name, process = moment(event["time"]), str(event["step"]), str(event.get("process") or "")
         if event["state"] == "begin":
             former = [attempt for attempt in self.attempts if attempt.step == name]
-            attempt = Attempt(name, len(former) + 1, at, process=process, line=line)
+            attempt = Attempt(name, len(former) + 1, at, process=process, journal=str(self.path), line=line)
+            attempt.run = self._run_of(process)
             for key in _TEXTS:
                 setattr(attempt, key, str(event.get(key) or ""))
             for failure in former[-1].failures if former else []:
                 failure.until_next = max(at - failure.at, 0.0)
-            self._open = [pair for pair in self._open if pair[0].step != name]
+            self._open = [one for one in self._open if one.step != name]
             self.attempts.append(attempt)
-            self._open.append((attempt, self._run_of(process)))
+            self._open.append(attempt)
             return
-        attempt = next(attempt for attempt, _run in reversed(self._open) if attempt.step == name)
-        self._open = [pair for pair in self._open if pair[0] is not attempt]
+        attempt = next(attempt for attempt in reversed(self._open) if attempt.step == name)
+        self._open.remove(attempt)
         attempt.end, attempt.outcome = at, str(event["outcome"])
         attempt.message = str(event.get("message") or "")
         attempt.values, attempt.evidence = dict(event.get("values") or {}), list(event.get("evidence") or [])

@@ -5,5 +5,6 @@
 Read in this order: `model` (`Plan` and what it consists of), `default.yml` (the plan of a usual move), `load` (default
 plan and the site's file → `Plan`, or every problem at once), which uses `source` (YAML with its lines), `merge`,
 `schema` with `schema.json`, and `check` (what a schema cannot say). Then `graph` (what waits for what) and `schedule`
-(the dates, and what is late).
+(the dates, and what is late). `forecast` (when the portal opens, by what was measured) and `forecast_text` (the same
+for people) read journals too.
 """

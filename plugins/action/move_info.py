@@ -1,0 +1,106 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Action boxlift.portal.move_info: where the move stands, and when the portal opens."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import time
+import typing as t
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import known, place, process
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import Journal
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import forecast, forecast_text
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load
+
+Data = dict[str, t.Any]
+
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: Data | None = None) -> Data:
+        result = super().run(tmp, task_vars)
+        _checked, options = self.validate_argument_spec(
+            argument_spec={
+                "plan": {"type": "raw"},
+                "journal": {"type": "path"},
+                "history": {"type": "list", "elements": "path", "default": []},
+                "stage": {"type": "str", "default": "final"},
+                "sizes": {"type": "dict", "default": {}},
+                "leads_per_day": {"type": "float"},
+                "backup_time": {"type": "str"},
+            },
+        )
+        result.update(changed=False, forecast=None, steps=[], text=[])
+        path = options["journal"] or place.configured()
+        if not path:
+            return result  # each run has a journal of its own then, and no step is in any of them
+        try:
+            path = os.path.abspath(path)
+            journal = known.gathered(path, options["history"])
+            if journal.steps:
+                result.update(look(path, journal, options, time.time()))
+        except (BoxliftError, OSError) as error:
+            return {**result, "failed": True, **result_of(error)}
+        return result
+
+
+def look(path: str, journal: Journal, options: Data, now: float) -> Data:
+    """Forecast, attempts and text, at a moment. Raises BoxliftError for a plan or option that is wrong."""
+    plan = load(options["plan"])
+    last = plan.steps[plan.cutover.last].stages
+    if options["stage"] not in last:
+        raise BoxliftError(
+            f"No opening is planned in stage {options['stage']!r}.",
+            f"Give one of these as stage: {', '.join(last)}.",
+        )
+    what = forecast.forecast(
+        plan,
+        journal,
+        path,
+        options["stage"],
+        now,
+        process.is_running,
+        {name: int(size) for name, size in options["sizes"].items()},
+        options["leads_per_day"],
+        moment_of(options["backup_time"]),
+    )
+    attempts = [
+        {
+            "step": attempt.step,
+            "stage": attempt.stage,
+            "outcome": attempt.outcome,
+            "begin": attempt.start,
+            "seconds": attempt.seconds,
+            "operator": attempt.operator,
+            "waiting_for": attempt.waiting_for,
+            "journal": attempt.journal,
+        }
+        for every in journal.steps.values()
+        for attempt in every
+    ]
+    return {
+        "forecast": forecast.as_data(what),
+        "steps": sorted(attempts, key=lambda attempt: float(t.cast("float", attempt["begin"]))),
+        "text": forecast_text.lines(what, plan.timezone),
+    }
+
+
+def moment_of(text: str | None) -> float | None:
+    """Seconds since the epoch; without a zone, in UTC. Raises BoxliftError."""
+    if not text:
+        return None
+    try:
+        moment = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        raise BoxliftError(
+            f"backup_time is {text!r}, which is no time.", "Write it as 2026-11-26T18:00:00+03:00."
+        ) from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=datetime.timezone.utc)).timestamp()
