@@ -21,7 +21,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.files import sync_d
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.verify import LINK, Link, hash_of, link_of
 
 LONGEST_WAIT = 20.0  # seconds for the lock; a line takes milliseconds
-_LOOK_AGAIN = 0.005
+_LOOK_AGAIN = 0.001
 _FIRST_LOOK = 512  # bytes; more than the three fields at the end of a line
 
 

@@ -240,6 +240,45 @@ def test_a_thousand_kills_and_edits(tmp_path: Path) -> None:
     assert (kills, sum(found.values()), len(found)) == (250, 750, len(EDITS))
 
 
+def acknowledged(path: str, pipe: int, number: int) -> None:
+    while True:
+        link = writer.append(path, "note", {"writer": number, "padding": "x" * random.randrange(40_000)})
+        os.write(pipe, f"{link.seq} {link.hash}\n".encode())
+
+
+def test_no_line_that_was_acknowledged_is_lost_when_its_writer_is_killed(tmp_path: Path) -> None:
+    """Two writers at a time, each killed at some moment; the lock dies with its holder."""
+    dice = random.Random(SEED)
+    path = tmp_path / "move.jsonl"
+    context = multiprocessing.get_context("fork")
+    told: dict[int, str] = {}
+    for _round in range(10):
+        ends = [os.pipe() for _number in range(2)]
+        writers = [
+            context.Process(target=acknowledged, args=(str(path), out, number))
+            for number, (_in, out) in enumerate(ends)
+        ]
+        for one in writers:
+            one.start()
+        for _incoming, outgoing in ends:
+            os.close(outgoing)
+        pipes = [os.fdopen(incoming) for incoming, _outgoing in ends]
+        said = [[pipe.readline() for _line in range(dice.randrange(1, 8))] for pipe in pipes]
+        for one in writers:  # before their pipes are read to the end: each writer holds both
+            one.kill()
+            one.join(60)
+        for pipe, lines in zip(pipes, said):
+            with pipe:
+                lines += pipe.readlines()
+            told.update((int(number), head) for number, head in (line.split() for line in lines))
+        assert judged(path).code in (verify.WHOLE, verify.TORN)
+    line(path)
+    assert judged(path).code == verify.WHOLE
+    links = [link for one in path.read_bytes().splitlines(keepends=True) if (link := verify.link_of(one))]
+    assert len(told) > 50
+    assert told.items() <= {link.seq: link.hash for link in links}.items()
+
+
 def test_missing_lines_at_the_end_show_only_against_a_noted_head(journal: Path) -> None:
     dice = random.Random(SEED)
     content, head = journal.read_bytes(), judged(journal).head

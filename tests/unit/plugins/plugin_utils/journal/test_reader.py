@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import read
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import UNKNOWN, read
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.writer import append
 from unit.plugins.plugin_utils.sample_journal import Writer, write
 
 
@@ -102,6 +103,109 @@ def test_runs_come_in_the_order_of_their_start(tmp_path: Path) -> None:
         writer.start(name)
         writer.task("Work", 1)
     assert [run.playbook for run in read([str(tmp_path)]).runs] == ["fetch", "restore"]
+
+
+class Moves:
+    """Writes runs and steps of several processes by the real writer."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def run(self, process: str, playbook: str = "cutover") -> int:
+        return self.line("start", version=2, playbook=playbook, process=process)
+
+    def line(self, event: str, **fields: object) -> int:
+        return append(str(self.path), event, fields).seq
+
+    def task(self, run: int, name: str, status: str = "ok", **fields: object) -> int:
+        common = {"start": "2026-04-18T18:04:11.000Z", "seconds": 1.0, "play": "", "role": "", "host": "prod"}
+        more = {"action": "ansible.builtin.command", "status": status, **fields}
+        return self.line("task", name=name, run=run, **common, **more)
+
+    def step(self, step: str, state: str, process: str = "", **fields: object) -> int:
+        return self.line("step", step=step, state=state, process=process, **fields)
+
+
+@pytest.fixture
+def moves(tmp_path: Path) -> Moves:
+    return Moves(tmp_path / "move.jsonl")
+
+
+def test_tasks_belong_to_the_step_of_their_own_run(moves: Moves) -> None:
+    """Two playbooks at a time, and one that only looks; each task is in its run and step."""
+    one = moves.run("a")
+    moves.step("fetch", "begin", "a")
+    two = moves.run("b")
+    moves.task(one, "Fetch", results=[{"rows": 1}])
+    moves.step("ttl", "begin", "b")
+    moves.task(two, "Lower the TTL", status="failed", message="no answer")
+    moves.task(two, "Look", status="failed", message="never mind", ignored=True)
+    looks = moves.run("c", "status")
+    moves.line("play", name="Status", check=False, run=looks)
+    moves.task(looks, "Look", action="boxlift.portal.progress_info")
+    moves.task(one, "Prove")
+    moves.task(one, "End", action="boxlift.portal.step")
+    moves.step("fetch", "end", outcome="ok", values={"backup_bytes": 7})
+    moves.task(one, "Afterwards")
+    journal = read([str(moves.path)])
+    assert [[step.name for step in run.steps] for run in journal.runs] == [
+        ["Fetch", "Prove", "End", "Afterwards"],
+        ["Lower the TTL", "Look"],
+    ]
+    (fetch,), (ttl,) = journal.steps["fetch"], journal.steps["ttl"]
+    assert [task.name for task in fetch.tasks] == ["Fetch", "Prove"]
+    assert (fetch.outcome, fetch.values, fetch.failures) == ("ok", {"backup_bytes": 7}, [])
+    assert (ttl.outcome, ttl.end, ttl.seconds) == (UNKNOWN, None, None)
+    assert [(failure.message, failure.task, failure.host) for failure in ttl.failures] == [
+        ("no answer", "Lower the TTL", "prod")
+    ]
+
+
+def test_a_step_that_was_begun_again_leaves_the_first_attempt_unknown(moves: Moves) -> None:
+    run = moves.run("a")
+    moves.step("fetch", "begin", "a", operator="anna")
+    line = moves.task(run, "Fetch", status="unreachable", message="no line")
+    moves.run("b")
+    moves.step("fetch", "begin", "b", operator="boris")
+    moves.step("fetch", "end", outcome="failed", message="no disk", watcher="eva")
+    moves.line("remark", step="fetch", error=line, text="Plugged it in.", seconds=60, operator="anna")
+    moves.line("remark", step="fetch", error=1, text="There is no such error.")
+    journal = read([str(moves.path)])
+    first, second = journal.steps["fetch"]
+    assert [(one.number, one.outcome, one.operator) for one in (first, second)] == [
+        (1, UNKNOWN, "anna"),
+        (2, "failed", "boris"),
+    ]
+    assert second.watcher == "eva"
+    assert [(failure.message, failure.line) for failure in journal.failures("fetch")] == [
+        ("no line", line),
+        ("no disk", line + 3),
+    ]
+    assert [(cure.text, cure.seconds) for cure in first.failures[0].cures] == [("Plugged it in.", 60)]
+    assert first.failures[0].until_next is not None and second.failures[0].until_next is None
+    assert journal.damaged == [f"move.jsonl:{line + 5}"]
+
+
+def test_an_end_that_nothing_began_is_no_attempt(moves: Moves) -> None:
+    moves.step("fetch", "end", outcome="ok")
+    journal = read([str(moves.path)])
+    assert (journal.steps, journal.damaged) == ({}, ["move.jsonl:1"])
+
+
+def test_a_step_whose_run_ended_well_is_awaited_and_not_killed(moves: Moves) -> None:
+    for process, failures in (("a", 0), ("b", 1)):
+        run = moves.run(process)
+        moves.step(process, "begin", process, waiting_for="customer")
+        moves.task(run, "Ask")
+        moves.line("end", run=run, seconds=1, hosts={"prod": {"failures": failures}})
+    moves.run("c")
+    moves.step("c", "begin", "c")
+    steps = read([str(moves.path)]).steps
+    assert [(name, steps[name][0].awaited, steps[name][0].outcome) for name in "abc"] == [
+        ("a", True, UNKNOWN),
+        ("b", False, UNKNOWN),
+        ("c", False, UNKNOWN),
+    ]
 
 
 @pytest.mark.parametrize("paths", [[], ["{}/nothing.jsonl"], ["{}"]])
