@@ -39,7 +39,7 @@ def append(path: str, event: str, fields: t.Mapping[str, t.Any]) -> Link:
     """
     folder = os.path.dirname(path)
     if folder and not os.path.exists(folder):
-        os.makedirs(folder, mode=0o700)
+        os.makedirs(folder, mode=0o700, exist_ok=True)  # another process may be as quick
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         _lock(descriptor, path)

@@ -83,6 +83,14 @@ def test_only_the_tail_is_read(journal: Path, monkeypatch: pytest.MonkeyPatch) -
     assert sum(seen) <= 512
 
 
+def test_a_long_line_that_was_cut_off_is_sealed_too(journal: Path) -> None:
+    line(journal, "task", results=["x" * 100_000])
+    journal.write_bytes(journal.read_bytes()[:-1000])
+    line(journal)
+    verdict = judged(journal)
+    assert (verdict.code, verdict.lines, verdict.closed) == (verify.WHOLE, 11, 1)
+
+
 def written_by(path: str, name: int) -> None:
     for number in range(25):
         writer.append(path, "play", {"name": f"{name}.{number}", "padding": "ü" * (number * 97)})
