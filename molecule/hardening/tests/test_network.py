@@ -85,8 +85,8 @@ def test_the_rules_are_those_of_the_inventory(host: Host) -> None:
     assert f"ip saddr {gateway} tcp dport 22 accept" in rules
     assert "ip6 saddr 2001:db8::/64 tcp dport 22 accept" in rules
     other = own["lab_names"][{"box12": "box13", "box13": "box12"}[own["inventory_hostname"]]]
-    assert f"ip saddr {other} tcp dport 3306 accept" in rules
-    assert f"ip saddr {other} tcp dport 6379 accept" in rules
+    assert f"ip saddr {other} tcp dport 3307 accept" in rules
+    assert f"ip saddr {other} tcp dport 6380 accept" in rules
     for number, kind in ((4, "icmp"), (6, "icmpv6")):
         assert f"{kind} type echo-request limit rate 50/second" in rules, number
 

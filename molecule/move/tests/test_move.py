@@ -143,39 +143,98 @@ def test_agents_run_on_cron(database: t.Any) -> None:
     pytest.fail("no agent ran for two minutes")
 
 
-def test_the_database_has_a_certificate_of_its_own_authority(database: t.Any) -> None:
-    answer = database.check_output("mariadb -N -e %s", "SELECT @@have_ssl, @@ssl_cert")
-    assert answer.split() == ["YES", "/etc/mysql/portal-tls/server.pem"]
-    folder = "/etc/mysql/portal-tls"
-    database.check_output("openssl verify -CAfile %s/ca.pem %s/server.pem", folder, folder)
-    assert database.file(f"{folder}/ca.key").mode == 0o600
-    assert database.file(f"{folder}/server.key").mode == 0o640
+LINK = "/etc/boxlift/link"
+MARIADB, REDIS = "/run/mysqld/mysqld.sock", "/run/redis/redis-server.sock"
+PORTS = {"database": 3307, "cache": 6380}
+
+
+def address_of(host: t.Any) -> str:
+    """Where the others of the lab reach it."""
+    own = host.backend.get_variables()
+    return str(own["lab_names"][own["inventory_hostname"]])
 
 
 def test_database_and_cache_lie_on_their_own_host(host: t.Any, database: t.Any) -> None:
-    address = database.backend.get_variables()["lab_names"]["box13"]
-    for port in (3306, 6379):
-        assert database.socket(f"tcp://{address}:{port}").is_listening, port
-        assert not database.socket(f"tcp://0.0.0.0:{port}").is_listening, port
     for package in ("mariadb-server", "redis-server"):
         assert database.package(package).is_installed and not host.package(package).is_installed, package
     assert not database.package("nginx").is_installed
     # The portal keeps its sessions and its cache there.
-    keys = database.check_output("REDISCLI_AUTH=canary-cache-password redis-cli -h %s --scan", address)
-    assert "/srv/portal/www#" in keys
-    assert "NOAUTH" in database.check_output("redis-cli -h %s DBSIZE", address)
+    assert "/srv/portal/www#" in database.check_output("redis-cli -s %s --scan", REDIS)
 
 
-DATABASE_AUTHORITY = "/var/lib/boxlift/database-ca.pem"
+def test_nothing_but_the_link_listens_for_other_hosts(database: t.Any) -> None:
+    listening = database.check_output("ss --listening --tcp --numeric --no-header").splitlines()
+    places = [line.split()[3].rpartition(":") for line in listening]
+    beyond = {int(port) for place, _colon, port in places if not place.startswith("127.")}
+    assert beyond == {22, *PORTS.values()}
+
+
+# What a neighbour gets: the kind of the refusal, or what the service says first.
+KNOCK = """
+import socket, ssl, sys
+address, port, hello, *files = sys.argv[1:]
+context = ssl.create_default_context(cafile="/etc/boxlift/link/authority.pem")
+context.check_hostname = False
+if files:
+    context.load_cert_chain(*files)
+try:
+    with socket.create_connection((address, int(port)), 10) as plain, context.wrap_socket(plain) as link:
+        link.sendall(hello.encode().decode("unicode-escape").encode())
+        print(link.recv(99))
+except OSError as error:
+    print(getattr(error, "reason", error))
+"""
+
+
+@pytest.mark.parametrize(("service", "hello", "said"), [("database", "", "MariaDB"), ("cache", "PING\\r\\n", "+PONG")])
+def test_the_link_lets_in_the_site_s_hosts_alone(
+    host: t.Any, database: t.Any, service: str, hello: str, said: str
+) -> None:
+    knock = ("python3 -c %s %s %s %s", KNOCK, address_of(database), str(PORTS[service]), hello)
+    own = f"{LINK}/certificate.pem", f"{LINK}/certificate.key"
+    assert said in host.check_output(f"{knock[0]} %s %s", *knock[1:], *own)
+    assert "CERTIFICATE_REQUIRED" in host.check_output(*knock)
+
+
+def test_a_host_that_is_no_client_is_refused(database: t.Any) -> None:
+    """The database's host has a certificate of the same authority, and no business at its own ports."""
+    knock = ("python3 -c %s %s 3307 %s", KNOCK, address_of(database), "")
+    own = f"{LINK}/certificate.pem", f"{LINK}/certificate.key"
+    answer = database.check_output(f"{knock[0]} %s %s", *knock[1:], *own)
+    assert "MariaDB" not in answer
+    assert "Subject checks failed" in database.check_output("journalctl --unit boxlift-link --no-pager")
+
+
+def test_the_keys_are_closed(host: t.Any, database: t.Any) -> None:
+    for one in (host, database):
+        one.check_output("openssl verify -CAfile %s/authority.pem %s/certificate.pem", LINK, LINK)
+        assert one.file(f"{LINK}/certificate.key").mode == 0o640
+    assert database.file(f"{LINK}/authority.key").mode == 0o600
+    assert not host.file(f"{LINK}/authority.key").exists
+
+
+def test_the_sockets_are_for_the_portal_s_group(host: t.Any) -> None:
+    for path in (MARIADB, REDIS):
+        assert (host.file(path).group, host.file(path).mode) == ("portal", 0o660), path
+    reach = f"import socket; socket.socket(socket.AF_UNIX).connect({MARIADB!r})"
+    assert "PermissionError" in host.run("runuser -u nobody -- python3 -c %s", reach).stderr
+    assert host.run("runuser -u portal -- python3 -c %s", reach).rc == 0
+
+
 # PyMySQL is what the modules log in with, and the web host has no other client.
 TRY = """
 import sys, pymysql
-host, user, password, authority, *statements = sys.argv[1:]
-tls = {"ssl": {"ca": authority}} if authority else {}
-with pymysql.connect(host=host, user=user, password=password, **tls) as conn, conn.cursor() as cursor:
+user, password, *statements = sys.argv[1:]
+login = {"unix_socket": "/run/mysqld/mysqld.sock", "user": user, "password": password}
+with pymysql.connect(**login) as conn, conn.cursor() as cursor:
     for statement in statements:
         cursor.execute(statement)
 """
+
+
+def test_root_of_the_web_host_is_not_root_of_the_database(host: t.Any) -> None:
+    answer = host.run("python3 -c %s root '' 'SELECT 1'", TRY)
+    assert "Access denied for user 'root'@'localhost'" in answer.stderr
 
 
 @pytest.mark.parametrize(
@@ -190,24 +249,12 @@ with pymysql.connect(host=host, user=user, password=password, **tls) as conn, co
         ("database", "DROP DATABASE IF EXISTS portal_previous", False),
     ],
 )
-def test_an_account_may_do_its_work_alone(
-    host: t.Any, database: t.Any, user: str, statement: str, permitted: bool
-) -> None:
-    address = database.backend.get_variables()["lab_names"]["box13"]
+def test_an_account_may_do_its_work_alone(host: t.Any, user: str, statement: str, permitted: bool) -> None:
     name = {"restore": "portal_restore", "database": "portal"}[user]
     password = f"canary-{user}-password"
-    answer = host.run("python3 -c %s %s %s %s %s %s", TRY, address, name, password, DATABASE_AUTHORITY, statement)
+    answer = host.run("python3 -c %s %s %s %s", TRY, name, password, statement)
     assert (answer.rc == 0) is permitted, answer.stderr
     assert permitted or "denied" in answer.stderr
-
-
-def test_nobody_restores_in_the_clear(host: t.Any, database: t.Any) -> None:
-    address = database.backend.get_variables()["lab_names"]["box13"]
-    login = (address, "portal_restore", "canary-restore-password")
-    assert host.run("python3 -c %s %s %s %s %s %s", TRY, *login, DATABASE_AUTHORITY, "SELECT 1").rc == 0
-    answer = host.run("python3 -c %s %s %s %s %s %s", TRY, *login, "", "SELECT 1")
-    assert answer.rc != 0
-    assert "denied" in answer.stderr
 
 
 def test_nothing_is_left_over(host: t.Any, database: t.Any) -> None:
@@ -221,12 +268,5 @@ def test_the_report_tells_it(host: t.Any) -> None:
     content = json.loads((EPHEMERAL / "report" / "report.json").read_text())
     assert host.backend.host in report
     told = report + json.dumps(content) + (EPHEMERAL / "journal.jsonl").read_text()
-    for secret in ("database", "restore", "cache"):
+    for secret in ("database", "restore"):
         assert f"canary-{secret}-password" not in told, secret
-
-
-def test_what_restores_is_let_in_over_tls_only(host: t.Any, database: t.Any) -> None:
-    folder = "/etc/mysql/portal-tls"
-    assert host.file("/var/lib/boxlift/database-ca.pem").content == database.file(f"{folder}/ca.pem").content
-    demanded = "SELECT DISTINCT JSON_VALUE(Priv, '$.ssl_type') > 0 FROM mysql.global_priv WHERE User = 'portal_restore'"
-    assert database.check_output("mariadb -N -e %s", demanded) == "1"

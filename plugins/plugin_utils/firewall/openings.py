@@ -49,8 +49,8 @@ def _processes(first: int, variable: str, default: int) -> t.Callable[[t.Mapping
 
 #: Each role listens so (its defaults). Clients on the same host come over the loopback interface.
 SERVICES = (
-    Service("database", lambda _variables: "3306", frozenset({"web"}), "database"),
-    Service("cache", lambda _variables: "6379", frozenset({"web", "push"}), "cache"),
+    Service("database", lambda _variables: "3307", frozenset({"web"}), "link to the database"),
+    Service("cache", lambda _variables: "6380", frozenset({"web", "push"}), "link to the cache"),
     Service("search", lambda _variables: "9306", frozenset({"web"}), "search engine"),
     Service("push", _processes(8010, "push_server_subscribers", 6), frozenset({"web"}), "push server, subscribers"),
     Service("push", _processes(9010, "push_server_publishers", 2), frozenset({"web"}), "push server, publishers"),
@@ -81,8 +81,6 @@ def openings(
         if service.group not in own.groups:
             continue
         sources = [network for host in site if host.groups & service.clients for network in addresses_of(host)]
-        if service.group == "database":
-            sources += [_client(pattern) for pattern in own.variables.get("site_database_clients", [])]
         if sources:
             reason = f"{service.text}, for {' and '.join(sorted(service.clients))}"
             found.append(Opening("tcp", service.ports(own.variables), _sorted(sources), reason))
@@ -149,21 +147,6 @@ def _telephony(variables: t.Mapping[str, t.Any]) -> list[Opening]:
             port = str(variables.get(f"telephony_{name}_port", default))
             found.append(Opening("tcp", port, EVERYONE, f"{text}, for everyone"))
     return found
-
-
-def _client(pattern: str) -> Network:
-    """The network of a host's name as MariaDB's accounts have it: an address, 192.0.2.%, or 192.0.2.0/255.255.255.0."""
-    bytes_ = pattern.split("%", 1)[0].rstrip(".").split(".") if pattern.endswith("%") else []
-    text = pattern
-    if bytes_ and bytes_ != [""]:
-        text = ".".join((bytes_ + ["0"] * 4)[:4]) + f"/{8 * len(bytes_)}"
-    try:
-        return ipaddress.ip_network(text)
-    except ValueError as error:
-        raise BoxliftError(
-            f"site_database_clients names '{pattern}', which is no address: {error}.",
-            "Write addresses, such as 192.0.2.10 or 192.0.2.%.",
-        ) from error
 
 
 def _further(given: t.Any) -> Opening:

@@ -13,9 +13,10 @@ from ansible_collections.boxlift.portal.plugins.module_utils.finding import Find
 PORTS = {
     "web": {80: "nginx", 443: "nginx"},
     "database": {3306: "mariadbd"},
-    "cache": {6379: "redis-server"},
     "telephony": {5038: "asterisk"},
 }
+#: Where other hosts reach the service. systemd opens these ports and hands them over.
+LINKS, LINK_HOLDERS = {"database": 3307, "cache": 6380}, ["systemd", "stunnel4"]
 MEMORY_MB = 1800
 SOURCE_PATH, DOCUMENT_ROOT, DATABASE_DIRECTORY = "/var/lib/boxlift/backup", "/srv/portal/www", "/var/lib/mysql"
 
@@ -50,8 +51,8 @@ class Hosts:
         return sorted(set(self.groups.get(group, production)) & set(production))
 
     def apart_from_web(self, group: str) -> bool:
-        """Whether a web host has its database or cache on another host. A site may go without a cache."""
-        return bool(self.of(group) or group == "database") and not set(self.of("web")) <= set(self.of(group))
+        """Whether a web host has its database or cache on another host of the site, which may go without either."""
+        return bool(self.of(group)) and not set(self.of("web")) <= set(self.of(group))
 
 
 class Variables(t.Protocol):
@@ -123,13 +124,19 @@ def inputs(variables: Variables, hosts: Hosts) -> list[Input]:
             f"{'' if database_apart else 'localhost$|'}{_ADDRESS}$",
             required=database_apart,
         ),
-        Input(
-            "site_database_clients",
-            f"a list with the IPv4 address that the web host ({web}) has for the database",
-            rf"\['{_ADDRESS}'(, '{_ADDRESS}')*\]$",
-            required=database_apart,
-        ),
         _password("site_database_restore_password", "the password of the account that restores", database_apart),
+        # A database that somebody else runs.
+        Input(
+            "portal_database_host",
+            "the name or address of the database, where no host of production is in the group database",
+            required=not database,
+        ),
+        Input(
+            "restore_database",
+            "how a restore reaches the database, where no host of production is in the group database",
+            required=not database,
+            secret=True,
+        ),
         Input(
             "site_cache_host",
             f"the IPv4 address of the cache host ({cache}) in the network that it shares with"
@@ -137,7 +144,7 @@ def inputs(variables: Variables, hosts: Hosts) -> list[Input]:
             f"{_ADDRESS}$",
             required=cache_apart,
         ),
-        _password("site_cache_password", "the password of Redis", cache_apart),
+        _password("site_cache_password", "the password of Redis", required=False),
         Input(
             "source_url",
             "the https address of the backup's first part; or nothing, when the parts lie in source_path on the host",
@@ -329,10 +336,13 @@ def _options(variables: Variables, hosts: Hosts, wrong: t.Collection[str]) -> di
         "ports": [
             {"port": port, "holders": [holder]}
             for group, ports in PORTS.items()
-            # Beside its clients Redis opens no port.
             if (hosts.is_exchange if group == "telephony" else hosts.serves(group))
-            and (group != "cache" or hosts.apart_from_web(group))
             for port, holder in ports.items()
+        ]
+        + [
+            {"port": port, "holders": LINK_HOLDERS}
+            for group, port in LINKS.items()
+            if hosts.serves(group) and hosts.apart_from_web(group)
         ],
         "domain": good("site_domain") if web else "",
         "expected_addresses": variables.get("preflight_expected_addresses") or [],

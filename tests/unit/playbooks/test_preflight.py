@@ -59,10 +59,7 @@ def test_every_reason_at_once(tmp_path: Path) -> None:
 
 
 SPLIT = {"web": ["here"], "database": ["lost"], "cache": ["lost"]}
-APART = (
-    *("site_database_host", "site_database_clients", "site_database_restore_password"),
-    *("site_cache_host", "site_cache_password"),
-)
+APART = ("site_database_host", "site_database_restore_password", "site_cache_host")
 
 
 def test_nothing_set_at_all_and_a_vault_that_is_not_there(tmp_path: Path) -> None:

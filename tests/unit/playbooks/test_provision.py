@@ -31,10 +31,8 @@ def test_missing_variables_are_named_as_preflight_names_them(tmp_path: Path) -> 
         "site_domain",
         "site_database_password",
         "site_database_host",
-        "site_database_clients",
         "site_database_restore_password",
         "site_cache_host",
-        "site_cache_password",
         "certificate_file",
     ]
     assert "Set or correct site_database_password in group_vars/all/vault.yml" in said

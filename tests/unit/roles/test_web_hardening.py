@@ -134,12 +134,9 @@ def test_the_firewall_lets_out_what_the_site_names() -> None:
             {"address": "192.0.2.0/24", "port": "443"},
             {"address": "2001:db8::1", "port": 53, "protocol": "udp"},
         ],
-        "site_database_host": "10.0.0.5",
-        "site_cache_host": "localhost",
     }
     lines = [line.strip() for line in rendered("egress.nft.j2", **given).splitlines() if "daddr" in line]
     assert lines == [
-        "ip daddr 10.0.0.5 tcp dport 3306 accept",
         "ip daddr 192.0.2.0/24 tcp dport 443 accept",
         "ip6 daddr 2001:db8::1 udp dport 53 accept",
     ]

@@ -42,7 +42,7 @@ def test_each_host_of_a_larger_site() -> None:
     ssh = {"22": ["192.0.2.99/32", "198.51.100.0/24"]}
     webs = ["10.0.0.12/32", "192.0.2.10/32", "fd00::12/128"]
     assert let_in("web1") == {**ssh, "80": [], "443": []}
-    assert let_in("db") == {**ssh, "3306": webs, "6379": ["10.0.0.12/32", "192.0.2.10/32", "192.0.2.30/32", webs[2]]}
+    assert let_in("db") == {**ssh, "3307": webs, "6380": ["10.0.0.12/32", "192.0.2.10/32", "192.0.2.30/32", webs[2]]}
     assert let_in("push") == {**ssh, "9306": webs, "8010-8015": webs, "9010": webs}
 
 
@@ -80,20 +80,6 @@ def test_a_carrier_that_is_no_address() -> None:
 
 def test_ssh_is_open_where_nobody_says_for_whom() -> None:
     assert let_in("db", administrators=[])["22"] == []
-
-
-def test_clients_of_the_database_as_its_accounts_name_them() -> None:
-    groups, given = SITE["db"]
-    clients = ["192.0.2.77", "10.1.%", "10.2.0.0/255.255.0.0"]
-    sources = let_in("db", {**SITE, "db": (groups, {**given, "site_database_clients": clients})})["3306"]
-    assert {"192.0.2.77/32", "10.1.0.0/16", "10.2.0.0/16"} <= set(sources)
-
-
-@pytest.mark.parametrize("pattern", ["%", "web.example.com", "192.0.%.1"])
-def test_a_client_that_is_no_address(pattern: str) -> None:
-    groups, given = SITE["db"]
-    with pytest.raises(BoxliftError, match=f"site_database_clients names '{pattern}'"):
-        let_in("db", {**SITE, "db": (groups, {**given, "site_database_clients": [pattern]})})
 
 
 def test_a_peer_with_a_name_only() -> None:
@@ -144,7 +130,7 @@ def of_filter(**options: t.Any) -> dict[str, t.Any]:
 @pytest.mark.parametrize("controller", ["198.51.100.7", "::ffff:198.51.100.7", "192.0.2.99"])
 def test_ansible_is_let_in(controller: str) -> None:
     found = of_filter(administrators=["198.51.100.0/24"], controller=controller)
-    assert found["problem"] == "" and [each["ports"] for each in found["openings"]] == ["22", "3306", "6379"]
+    assert found["problem"] == "" and [each["ports"] for each in found["openings"]] == ["22", "3307", "6380"]
 
 
 @pytest.mark.parametrize("controller", ["203.0.113.7", "2001:db8::7"])

@@ -27,10 +27,8 @@ TELEPHONY: dict[str, t.Any] = {
 }
 APART: dict[str, t.Any] = {
     "site_database_host": "192.0.2.12",
-    "site_database_clients": ["192.0.2.10"],
     "site_database_restore_password": "canary-2",
     "site_cache_host": "192.0.2.12",
-    "site_cache_password": "canary-3",
 }
 
 
@@ -59,7 +57,7 @@ def failed(inventory: Inventory) -> dict[str, Finding]:
 def test_a_good_inventory() -> None:
     found = inspected(**GOOD)
     assert failed(found) == {}
-    assert len(found.findings) == 22
+    assert len(found.findings) == 23
     assert {finding.status for finding in found.findings} == {"pass"}
     assert found.certificate == "provable"
 
@@ -117,8 +115,6 @@ def test_an_empty_inventory() -> None:
         ("site_database_password", " x", "x"),
         ("site_database_password", "x ", "a b"),
         ("site_database_host", "db.example.com", "localhost"),
-        ("site_database_clients", "192.0.2.1", ["192.0.2.1", "192.0.2.2"]),
-        ("site_database_clients", ["127.0.0.1"], []),
         ("site_cache_host", "127.0.0.1", "192.0.2.12"),
         ("source_url", "http://cloud.example.com/b.enc.gz", "https://cloud.example.com/b.enc.gz?s=1"),
         ("source_path", "backup", "/var/backup"),
@@ -178,6 +174,14 @@ def test_a_site_without_a_cache() -> None:
     groups = {"production": ["w"], "cache": []}
     assert failed(inspected(groups, "w", **GOOD)) == {}
     assert [port["port"] for port in inspected(groups, "w", **GOOD).options["ports"]] == [80, 443, 3306]
+
+
+def test_a_database_that_somebody_else_runs() -> None:
+    groups = {"production": ["w"], "database": []}
+    needed = ("portal_database_host", "restore_database")
+    assert list(failed(inspected(groups, "w", **GOOD))) == [f"inventory.{name}" for name in needed]
+    given = {"portal_database_host": "db.example.com", "restore_database": {"host": "db.example.com"}}
+    assert failed(inspected(groups, "w", **GOOD, **given)) == {}
 
 
 def test_several_web_hosts_and_none() -> None:
@@ -240,6 +244,12 @@ def test_a_database_host_is_not_asked_what_is_the_web_hosts() -> None:
     options = inspected(SPLIT, "d", **GOOD, **APART, source_url="https://cloud.example.com/b.tar").options
     asked = {name for name, value in options.items() if value}
     assert asked == {"database_directory", "memory_mb", "ports"}
+    stunnel = ["systemd", "stunnel4"]
+    assert options["ports"] == [
+        {"port": 3306, "holders": ["mariadbd"]},
+        {"port": 3307, "holders": stunnel},
+        {"port": 6380, "holders": stunnel},
+    ]
     assert options["memory_mb"] == 1800
 
 
