@@ -19,6 +19,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.checks impor
     search,
     security,
     security_host,
+    security_link,
     security_outside,
     security_portal,
     settings,
@@ -29,7 +30,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.registry imp
 # Importing a file has registered its checks.
 FILES = (
     *(agents, content, database, domain, environment, identity, integrations, licence),
-    *(mail, modules, push, search, security, security_host, security_outside),
+    *(mail, modules, push, search, security, security_host, security_link, security_outside),
     *(security_portal, settings, web),
 )
 

@@ -61,6 +61,17 @@ def trusting_context(ca_path: str) -> ssl.SSLContext:
     return context
 
 
+def mutual_context(authority: str, certificate: str, key: str) -> ssl.SSLContext:
+    """A context that shows a certificate of its own, and proves the other end by this authority and by its name.
+
+    The paths are files in PEM form. Raises OSError where one cannot be read, or key and certificate do not match.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cafile=authority)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
 def takes_old_tls(sock: socket.socket, host: str) -> bool:
     """Whether the server at the other end shakes hands with TLS 1.0 or 1.1. Closes the connection.
 

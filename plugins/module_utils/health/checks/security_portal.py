@@ -188,7 +188,7 @@ def security_tree_closed(context: Context) -> Verdict:
     "security.redis",
     why="Redis holds every session: whoever may ask it is in as anybody, and can make it write files.",
     expected="Redis has no port, or asks for a password; its socket is for the portal's group alone",
-    remedy="Run role cache (socket, ACL, site_cache_password), and let portal_settings name the socket.",
+    remedy="Run role cache (socket, ACL), and let portal_settings name the socket. Role link leads other hosts there.",
 )
 def security_redis(context: Context) -> Verdict:
     ports = {REDIS_PORT, *_configured_ports(context)}
@@ -217,7 +217,7 @@ def _configured_ports(context: Context) -> set[int]:
     "security.database_network",
     why="The database's port is tried by every scanner, and without TLS a neighbour in the network reads along.",
     expected="the database listens on its own host only, or demands TLS",
-    remedy="Set database_bind_address to the host's address in its own network, and let role database make TLS.",
+    remedy="Run role database, which lets it listen on its own host alone; role link leads other hosts there over TLS.",
     needs=("database.reachable",),
 )
 def security_database_network(context: Context) -> Verdict:

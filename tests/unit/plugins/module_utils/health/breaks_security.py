@@ -13,6 +13,7 @@ from unit.plugins.module_utils.health.breaks import SETTINGS, answer, both, cont
 from unit.plugins.module_utils.health.breaks_host import fpm
 from unit.plugins.module_utils.health.toy_host import RULESET
 from unit.plugins.module_utils.health.toy_portal import DOMAIN
+from unit.plugins.module_utils.health.toy_site import DAY, NOW
 
 Change = t.Callable[[t.Any], t.Any]
 PERIODIC = 'APT::Periodic::Unattended-Upgrade "1";\n'
@@ -97,6 +98,37 @@ def old_setup(world: t.Any) -> None:
     """The package's own file is as old as the package."""
     world.host.write("/etc/apt/apt.conf.d/20auto-upgrades", PERIODIC)
     world.host.age("/etc/apt/apt.conf.d/20auto-upgrades", 400)
+
+
+def link(days: int = 90, shown: str = DOMAIN, **more: t.Any) -> Change:
+    """The database lies on another host. The toy's web server is its end of the link, good for 90 days."""
+
+    def damage(world: t.Any) -> None:
+        issued = world.authority.issue("web.test", until=NOW + days * DAY + DAY / 2).read_text()
+        for name in ("certificate.pem", "certificate.key"):
+            world.host.write(f"/etc/boxlift/link/{name}", issued)
+        world.host.write("/etc/boxlift/link/authority.pem", world.authority.path.read_text())
+        world.host.write("/etc/boxlift/link/stunnel.conf", LINK)
+        world.neighbours.add("10.0.12.3")
+        world.use_certificate(world.authority, shown, **more)
+
+    return damage
+
+
+LINK = f"""\
+cert = /etc/boxlift/link/certificate.pem
+
+[other]
+accept = 10.0.12.9:3307
+connect = /run/mysqld/mysqld.sock
+checkHost = third.test
+
+[database]
+client = yes
+accept = /run/mysqld/mysqld.sock
+connect = 10.0.12.3:3307
+checkHost = {DOMAIN}
+"""
 
 
 def redis_socket(mode: int) -> Change:
@@ -231,6 +263,14 @@ BREAKS: list[tuple[str, Change, str, str]] = [
     ("security.database_network", database("TLS_AES", bind_address="10.0.12.3", have_ssl="YES"), "pass", "uses TLS"),
     ("security.database_network", database(bind_address="*", have_ssl="YES", require_secure_transport="ON"), "pass",
      "over TLS only"),
+    ("security.link_certificates", link(), "pass",
+     f"this host 90 days, the authority 3649 days, database at {DOMAIN} 89 days"),
+    ("security.link_certificates", link(29), "warn", "this host 29 days"),
+    ("security.link_certificates", link(until=NOW + 20 * DAY), "warn", f"database at {DOMAIN} 19 days"),
+    ("security.link_certificates", link(-1), "fail", "expired: this host"),
+    ("security.link_certificates", both(link(5000), later(4000)), "fail", "expired: the authority"),
+    ("security.link_certificates", link(until=NOW - DAY), "fail", "10.0.12.3:3307: certificate has expired"),
+    ("security.link_certificates", link(shown="third.test"), "fail", "Hostname mismatch"),
     ("security.planted_files", write("upload/main/x/radio.php"), "warn", "1: upload/main/x/radio.php"),
     ("security.planted_files", write("upload/x.PHTML"), "warn", "upload/x.PHTML"),
     ("security.planted_files", write("upload/.htaccess", "AddHandler application/x-httpd-php .jpg\n"), "warn", ".ht"),
@@ -284,6 +324,8 @@ BLINDS: list[tuple[str, Change, str]] = [
     ("security.access_log", prints("nginx", "server {}"), "named no configuration file"),
     ("security.redis", no_file("/proc/net/tcp"), "/proc/net/tcp is not there"),
     ("security.database_network", database(have_ssl="YES"), "does not say where it listens"),
+    ("security.link_certificates", both(link(), lambda w: w.neighbours.remove("10.0.12.3")), "cannot be reached"),
+    ("security.link_certificates", both(link(), host_file("/etc/boxlift/link/certificate.pem", "x")), "no certificate"),
     ("security.tls_versions", dead, "could not be tried: "),
 ]  # fmt: skip
 

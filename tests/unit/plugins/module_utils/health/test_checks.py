@@ -50,6 +50,7 @@ def test_a_healthy_portal_passes_everything(world: t.Any) -> None:
         "settings.cache_server": "the cache is kept in files",
         "settings.session_server": "sessions are kept in file",
         "security.redis": "no Redis runs on this host",
+        "security.link_certificates": "this host uses no service of another one through a link",
     }
     outside = world.findings(vantage="outside")
     assert {name: finding.observed for name, finding in outside.items() if finding.status != "pass"} == {}

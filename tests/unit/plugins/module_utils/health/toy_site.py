@@ -44,7 +44,8 @@ class Authority:
         builder = builder.serial_number(x509.random_serial_number())
         return builder.not_valid_before(NOW - 400 * DAY).not_valid_after(until)
 
-    def server_context(self, *names: str, until: datetime.datetime = NOW + 90 * DAY) -> ssl.SSLContext:
+    def issue(self, *names: str, until: datetime.datetime = NOW + 90 * DAY) -> pathlib.Path:
+        """A file with key and certificate."""
         key = ec.generate_private_key(ec.SECP256R1())
         builder = self._builder(x509.Name([]), key, until)
         alternative = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
@@ -56,8 +57,11 @@ class Authority:
             )
             + certificate.public_bytes(serialization.Encoding.PEM)
         )
+        return path
+
+    def server_context(self, *names: str, **more: t.Any) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(path)
+        context.load_cert_chain(self.issue(*names, **more))
         return context
 
 
