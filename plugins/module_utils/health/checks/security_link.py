@@ -26,7 +26,7 @@ _AUTHORITY, _CERTIFICATE, _KEY = (
     f"{_FOLDER}/{name}" for name in ("authority.pem", "certificate.pem", "certificate.key")
 )
 #: What this host uses of others: the service, and the server by its address and its name.
-_USED = re.compile(
+USED = re.compile(
     r"^\[(?P<service>.+)\]\nclient = yes\naccept = .+\n"
     r"connect = (?P<address>.+):(?P<port>\d+)\ncheckHost = (?P<name>.+)$",
     re.MULTILINE,
@@ -50,7 +50,7 @@ def security_link_certificates(context: Context) -> Verdict:
     over = [name for name, left in days.items() if left < 0]
     if over:
         return failed(f"expired: {' and '.join(over)}")
-    for link in _USED.finditer(context.host_text(f"{_FOLDER}/stunnel.conf")):
+    for link in USED.finditer(context.host_text(f"{_FOLDER}/stunnel.conf")):
         end = _shown(context, link["address"], int(link["port"]), link["name"])
         if isinstance(end, str):
             return failed(f"{link['service']} at {link['address']}:{link['port']}: {end}")

@@ -1,0 +1,167 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who is linked with whom: what the role link makes of the inventory's groups."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+from ansible_collections.boxlift.portal.plugins.module_utils.health.checks import security_link
+from ansible_collections.boxlift.portal.plugins.plugin_utils.firewall import openings
+from ansible_collections.boxlift.portal.plugins.plugin_utils.preflight import inventory
+from unit.plugins.playbook import REPOSITORY
+
+ROLE = REPOSITORY / "roles" / "link"
+#: Two web hosts, a push server, a host for database and cache, and the copy.
+SITE = {
+    "production": ["web1", "web2", "push", "db"],
+    "preproduction": ["copy"],
+    "web": ["copy", "web1", "web2"],
+    "push": ["push"],
+    "database": ["copy", "db"],
+    "cache": ["copy", "db"],
+}
+ONE = {group: ["one"] for group in ("production", "web", "push", "database", "cache")}
+
+
+class On:
+    """The role's variables on one host."""
+
+    def __init__(self, host: str, groups: dict[str, list[str]] | None = None, **given: t.Any) -> None:
+        loader = DataLoader()
+        variables: dict[str, t.Any] = {}
+        for place in ("defaults", "vars"):
+            variables |= loader.load_from_file(str(ROLE / place / "main.yml"), trusted_as_template=True)
+        variables |= {
+            "ansible_facts": {"distribution": "Debian", "distribution_major_version": "13"},
+            "ansible_check_mode": False,
+            "inventory_hostname": host,
+            "groups": SITE if groups is None else groups,
+            "site_database_host": "192.0.2.20",
+            "site_cache_host": "192.0.2.21",
+            "__link_seen": {"files": []},
+        }
+        self._templar = Templar(loader=loader, variables={**variables, **given})
+
+    def value(self, name: str) -> t.Any:
+        return self._templar.template(trust_as_template("{{ " + name + " }}"))
+
+    def rendered(self, name: str) -> str:
+        return str(self._templar.template(trust_as_template((ROLE / "templates" / name).read_text())))
+
+    def services(self) -> dict[str, dict[str, list[str]]]:
+        """The sections of stunnel's configuration, each with its settings."""
+        _head, *sections = self.rendered("stunnel.conf.j2").split("\n[")
+        found: dict[str, dict[str, list[str]]] = {}
+        for section in sections:
+            name, *lines = section.strip().splitlines()
+            settings = found.setdefault(name.rstrip("]"), {})
+            for line in lines:
+                key, _equals, value = line.partition(" = ")
+                settings.setdefault(key, []).append(value)
+        return found
+
+    def problems(self) -> list[str]:
+        return [found["text"] for found in self.value("__link_problems") if found["found"]]
+
+
+def test_a_web_host_uses_both() -> None:
+    assert On("web1").services() == {
+        "database": {
+            "client": ["yes"],
+            "accept": ["/run/mysqld/mysqld.sock"],
+            "connect": ["192.0.2.20:3307"],
+            "checkHost": ["db"],
+        },
+        "cache": {
+            "client": ["yes"],
+            "accept": ["/run/redis/redis-server.sock"],
+            "connect": ["192.0.2.21:6380"],
+            "checkHost": ["db"],
+        },
+    }
+
+
+def test_the_push_server_uses_the_cache_alone() -> None:
+    assert list(On("push").services()) == ["cache"]
+
+
+def test_a_server_lets_in_the_clients_of_each_service() -> None:
+    found = On("db").services()
+    assert found["database"] == {
+        "accept": ["192.0.2.20:3307"],
+        "connect": ["/run/mysqld/mysqld.sock"],
+        "checkHost": ["web1", "web2"],
+    }
+    assert found["cache"]["checkHost"] == ["push", "web1", "web2"]
+
+
+@pytest.mark.parametrize(("host", "groups"), [("one", ONE), ("copy", SITE), ("web1", {"production": ["web1"]})])
+def test_who_needs_no_link(host: str, groups: dict[str, list[str]]) -> None:
+    on = On(host, groups)
+    assert not on.value("__link_here")
+    assert on.problems() == []
+    # Ansible wants to know where a task goes before it sees that it is skipped.
+    assert on.value("__link_authority_host")
+
+
+def test_a_cache_beside_its_web_host_and_for_the_push_server() -> None:
+    """A host may have both ends."""
+    groups = {**SITE, "production": ["web1", "push", "db"], "web": ["web1"], "cache": ["web1"]}
+    found = On("web1", groups).services()
+    assert found["cache"]["checkHost"] == ["push"] and "client" not in found["cache"]
+    assert found["database"]["client"] == ["yes"]
+
+
+@pytest.mark.parametrize("host", ["web1", "db", "push"])
+def test_sockets_and_services_stand_in_the_same_order(host: str) -> None:
+    """stunnel takes the first socket that systemd hands over for its first service, and so on."""
+    on = On(host)
+    opened = re.findall(r"^ListenStream=(.+)$", on.rendered("link.socket.j2"), re.MULTILINE)
+    assert opened == [service["accept"][0] for service in on.services().values()]
+
+
+def test_one_host_has_the_authority() -> None:
+    assert {host: On(host).value("__link_is_authority") for host in SITE["production"]} == {
+        "web1": False,
+        "web2": False,
+        "push": False,
+        "db": True,
+    }
+
+
+def test_the_ports_are_those_that_firewall_and_preflight_know() -> None:
+    ports = {service["name"]: service["port"] for service in On("db").value("__link_services")}
+    assert ports == inventory.LINKS
+    assert {each.group: int(each.ports({})) for each in openings.SERVICES if each.group in ports} == ports
+
+
+def test_the_check_reads_what_the_role_writes() -> None:
+    text = On("web1").rendered("stunnel.conf.j2")
+    assert [found.groupdict() for found in security_link.USED.finditer(text)] == [
+        {"service": "database", "address": "192.0.2.20", "port": "3307", "name": "db"},
+        {"service": "cache", "address": "192.0.2.21", "port": "6380", "name": "db"},
+    ]
+    assert not security_link.USED.search(On("db").rendered("stunnel.conf.j2"))
+
+
+def test_a_service_of_the_site_s_own() -> None:
+    given = {"name": "replica", "server": "db", "address": "192.0.2.22", "port": 3308, "clients": ["web1"]}
+    services = [{**given, "socket": "/run/replica/mysqld.sock"}]
+    assert On("web1", link_services=services).services()["replica"]["connect"] == ["192.0.2.22:3308"]
+    assert not On("web2", link_services=services).value("__link_here")
+
+
+def test_what_is_refused() -> None:
+    assert "The cache of this site has a host of its own" in On("push", site_cache_host="").problems()[0]
+    assert On("web1").problems() == []
+    running = {"files": [{"path": "/run/mysqld/mysqld.pid"}, {"path": "/etc/systemd/system/boxlift-link.socket"}]}
+    (text,) = On("web1", __link_seen=running).problems()
+    assert text.startswith("In /run/mysqld a server of this host listens")
+    assert On("db", __link_seen=running).problems() == []
+    (text,) = On("wéb", {**SITE, "production": ["wéb", "db"], "web": ["wéb"]}).problems()
+    assert text.startswith("A certificate cannot name the host wéb.")
