@@ -90,8 +90,8 @@ def connect(
     if login.ca_path and not os.path.exists(login.ca_path):
         raise BoxliftError(
             f"Cannot talk to the database as {login}: its authority {login.ca_path} does not exist on this host.",
-            "Run ansible-playbook boxlift.portal.provision --tags database_client, which brings it from the database "
-            "host, or name another file in ca_path of the option database.",
+            "Bring the authority's certificate there from whoever runs the database, or name another file in ca_path "
+            "of the option database.",
         )
     try:
         conn = pymysql.connect(

@@ -48,7 +48,10 @@ SERVER_FAULTS = frozenset(range(2000, 3000)).union(
 _MOST_NAMED = 3
 
 _LOGIN = "Check login_user and login_password; for root on the server itself use unix_socket."
-_SERVER_LOG = "look at the server's error log (journalctl -u mariadb), start it where it is down, and run again."
+_SERVER_LOG = (
+    "look at the server's error log (journalctl -u mariadb), start it where it is down, and run again. Where it has a "
+    "host of its own, look at the link on both hosts, too (journalctl -u boxlift-link)."
+)
 _MANY = "End idle sessions (SHOW PROCESSLIST), or raise the limit (SET GLOBAL max_connections = 300), and run again."
 _FULL = (
     "Make room on the disks of the database server's datadir, tmpdir and innodb_tmpdir (df -h; SHOW VARIABLES LIKE "

@@ -162,4 +162,4 @@ def test_a_connection_that_went_on_in_the_clear_is_refused(encrypting: Login, mo
 def test_an_authority_that_is_not_there_is_named(tmp_path: pathlib.Path) -> None:
     with pytest.raises(BoxliftError, match="absent[.]pem does not exist on this host") as caught:
         connect(Login("127.0.0.1", 1, None, "far", "s3cret", str(tmp_path / "absent.pem")))
-    assert "--tags database_client" in caught.value.remedy
+    assert "from whoever runs the database" in caught.value.remedy
