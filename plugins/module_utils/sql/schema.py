@@ -65,6 +65,10 @@ def view_definitions(conn: Connection[t.Any], database: str) -> dict[str, str]:
     return {name: text.replace("CREATE ", "CREATE OR REPLACE ", 1) for name, text in found.items()}
 
 
+#: What the server says of a view that is made of one that is not there: no such table, or an invalid view.
+NO_SUCH_VIEW = (1146, 1356)
+
+
 def make_views(conn: Connection[t.Any], database: str, definitions: t.Mapping[str, str]) -> dict[str, DatabaseFailed]:
     """Make the views in rounds, since one may be made of others; those that cannot be made, and why."""
     waiting = dict(definitions)

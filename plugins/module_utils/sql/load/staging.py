@@ -243,7 +243,8 @@ def _finish_views(conn: Connection[t.Any], plan: dict[str, t.Any]) -> dict[str, 
             execute(conn, f"DROP VIEW {quote_name(database)}.{quote_name(name)}")
     failed = schema.make_views(conn, live, plan["incoming_views"])
     if failed:
-        name, error = next(iter(failed.items()))
+        # A view over another one fails for that other one's reason.
+        name, error = min(failed.items(), key=lambda pair: pair[1].code in schema.NO_SUCH_VIEW)
         raise BoxliftError(
             f"The tables are switched in, but view {name} cannot be made in {live}: {error.text}.",
             f"{error.remedy} Only the views are missing.",
