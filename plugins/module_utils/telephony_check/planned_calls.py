@@ -23,7 +23,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.telephony_check.res
 RESULTS = {
     "answered": ("ANSWERED", ("200",)),
     "missed": ("NO ANSWER", ("304", "603-S")),
-    "busy": ("BUSY", ("486",)),
+    # A client who met a busy phone is missed.
+    "busy": ("BUSY", ("486", "304")),
 }
 #: The exchange counts talk to the microsecond, the portal in whole seconds.
 TALK_TOLERANCE = 2.0

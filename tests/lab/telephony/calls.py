@@ -1,28 +1,41 @@
 #!/usr/bin/env python3
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make one real call through the Asterisk of this host, with sipp as carrier and phones.
+"""Make real calls through the Asterisk of this host, all at the same time, with sipp as carrier and phones.
 
-calls.py --phone 101:answers --to +74951000001 --from +79000000001    a client calls, 101 answers
-calls.py --phone 101:busy --phone 102:rings …                         what each phone does: answers, busy, rings
+calls.py '[{"from": "+79000000001", "to": "+74951000101", "phones": {"101": "answers"}}, …]'
 
-Ends when the call has ended; prints sipp's exit codes as JSON, and fails where a side did not go through its scenario.
+from     a client's number, or a phone's, which then calls itself; empty where somebody else has the call made
+to       what it dials
+phones   what each phone that is rung does: answers, leaves (answers, and hangs up first), busy, rings (nobody picks up)
+         or refers:105 (answers, and sends the caller on to 105 after a while)
+carrier  what the carrier does who is called, as a phone; nothing else in the plan may call him otherwise
+once     a client: the call waits until the simulated portal has a finished call of his, with its recording
+after, ring, talk   milliseconds until the caller dials, until whoever is called answers, until the caller hangs up
+
+Ends when all calls have ended; prints what went wrong at any side as JSON, and fails if anything did.
 """
 
 from __future__ import annotations
 
-import argparse
+import collections
+import concurrent.futures
 import json
 import math
 import pathlib
+import ssl
 import subprocess
 import sys
 import tempfile
+import time
 import typing as t
+import urllib.request
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 PBX = "127.0.0.1:5060"
-CARRIER = "127.0.0.9"
+CARRIER, CARRIER_PORT = "127.0.0.9", 5080
+PASSWORD = "lab-phone-{}"
+PORTAL, PORTAL_AUTHORITY = "https://localhost:8443", "/etc/lab-telephony/ca.pem"
 #: Each sipp has its own ports for audio, away from Asterisk's.
 FIRST_AUDIO = 30000
 
@@ -39,15 +52,43 @@ def _alaw(sample: int) -> int:
     return (sign | exponent << 4 | mantissa) ^ 0x55
 
 
+class Call(t.NamedTuple):
+    """One call of the plan."""
+
+    caller: str
+    to: str
+    phones: dict[str, str]
+    carrier: str
+    once: str
+    after: int
+    ring: int
+    talk: int
+
+    @classmethod
+    def read(cls, given: dict[str, t.Any]) -> Call:
+        known = {"after": 0, "ring": 500, "talk": 2000, "carrier": "", "once": "", "phones": {}, **given}
+        return cls(caller=known.pop("from"), **known)
+
+
 class Sipp:
     """One sipp: a side of a call, with its log in `folder`."""
 
-    def __init__(self, folder: pathlib.Path, number: int, scenario: str, address: str, *options: str) -> None:
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        number: int,
+        scenario: str,
+        address: str,
+        port: int,
+        *options: str,
+        file: pathlib.Path | None = None,
+    ) -> None:
         first = FIRST_AUDIO + 20 * number
         self.log = folder / f"{number}-{scenario}.log"
         command = [
-            "sipp", "-sf", str(FOLDER / f"{scenario}.xml"), "-i", address, "-mi", address, "-m", "1", "-nostdin",
-            "-min_rtp_port", str(first), "-max_rtp_port", str(first + 18), "-timeout", "60", "-timeout_error",
+            "sipp", "-sf", str(file or FOLDER / f"{scenario}.xml"), "-i", address, "-p", str(port), "-mi", address,
+            "-nostdin", "-min_rtp_port", str(first), "-max_rtp_port", str(first + 18),
+            "-timeout", "90", "-timeout_error",
             # The machine may be busy with other tests.
             "-watchdog_interval", "0",
             "-trace_err", "-error_file", str(self.log.with_suffix(".err")), *options,
@@ -55,54 +96,93 @@ class Sipp:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, cwd=FOLDER, stdout=log, stderr=subprocess.STDOUT)
 
-    def end(self) -> int:
-        return self.process.wait()
-
-    def why(self) -> str:
+    def problem(self) -> str:
+        """Wait for its end; what sipp says of what went wrong, empty if nothing did."""
+        if self.process.wait() == 0:
+            return ""
         errors = self.log.with_suffix(".err")
-        return (errors.read_text() if errors.is_file() else "") + self.log.read_text(errors="replace")[-1500:]
+        said = (errors.read_text() if errors.is_file() else "") + self.log.read_text(errors="replace")[-1500:]
+        return f"{self.log.stem} ended with {self.process.returncode}: {said}"
 
 
-def call(given: t.Any, folder: pathlib.Path) -> dict[str, int]:
-    """Register the phones, make the call, and return the exit code of each side."""
-    if not (FOLDER / "tone.al").is_file():
-        (FOLDER / "tone.al").write_bytes(tone())
-    sides: dict[str, Sipp] = {}
-    for index, text in enumerate(given.phone):
-        number, does = text.split(":", 1)
-        where = ["-p", str(5100 + index)]
-        login = Sipp(folder, index, "register", "127.0.0.1", *where, "-s", number, "-key", "password",
-                     given.password.format(number), PBX)  # fmt: skip
-        if login.end() != 0:
-            raise SystemExit(f"Phone {number} was not let in:\n{login.why()}")
-        sides[number] = Sipp(folder, index, f"phone-{does}", "127.0.0.1", *where, "-d", str(given.ring), "-aa")
-    caller = Sipp(folder, 50, "call", CARRIER, "-p", "5080", "-s", given.to, "-key", "caller", given.caller,
-                  "-d", str(given.talk), PBX)  # fmt: skip
-    codes = {"caller": caller.end()}
-    if codes["caller"] != 0:
-        # Nobody will end their calls any more.
-        for side in sides.values():
-            side.process.terminate()
-    codes.update({name: side.end() for name, side in sides.items()})
-    for name, side in [("caller", caller), *sides.items()]:
-        if codes[name] != 0:
-            print(f"{name} ended with {codes[name]}:\n{side.why()}", file=sys.stderr)
-    return codes
+class Plan:
+    """Calls, with a phone for each side that is rung."""
+
+    def __init__(self, calls: t.Sequence[Call], folder: pathlib.Path) -> None:
+        self._calls, self._folder = calls, folder
+        self._numbers = iter(range(2000))
+        if not (FOLDER / "tone.al").is_file():
+            (FOLDER / "tone.al").write_bytes(tone())
+
+    def _sipp(self, scenario: str, address: str, port: int, *options: str, file: pathlib.Path | None = None) -> Sipp:
+        return Sipp(self._folder, next(self._numbers), scenario, address, port, *options, file=file)
+
+    def run(self) -> list[str]:
+        """Log the phones in, make the calls; what went wrong."""
+        phones = {number: does for call in self._calls for number, does in call.phones.items()}
+        ring = {number: str(call.ring) for call in self._calls for number in call.phones}
+        logins = [
+            self._sipp("register", "127.0.0.1", _port(number), "-m", "1", "-s", number,
+                       "-key", "password", PASSWORD.format(number), PBX)
+            for number in phones
+        ]  # fmt: skip
+        if problems := _problems(logins):
+            return problems
+        sides = {}
+        for number, does in phones.items():
+            scenario, _colon, target = does.partition(":")
+            sides[number] = self._sipp(f"phone-{scenario}", "127.0.0.1", _port(number), "-m", "1", "-aa",
+                                       "-d", ring[number], "-key", "target", target)  # fmt: skip
+        for does, number in collections.Counter(call.carrier for call in self._calls if call.carrier).items():
+            sides["carrier"] = self._sipp(f"phone-{does}", CARRIER, CARRIER_PORT, "-m", str(number), "-aa", "-d", "500")
+        with concurrent.futures.ThreadPoolExecutor(max(1, len(self._calls))) as pool:
+            made = list(pool.map(self._make, range(len(self._calls)), self._calls))
+        problems = [problem for problem in made if problem]
+        for call, problem in zip(self._calls, made):
+            # Nobody will end their calls any more.
+            for number in [*call.phones, *(["carrier"] if call.carrier else [])] if problem else []:
+                sides[number].process.terminate()
+        return problems + _problems(sides.values())
+
+    def _make(self, index: int, call: Call) -> str:
+        if call.once:
+            await_call(call.once)
+        time.sleep(call.after / 1000)
+        if not call.caller:
+            return ""
+        file = self._folder / f"call-{index}.xml"
+        file.write_text((FOLDER / "call.xml").read_text().replace('"TALK"', f'"{call.talk}"'))
+        inside = len(call.caller) == 3
+        address, port = ("127.0.0.1", _port(call.caller)) if inside else (CARRIER, CARRIER_PORT + 1 + index)
+        return self._sipp("call", address, port, "-m", "1", "-s", call.to, "-key", "caller", call.caller,
+                          "-key", "password", PASSWORD.format(call.caller), PBX, file=file).problem()  # fmt: skip
+
+
+def await_call(client: str, patience: float = 90) -> None:
+    """Wait until the portal knows all of a call of this client: it was missed, or has its recording."""
+    context = ssl.create_default_context(cafile=PORTAL_AUTHORITY)
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        with urllib.request.urlopen(f"{PORTAL}/_lab/statistics", context=context) as answer:
+            rows = [row for row in json.load(answer) if row["PHONE_NUMBER"] == client]
+        if any(row["RECORD_FILE_ID"] or row["CALL_FAILED_CODE"] != "200" for row in rows):
+            return
+        time.sleep(0.5)
+
+
+def _port(phone: str) -> int:
+    return 5000 + int(phone)
+
+
+def _problems(sides: t.Iterable[Sipp]) -> list[str]:
+    return [problem for side in sides if (problem := side.problem())]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Make one call through this host's Asterisk.")
-    parser.add_argument("--phone", action="append", default=[], help="NUMBER:answers, NUMBER:busy or NUMBER:rings")
-    parser.add_argument("--to", required=True, help="the number that is called")
-    parser.add_argument("--from", dest="caller", required=True, help="the client's number")
-    parser.add_argument("--ring", type=int, default=500, help="milliseconds until a phone answers")
-    parser.add_argument("--talk", type=int, default=2000, help="milliseconds of talk")
-    parser.add_argument("--password", default="lab-phone-{}", help="of the phones, {} is the number")
-    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        codes = call(given, pathlib.Path(folder))
-    print(json.dumps(codes))
-    return 1 if any(codes.values()) else 0
+        problems = Plan([Call.read(each) for each in json.loads(sys.argv[1])], pathlib.Path(folder)).run()
+    print(json.dumps(problems))
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

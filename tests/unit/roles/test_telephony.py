@@ -14,7 +14,24 @@ from ansible.template import Templar, trust_as_template
 from unit.plugins.playbook import REPOSITORY
 
 ROLE = REPOSITORY / "roles" / "telephony"
-LAB = yaml.safe_load((REPOSITORY / "molecule/telephony/vars/telephony.yml").read_text())
+# A small office: phones, a queue, two numbers at one carrier.
+LAB = yaml.safe_load("""
+telephony_ami_events_password: lab-events-secret
+telephony_ami_originate_password: lab-originate-secret
+telephony_trunks:
+  - {name: carrier, host: 127.0.0.9, port: 5080, addresses: [127.0.0.9]}
+telephony_lines:
+  - {number: "+74951000001", to: "101"}
+  - {number: "+74951000002", to: "600"}
+telephony_phones:
+  - {number: "101", name: First, password: lab-phone-101}
+  - {number: "102", name: Second, password: lab-phone-102}
+  - {number: "103", name: Third, password: lab-phone-103}
+telephony_queues:
+  - {name: sales, number: "600", members: ["102", "103"], ring_seconds: 3, wait_seconds: 6}
+telephony_outgoing:
+  - {pattern: "_8XXXXXXXXXX", trunk: carrier, line: "+74951000001", strip: 1, prepend: "+7"}
+""")
 SECURE = {
     "telephony_name": "pbx.example.com",
     "telephony_certificate_file": "/etc/ssl/portal/fullchain.pem",
