@@ -4,6 +4,7 @@
 # A picture of a report by headless Chromium: the tests' sample journal, or the page that is named.
 # usage: report_picture.sh [PICTURE [PAGE]]      (default: docs/images/report.png; HEIGHT and WIDTH in pixels)
 #   docs/images/health.png is made from the demo: HEIGHT=2300 report_picture.sh docs/images/health.png PAGE
+#   docs/images/plan.png is made from the example: HEIGHT=1580 report_picture.sh docs/images/plan.png PAGE
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PWD/.venv/bin:$PATH"

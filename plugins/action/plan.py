@@ -1,0 +1,112 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Action boxlift.portal.plan: writes the pages and the calendar of a plan on the controller."""
+
+from __future__ import annotations
+
+import collections.abc
+import datetime
+import os
+import typing as t
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
+from ansible_collections.boxlift.portal.plugins.module_utils.files import replace_file
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import ics, page, schema, view
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load_merged
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.schedule import schedule
+
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_diff = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result = super().run(tmp, task_vars)
+        _checked, options = self.validate_argument_spec(
+            argument_spec={
+                "plan": {"type": "raw"},
+                "dest": {"type": "path", "required": True},
+                "today": {"type": "str"},
+                "letter_to": {"type": "str", "default": "customer"},
+            }
+        )
+        try:
+            made = make(options["plan"], options["dest"], options["today"], options["letter_to"], self._task.check_mode)
+        except (BoxliftError, OSError) as error:
+            result.update(failed=True, **result_of(error))
+            return result
+        if not self._task.diff:
+            made.pop("diff")
+        result.update(made)
+        return result
+
+
+def make(plan: t.Any, dest: str, today: str | None, letter_to: str, check: bool) -> dict[str, t.Any]:
+    """Write the plan's files to `dest` where they differ; the module's result, with the differences."""
+    if plan is not None and not isinstance(plan, (str, collections.abc.Mapping)):
+        raise BoxliftError("plan is neither a path nor a mapping.", "Give the path of the site's plan.")
+    typed, merged = load_merged(os.path.expanduser(plan) if isinstance(plan, str) else plan)
+    if letter_to not in typed.organisations:
+        raise BoxliftError(
+            f"letter_to: the plan has no organisation {letter_to}.", f"Possible are {', '.join(typed.organisations)}."
+        )
+    dates = schedule(typed, day(today) if today else None)
+    said = view.view(typed, dates, merged)
+    # Without a window there are no days to put into a calendar, and those of an earlier plan would mislead.
+    files: dict[str, bytes | None] = {
+        "plan.html": page.render(typed, dates, merged).encode(),
+        f"letter-{letter_to}.html": page.letter(typed, dates, merged, letter_to).encode(),
+        "plan.ics": ics.calendar(typed, dates) if dates.dated else None,
+    }
+    paths = {name: os.path.abspath(os.path.join(dest, name)) for name in files}
+    before = {name: held(path) for name, path in paths.items()}
+    changed = [name for name, content in files.items() if content != before[name]]
+    if not check:
+        for name in changed:
+            put(paths[name], files[name])
+    return {
+        "changed": bool(changed),
+        "html": paths["plan.html"],
+        "letter": paths[f"letter-{letter_to}.html"],
+        "calendar": paths["plan.ics"] if dates.dated else "",
+        "sha256": typed.sha256,
+        "result": said["result"],
+        "conflicts": said["conflicts"],
+        "late": said["late"],
+        "diff": [
+            {
+                "before_header": paths[name],
+                "after_header": paths[name],
+                "before": (before[name] or b"").decode(errors="replace"),
+                "after": (files[name] or b"").decode(),
+            }
+            for name in changed
+        ],
+    }
+
+
+def day(text: str) -> datetime.date:
+    try:
+        return schema.day(text)
+    except ValueError as error:
+        raise BoxliftError(f"today: {text} is no day.", "Write it as YEAR-MONTH-DAY, such as 2026-11-28.") from error
+
+
+def held(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return None
+
+
+def put(path: str, content: bytes | None) -> None:
+    if content is None:
+        os.unlink(path)
+    else:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        replace_file(path, content)
