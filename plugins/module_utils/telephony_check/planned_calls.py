@@ -23,8 +23,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.telephony_check.res
 RESULTS = {
     "answered": ("ANSWERED", ("200",)),
     "missed": ("NO ANSWER", ("304", "603-S")),
-    # A client who met a busy phone is missed.
-    "busy": ("BUSY", ("486", "304")),
+    "busy": ("BUSY", ("486",)),
 }
 #: The exchange counts talk to the microsecond, the portal in whole seconds.
 TALK_TOLERANCE = 2.0
@@ -200,7 +199,8 @@ def _judge_fact(outcome: Followed, around: Surroundings) -> None:
         outcome.problems.append(word)
         return
     [row] = outcome.rows
-    codes = RESULTS[plan.result][1]
+    # A client who met a busy phone is one to be called back.
+    codes = ("486", "304") if (plan.result, plan.direction) == ("busy", "in") else RESULTS[plan.result][1]
     if str(row.get("CALL_FAILED_CODE")) not in codes:
         outcome.problems.append(f"the portal shows {row.get('CALL_FAILED_CODE')}, not {' or '.join(codes)}")
     told = float(row.get("CALL_DURATION") or 0)

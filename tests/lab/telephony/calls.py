@@ -88,7 +88,7 @@ class Sipp:
         command = [
             "sipp", "-sf", str(file or FOLDER / f"{scenario}.xml"), "-i", address, "-p", str(port), "-mi", address,
             "-nostdin", "-min_rtp_port", str(first), "-max_rtp_port", str(first + 18),
-            "-timeout", "90", "-timeout_error",
+            "-timeout", "180", "-timeout_error",
             # The machine may be busy with other tests.
             "-watchdog_interval", "0",
             "-trace_err", "-error_file", str(self.log.with_suffix(".err")), *options,
@@ -158,7 +158,7 @@ class Plan:
                           "-key", "password", PASSWORD.format(call.caller), PBX, file=file).problem()  # fmt: skip
 
 
-def await_call(client: str, patience: float = 90) -> None:
+def await_call(client: str, patience: float = 150) -> None:
     """Wait until the portal knows all of a call of this client: it was missed, or has its recording."""
     context = ssl.create_default_context(cafile=PORTAL_AUTHORITY)
     end = time.monotonic() + patience

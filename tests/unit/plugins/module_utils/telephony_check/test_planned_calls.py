@@ -209,7 +209,11 @@ def test_missed_and_busy(exchange: Exchange) -> None:
     text = exchange.problems()
     assert "the exchange recorded NO ANSWER, not ANSWERED" in text and "the portal shows 304, not 200" in text
     exchange.record["disposition"] = "BUSY"
-    assert "the portal shows 304, not 486" in exchange.problems(result="busy")
+    # The client is to be called back.
+    assert exchange.follow(result="busy").problems == []
+    exchange.record["direction"] = "out"
+    assert "the portal shows 304, not 486" in exchange.problems(result="busy", direction="out")
+    exchange.record["direction"] = "in"
     exchange.finish = {"DURATION": 0, "STATUS_CODE": "486"}
     assert exchange.follow(result="busy").problems == []
 
