@@ -17,7 +17,10 @@ ORGANISATIONS = ("contractor", "customer", "sales")
 
 @dataclasses.dataclass(frozen=True)
 class Person:
-    """`id` is the key under `people`; `key` is a line as in `authorized_keys`, for signatures."""
+    """`id` is the key under `people`; `key` is a line as in `authorized_keys`, for signatures.
+
+    `codes` are hashes of codes that the person has on paper (`gate.new_code`).
+    """
 
     id: str
     name: str
@@ -26,6 +29,7 @@ class Person:
     key: str = ""
     email: str = ""
     language: str = "en"
+    codes: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
