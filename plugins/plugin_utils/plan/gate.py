@@ -77,6 +77,7 @@ class Decision:
     request: str = ""
     requested_by: str = ""
     expires: datetime.datetime | None = None
+    opened: datetime.datetime | None = None
     signers: tuple[str, ...] = ()
     missing: tuple[Signature, ...] = ()
     remarks: tuple[Remark, ...] = ()
@@ -145,6 +146,7 @@ class _Court:
         self.inputs = [Input(each["id"], each["met"], each["observed"]) for each in asked["inputs"]]
         self.approved: dict[str, Person] = {}
         self.state = ""
+        self.opened: datetime.datetime | None = None
         self.remarks: list[Remark] = []
         self.waived: list[Waived] = []
         self.ignored: list[str] = []
@@ -219,6 +221,7 @@ class _Court:
             self.asked["request"],
             self.asked["by"],
             _moment(self.asked["expires"]),
+            self.opened,
             tuple(self.approved),
             self.missing(),
             tuple(self.remarks),
@@ -229,6 +232,7 @@ class _Court:
     def _look(self, at: float) -> None:
         if not self.state and not self.missing() and not self.lacking(at):
             self.state = "open_with_remarks" if self.remarks else "open"
+            self.opened = _moment(at)
 
     def _refusal(self, line: Line, text: str) -> str:
         """Why what this person has signed does not count here; empty if it does."""

@@ -206,6 +206,7 @@ class Cutover:
 class Plan:
     """Everything by id, in the plan's order.
 
+    `states` says what brings the move into a state (`course.STATES`): the end of an occurrence, or an open gate.
     `sha256` is of the canonical merged plan without `done` and without what was ordered and arrived: what people sign
     stays the same while the work goes on.
     """
@@ -227,6 +228,7 @@ class Plan:
     cutover: Cutover
     done: t.Mapping[Moment, datetime.date]
     sha256: str
+    states: t.Mapping[str, Moment | str] = dataclasses.field(default_factory=dict)
 
     def occurrences(self, stage: str) -> list[Step]:
         """The steps of a stage, in the plan's order."""
