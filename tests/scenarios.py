@@ -34,6 +34,7 @@ BUDGETS = {
     "existing": 240,
     "preproduction": 360,
     "rollback": 360,
+    "cutover": 360,
     "health": 300,
     "hardening": 360,
     "secrets": 300,

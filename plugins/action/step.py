@@ -14,6 +14,10 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import known, place, process, writer
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import OUTCOMES, Attempt, Journal, read
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.redact import masking
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.course import ROLLBACK
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Moment, Plan
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.proceedings import Proceedings
 
 Data = dict[str, t.Any]
 BLOCK = 1024 * 1024
@@ -31,8 +35,10 @@ class ActionModule(ActionBase):
         _checked, options = self.validate_argument_spec(
             argument_spec={
                 "id": {"type": "str", "required": True},
-                "state": {"type": "str", "required": True, "choices": ["begin", "end"]},
+                "state": {"type": "str", "required": True, "choices": ["begin", "end", "await"]},
                 "stage": {"type": "str", "default": ""},
+                "plan": {"type": "path"},
+                "by_people": {"type": "bool", "default": False},
                 "outcome": {"type": "str", "choices": list(OUTCOMES)},
                 "message": {"type": "str", "default": ""},
                 "waiting_for": {"type": "str", "default": ""},
@@ -43,11 +49,11 @@ class ActionModule(ActionBase):
                 "journal": {"type": "path"},
                 "history": {"type": "list", "elements": "path", "default": []},
             },
-            required_if=[("state", "end", ("outcome",))],
+            required_if=[("state", "end", ("outcome",)), ("state", "await", ("plan",))],
         )
         try:
             path = place.required(options["journal"])
-            work = begin if options["state"] == "begin" else end
+            work = {"begin": begin, "end": end, "await": await_people}[options["state"]]
             result.update(work(path, options, masking(task_vars or {}), self._task.check_mode))
         except (BoxliftError, OSError) as error:
             return {**result, "failed": True, **result_of(error)}
@@ -58,6 +64,18 @@ class ActionModule(ActionBase):
 
 def begin(path: str, options: Data, mask: t.Callable[[t.Any], t.Any], check: bool) -> Data:
     """Write the line before the step; what is known of earlier attempts. Raises BoxliftError, OSError."""
+    if options["plan"]:
+        plan = load(options["plan"])
+        if options["id"] not in (*plan.steps, ROLLBACK):
+            return left_out(path, options, check)
+        step = plan.steps.get(options["id"])
+        if options["by_people"] and step and step.playbook and not options["message"]:
+            raise BoxliftError(
+                f"Step {step.id} is done by the playbook {step.playbook}.",
+                "Run it as a step of the plan. If it was done otherwise, say how: -e done_message='…'.",
+            )
+        if is_done(plan, path, options):
+            return {"changed": False, "done": True, "journal": path, "_say": [f"{options['id']} was done before."]}
     journal = known.gathered(path, options["history"])
     errors = known.known_errors(journal, options["id"])
     earlier = attempts(journal_of(path), options["id"], options["stage"])
@@ -69,6 +87,7 @@ def begin(path: str, options: Data, mask: t.Callable[[t.Any], t.Any], check: boo
         )
     out: Data = {
         "changed": True,
+        "done": False,
         "journal": path,
         "attempt": len(earlier) + 1,
         "earlier": [{"outcome": attempt.outcome, "seconds": attempt.seconds} for attempt in earlier],
@@ -86,6 +105,47 @@ def begin(path: str, options: Data, mask: t.Callable[[t.Any], t.Any], check: boo
         "process": process.parent_process(),
     }
     return {**out, "line": writer.append(path, "step", plain(fields, mask)).seq}
+
+
+def is_done(plan: Plan, path: str, options: Data) -> bool:
+    """Whether the plan's step was done before. Raises BoxliftError with everything that keeps it from beginning."""
+    proceedings = Proceedings(plan, path)
+    step, stage = options["id"], options["stage"]
+    if Moment(step, stage) in proceedings.course.done:
+        return True
+    obstacles = proceedings.obstacles(step, stage)
+    if obstacles:
+        raise BoxliftError(
+            f"Step {step} of stage {stage} may not begin.",
+            "\n".join([*obstacles, f"The move is {proceedings.course.state}."]),
+        )
+    return False
+
+
+def left_out(path: str, options: Data, check: bool) -> Data:
+    """A step that the site's plan has taken out: its work is refused nowhere, and done nowhere."""
+    earlier = attempts(journal_of(path), options["id"], options["stage"])
+    fresh = not earlier or earlier[-1].outcome != "skipped"
+    if fresh and not check:
+        common = {"step": options["id"], **given(options, "stage")}
+        writer.append(path, "step", {**common, "state": "begin", **process.operator(options["operator"])})
+        writer.append(path, "step", {**common, "state": "end", "outcome": "skipped", "message": "not in the plan"})
+    return {"changed": fresh, "done": True, "journal": path, "_say": [f"The plan has no step {options['id']}."]}
+
+
+def await_people(path: str, options: Data, mask: t.Callable[[t.Any], t.Any], check: bool) -> Data:
+    """Succeeds if a step of people is done. Raises BoxliftError that says whose it is, and how its end is told."""
+    plan = load(options["plan"])
+    step, stage = plan.steps.get(options["id"]), options["stage"]
+    if step is None or is_done(plan, path, options):
+        return {"changed": False, "done": True, "journal": path}
+    proofs = f"It leaves behind: {', '.join(step.evidence)}." if step.evidence else ""
+    told = (f"It is for {plan.organisations[step.owner]} now: {step.title}.", step.not_yet, proofs)
+    raise BoxliftError(
+        " ".join(text for text in told if text),
+        f"When it is done: ansible-playbook boxlift.portal.done -e done_step={step.id} -e migration_stage={stage}. "
+        "Then run this again; it goes on behind it.",
+    )
 
 
 def end(path: str, options: Data, mask: t.Callable[[t.Any], t.Any], check: bool) -> Data:

@@ -40,13 +40,24 @@ options:
     description:
       - V(begin) before the work, V(end) after it.
       - V(begin) is refused while another ansible-playbook is at this step, and V(end) if the step has not begun.
+      - V(await) writes nothing. It succeeds if a step that people do is done, and else fails and says whose it is.
     type: str
-    choices: [begin, end]
+    choices: [begin, end, await]
     required: true
   stage:
     description: The stage of the plan that the step is done in, such as V(rehearsal) or V(final).
     type: str
     default: ""
+  plan:
+    description:
+      - The site's plan. With it O(state=begin) is refused where a step that comes before is not done, a gate is not
+        open, or the move would skip a state. A step that is done is not begun again. One that the plan has taken out
+        is written down as skipped.
+    type: path
+  by_people:
+    description: Whether people did it. For a step that has a playbook, O(message) must then say how it was done.
+    type: bool
+    default: false
   outcome:
     description: How the step ended. Required for O(state=end).
     type: str
@@ -121,6 +132,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+done:
+  description: Whether the plan's step was done before, so that it was not begun.
+  returned: O(state=begin) and O(state=await)
+  type: bool
+  sample: false
 journal:
   description: Path of the journal.
   returned: success

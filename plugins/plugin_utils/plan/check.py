@@ -67,6 +67,11 @@ class _Checker:
         for moment in self.plan.done:
             name = next(key for key in self.merged.data["done"] if key in (str(moment), moment.step))
             self.moment(moment, ("done", name))
+        for state, mark in self.plan.states.items():
+            if isinstance(mark, Moment):
+                self.moment(mark, ("states", state))
+            else:
+                self.known("gates", mark, ("states", state))
         self.cutover()
         self.signers()
         return self.problems

@@ -67,6 +67,8 @@ def course(plan: Plan, attempts: t.Iterable[Attempt], decisions: t.Iterable[Deci
     back = max(rollbacks, default=0.0)
     undone = _stages_of_the_cutover(plan)
     held = {Moment(each.step, each.stage) for each in ended if each.stage not in undone or _end(each) > back}
+    # What people wrote down as done serves while nothing can be lost by it.
+    held |= {each for each in plan.done if each.stage not in undone}
     return Course(now, since, frozenset(held - {Moment(ROLLBACK, each.stage) for each in ended}), tuple(jumps))
 
 
@@ -88,11 +90,22 @@ def obstacles(
         decision = decisions.get((name, plan.gates[name].stage))
         if decision is None or not decision.is_open:
             state = decision.state if decision else "closed"
-            found.append(f"The gate {name} is {state}. Ask for it with boxlift.portal.gate -e gate={name}.")
+            found.append(f"The gate {name} is {state}. Ask for it with boxlift.portal.ask -e gate={name}.")
     for state, mark in plan.states.items():
         if mark == Moment(step, stage) and state != where.state and state not in NEXT[where.state]:
             found.append(f"It would make the move {state}, and it is {where.state}: nothing between may be left out.")
     return found
+
+
+def _first(plan: Plan, missing: Moment) -> str:
+    step = plan.steps[missing.step]
+    if not step.manual:
+        return f"{missing} is not done yet ({step.title}). Do it first."
+    owner = plan.organisations.get(step.owner, step.owner)
+    return (
+        f"{missing} is not done yet ({step.title}; {owner}). Tell its end with "
+        f"boxlift.portal.done -e done_step={missing.step} -e migration_stage={missing.stage}."
+    )
 
 
 def _before(plan: Plan, step: Step, stage: str) -> list[Moment]:

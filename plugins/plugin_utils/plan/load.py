@@ -128,6 +128,10 @@ def build(data: Data) -> Plan:
         cutover=_cutover(data["cutover"], gates, zone),
         done={moment(name): schema.day(when) for name, when in data["done"].items()},
         sha256=hashlib.sha256(canonical(data)).hexdigest(),
+        states={
+            state: mark.removeprefix("gate ") if mark.startswith("gate ") else moment(mark)
+            for state, mark in data.get("states", {}).items()
+        },
     )
 
 
@@ -156,6 +160,7 @@ def _person(name: str, one: Data) -> Person:
         key=one.get("key", ""),
         email=one.get("email", ""),
         language=one.get("language", "en"),
+        codes=tuple(one.get("codes", [])),
     )
 
 

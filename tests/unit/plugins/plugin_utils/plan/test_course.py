@@ -51,9 +51,9 @@ GATES = tuple(
 )
 NOTHING: dict[str, t.Any] = {}
 PLAN = Plan(
-    "move", "Move", "site", "Etc/UTC", frozenset(), NOTHING, NOTHING, NOTHING, {each.id: each for each in STAGES},
+    "move", "Move", "site", None, "Etc/UTC", frozenset(), NOTHING, NOTHING, NOTHING, {each.id: each for each in STAGES},
     {each.id: each for each in STEPS}, {each.id: each for each in GATES}, NOTHING, NOTHING,
-    Cutover("freeze", "open", None, None, None, Estimate(1, "model"), 60, "none"), NOTHING, "a" * 64,
+    Cutover("freeze", "open", None, None, None, Estimate(1, "model"), "commit", 60, "none"), NOTHING, "a" * 64,
     {
         "provisioned": Moment("build", "prepare"),
         "rehearsed": Moment("restore", "rehearsal"),

@@ -42,11 +42,11 @@ START = 1_800_000_000.0
 
 def plan(*people: Person, sha256: str = "a" * 64) -> Plan:
     known = {person.id: person for person in (*PEOPLE, *people)}
-    cutover = Cutover("a", "b", None, None, None, Estimate(1, "model"), 60, "none")
+    cutover = Cutover("a", "b", None, None, None, Estimate(1, "model"), "commit", 60, "none")
     nothing: dict[str, t.Any] = {}
     return Plan(
-        "move", "Move", "site", "Etc/UTC", frozenset(), nothing, known, nothing, nothing, nothing, {"go": GO}, nothing,
-        nothing, cutover, nothing, sha256,
+        "move", "Move", "site", None, "Etc/UTC", frozenset(), nothing, known, nothing, nothing, nothing, {"go": GO},
+        nothing, nothing, cutover, nothing, sha256,
     )  # fmt: skip
 
 

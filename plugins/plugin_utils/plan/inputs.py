@@ -1,0 +1,108 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a gate rests on, seen in journal and plan. Nobody's word replaces it; what cannot be looked at is not met."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import Attempt
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.forecast import Forecast
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.gate import Decision, Gate, Input
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Plan
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.schedule import schedule
+
+#: Of an input that no code here can look at; only such a one may be told by people.
+UNSEEN = "nobody has looked, and this collection cannot"
+#: The module whose findings an input is about.
+FINDINGS = {"preflight": "preflight", "acceptance": "host_acceptance", "health": "portal_health"}
+
+
+def look(
+    plan: Plan,
+    gate: Gate,
+    attempts: t.Sequence[Attempt],
+    decisions: t.Iterable[Decision],
+    today: datetime.date,
+    told: t.Mapping[str, Input],
+    foresee: t.Callable[[], Forecast],
+) -> list[Input]:
+    """The gate's inputs, in its order. Only what was seen in the gate's own stage counts.
+
+    `foresee` makes the forecast of the final run. `told` are those that people answer for. Raises BoxliftError for one
+    that is looked at here, or is none of the gate's.
+    """
+    mine = [each for each in attempts if each.stage == gate.stage]
+    seen = {
+        name: _fits(foresee()) if name == "forecast" else _one(name, plan, mine, decisions, today)
+        for name in gate.inputs
+    }
+    for name in told:
+        if name not in seen or seen[name].observed != UNSEEN:
+            raise BoxliftError(
+                f"The input {name} of the gate {gate.id} cannot be told: "
+                + ("it is looked at." if name in seen else "the gate has no such input."),
+                "Take it out of the option inputs. What is not in order may be waived, with a signature.",
+            )
+    return [told.get(name, found) for name, found in seen.items()]
+
+
+def _one(
+    name: str, plan: Plan, attempts: t.Sequence[Attempt], decisions: t.Iterable[Decision], today: datetime.date
+) -> Input:
+    if name in FINDINGS:
+        return _findings(name, _last(attempts, FINDINGS[name], "findings"))
+    if name == "test_calls":
+        return _calls(_last(attempts, "telephony_check", "calls"))
+    if name == "lead_items":
+        dates = schedule(plan, today)
+        if not dates.dated:
+            return Input(name, False, "the plan has no cutover window yet")
+        late = [order.item.title for order in dates.orders if order.state == "late"]
+        return Input(name, not late, f"late: {', '.join(late)}" if late else "nothing is late")
+    if name == "remarks":
+        old = [each.text for found in decisions for each in found.remarks if each.due < today.isoformat()]
+        return Input(name, not old, f"overdue: {'; '.join(old)}" if old else "none is overdue")
+    return Input(name, False, UNSEEN)
+
+
+def _fits(found: Forecast) -> Input:
+    opening = datetime.datetime.fromtimestamp(found.opening.p80, tz=datetime.timezone.utc)
+    seen = f"opening by {opening:%Y-%m-%d %H:%M} UTC in 8 of 10 cases ({found.opening.basis})"
+    if found.fits is None:
+        return Input("forecast", False, f"the plan has no cutover window yet; {seen}")
+    decision = f"; {found.decision.text}" if found.decision else ""
+    return Input("forecast", found.fits and not found.decision, f"{seen}{decision}")
+
+
+def _last(attempts: t.Sequence[Attempt], module: str, key: str) -> list[t.Any] | None:
+    """What the module told in the last attempt that asked it; None if none did."""
+    for attempt in sorted(attempts, key=lambda each: each.start, reverse=True):
+        told = [
+            result[key]
+            for task in attempt.tasks
+            if task.module == module
+            for result in task.results
+            if result.get(key) is not None
+        ]
+        if told:
+            return [each for found in told for each in found]
+    return None
+
+
+def _findings(name: str, found: list[t.Any] | None) -> Input:
+    if not found:
+        return Input(name, False, "nobody has looked in this stage")
+    wrong = sorted({each["id"] for each in found if each["status"] == "fail"})
+    blind = sorted({each["id"] for each in found if each["status"] == "unknown"})
+    parts = [f"{len(ids)} {what}: {', '.join(ids)}" for ids, what in ((wrong, "fail"), (blind, "unknown")) if ids]
+    return Input(name, not parts, "; ".join(parts) or f"{len(found)} findings, none fails")
+
+
+def _calls(found: list[t.Any] | None) -> Input:
+    if not found:
+        return Input("test_calls", False, "no test call was made in this stage")
+    wrong = [str(each["name"]) for each in found if each["status"] != "pass"]
+    return Input("test_calls", not wrong, f"wrong: {', '.join(wrong)}" if wrong else f"{len(found)} calls are right")
