@@ -37,7 +37,7 @@ class ActionModule(ActionBase):
                 "requested_by": {"type": "str", "required": True},
                 "inputs": {"type": "dict", "default": {}},
                 "wait_minutes": {"type": "float", "default": 0},
-                "plan": {"type": "path"},
+                "plan": {"type": "raw"},
                 "journal": {"type": "path"},
             }
         )

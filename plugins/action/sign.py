@@ -42,7 +42,7 @@ class ActionModule(ActionBase):
                 "signature": {"type": "path"},
                 "code": {"type": "str", "no_log": True},
                 "write": {"type": "path"},
-                "plan": {"type": "path"},
+                "plan": {"type": "raw"},
                 "journal": {"type": "path"},
             },
             required_if=[("verdict", WAIVE, ("input", "reason", "days"))],

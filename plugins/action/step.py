@@ -37,7 +37,7 @@ class ActionModule(ActionBase):
                 "id": {"type": "str", "required": True},
                 "state": {"type": "str", "required": True, "choices": ["begin", "end", "await"]},
                 "stage": {"type": "str", "default": ""},
-                "plan": {"type": "path"},
+                "plan": {"type": "raw"},
                 "by_people": {"type": "bool", "default": False},
                 "outcome": {"type": "str", "choices": list(OUTCOMES)},
                 "message": {"type": "str", "default": ""},

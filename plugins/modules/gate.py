@@ -50,8 +50,8 @@ options:
     type: float
     default: 0
   plan:
-    description: The site's plan. Without it the default plan.
-    type: path
+    description: The site's plan, as its file or the plan itself. Without it the default plan.
+    type: raw
   journal:
     description:
       - The journal. Without it the file that the callback P(boxlift.portal.journal#callback) is configured to write.

@@ -73,8 +73,8 @@ options:
     description: File that the statement is written to, so that it can be signed with a key. Nothing else is done.
     type: path
   plan:
-    description: The site's plan. Without it the default plan.
-    type: path
+    description: The site's plan, as its file or the plan itself. Without it the default plan.
+    type: raw
   journal:
     description:
       - The journal. Without it the file that the callback P(boxlift.portal.journal#callback) is configured to write.

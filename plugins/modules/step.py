@@ -50,10 +50,10 @@ options:
     default: ""
   plan:
     description:
-      - The site's plan. With it O(state=begin) is refused where a step that comes before is not done, a gate is not
-        open, or the move would skip a state. A step that is done is not begun again. One that the plan has taken out
-        is written down as skipped.
-    type: path
+      - The site's plan, as its file or the plan itself. With it O(state=begin) is refused where a step that comes
+        before is not done, a gate is not open, or the move would skip a state. A step that is done is not begun again.
+        One that the plan has taken out is written down as skipped.
+    type: raw
   by_people:
     description: Whether people did it. For a step that has a playbook, O(message) must then say how it was done.
     type: bool

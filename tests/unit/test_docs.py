@@ -121,12 +121,17 @@ def test_reading_order() -> None:
 
 
 def test_every_playbook_runs_as_a_site_runs_it() -> None:
-    """The scenario `site` runs each playbook of README's table, with the variables that the pages print."""
+    """Scenarios `site` and `cutover` run each playbook of README's table, with the variables that the pages print."""
     commands = yaml.safe_load(read("molecule/site/vars/site.yml"))["site_commands"]
+    night = read("molecule/cutover/files/night.py")
+    commands += [f"boxlift.portal.{name}" for name in re.findall(r'play\(\s*"(\w+)"', night)]
+    commands += [f"-e {name}=" for name in re.findall(r'(?:--extra-vars=|")(\w+)(?:=|": )', night)]
     run = {name for command in commands for name in re.findall(r"boxlift\.portal\.(\w+)", command)}
     waiting = list(run)
     while waiting:
-        imported = re.findall(r"import_playbook: boxlift\.portal\.(\w+)", read(f"playbooks/{waiting.pop()}.yml"))
+        imported = re.findall(
+            r"import_playbook: boxlift\.portal\.(\w+)$", read(f"playbooks/{waiting.pop()}.yml"), re.MULTILINE
+        )
         waiting += set(imported) - run
         run |= set(imported)
     table = re.findall(r"^\| `(\w+)` \|", read("README.md"), re.MULTILINE)

@@ -1,0 +1,74 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a gate rests on: seen in its own stage, unknown is not met, and nobody's word replaces what can be seen."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import typing as t
+
+import pytest
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import Attempt, Step
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.forecast import Forecast
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.gate import Input
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.inputs import look
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load
+
+PLAN = load()
+DAY = datetime.date(2026, 11, 29)
+
+
+def attempt(stage: str, start: float, module: str, **result: t.Any) -> Attempt:
+    task = Step(start, 1, "play", "", "task", f"boxlift.portal.{module}", "box", "ok", results=[result])
+    return Attempt("move.health", 1, start, stage, start + 1, "ok", tasks=[task])
+
+
+def never() -> Forecast:
+    raise AssertionError("nobody asked for a forecast")
+
+
+def seen(name: str, *attempts: Attempt, told: t.Mapping[str, Input] | None = None) -> Input:
+    gate = dataclasses.replace(PLAN.gates["commit"], inputs=(name,))
+    (found,) = look(PLAN, gate, attempts, [], DAY, told or {}, never)
+    return found
+
+
+def finding(status: str, name: str = "web.answers") -> dict[str, str]:
+    return {"id": name, "status": status}
+
+
+def test_health_is_of_the_last_time_that_somebody_looked() -> None:
+    bad = attempt("final", 10, "portal_health", findings=[finding("fail"), finding("pass", "web.mobile")])
+    good = attempt("final", 20, "portal_health", findings=[finding("pass"), finding("warn", "web.mobile")])
+    assert seen("health", bad) == Input("health", False, "1 fail: web.answers")
+    assert seen("health", good, bad).met
+    assert not seen("health").met
+    # What the rehearsal has seen says nothing of the final run.
+    assert not seen("health", dataclasses.replace(good, stage="rehearsal")).met
+
+
+@pytest.mark.parametrize("findings", [[finding("unknown")], []])
+def test_what_could_not_be_looked_at_is_not_met(findings: list[dict[str, str]]) -> None:
+    assert not seen("health", attempt("final", 1, "portal_health", findings=findings)).met
+
+
+def test_test_calls() -> None:
+    calls = [{"name": "mobile", "status": "pass"}, {"name": "queue", "status": "fail"}]
+    assert seen("test_calls", attempt("final", 1, "telephony_check", calls=calls)).observed == "wrong: queue"
+    assert seen("test_calls", attempt("final", 1, "telephony_check", calls=calls[:1])).met
+    assert not seen("test_calls", attempt("final", 1, "telephony_check", calls=[])).met
+
+
+def test_lead_items_need_a_window_to_be_in_time_for() -> None:
+    assert seen("lead_items").observed == "the plan has no cutover window yet"
+
+
+def test_only_what_cannot_be_seen_may_be_told() -> None:
+    told = Input("entitlement", True, "told by anna: full licence")
+    assert seen("entitlement", told={"entitlement": told}) == told
+    assert not seen("entitlement").met
+    for name in ("health", "forecasts"):
+        with pytest.raises(BoxliftError, match=f"The input {name} of the gate commit cannot be told"):
+            seen("health", told={name: Input(name, True, "trust me")})
