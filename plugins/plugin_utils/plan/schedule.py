@@ -172,11 +172,8 @@ class _Scheduler:
         begins: dict[Node, datetime.datetime] = {}
         for node in self.graph.order:
             if node in nodes:
-                ends = [
-                    self.over(one, begins[one]) + datetime.timedelta(seconds=lag)
-                    for one, lag in self.graph.before[node].items()
-                    if one in begins
-                ]
+                # A stage's distance to the cutover counts backwards from the window, so there is none here.
+                ends = [self.over(one, begins[one]) for one in self.graph.before[node] if one in begins]
                 begins[node] = max([start, *ends])
         return begins
 
