@@ -41,7 +41,7 @@ class Axis:
         share = (moment.astimezone(datetime.timezone.utc) - self.begin).total_seconds() / self.seconds
         return round(LABEL + share * (WIDTH - LABEL - VALUE), 1)
 
-    def bar(self, begin: datetime.datetime, end: datetime.datetime, level: str) -> Data:
+    def span(self, begin: datetime.datetime, end: datetime.datetime, level: str) -> Data:
         left = self.x(begin)
         return {"x": left, "width": max(round(self.x(end) - left, 1), SHORTEST_BAR), "level": level}
 
@@ -60,16 +60,16 @@ def overview(plan: Plan, of: Schedule) -> Data:
         level = level_of(order.state, order.critical)
         # At the end of its last day it is there; then comes the buffer.
         there = noon(order.there_by) if order.there_by < order.need else noon(order.need)
-        bars = [axis.bar(noon(order.order_by), there, level)]
+        bars = [axis.span(noon(order.order_by), there, level)]
         if order.there_by < order.need:
-            bars.append(axis.bar(there, noon(order.need), "buffer"))
+            bars.append(axis.span(there, noon(order.need), "buffer"))
         text = f"order by {dates.day(order.order_by)}, there by {dates.day(order.there_by)}"
         rows.append(row(order.item.title, text, f"{order.item.lead_days} d", bars))
     for name, (begin, end) in of.stages.items():
         level = "bad" if any(slot.state == "late" and slot.node.stage == name for slot in of.slots) else "stage"
         text = f"{dates.moment(begin)} to {dates.moment(end)}"
         rows.append(
-            row(plan.stages[name].title, text, duration((end - begin).total_seconds()), [axis.bar(begin, end, level)])
+            row(plan.stages[name].title, text, duration((end - begin).total_seconds()), [axis.span(begin, end, level)])
         )
     gates = [slot for slot in of.slots if slot.node.kind == "gate"]
     marks = [{"x": axis.x(slot.begin), "title": f"{slot.title}: {dates.moment(slot.begin)}"} for slot in gates]
@@ -121,11 +121,11 @@ def group(plan: Plan, of: Schedule, stage: str, slots: t.Sequence[Slot]) -> Data
         took = duration(slot.node.seconds)
         if slot.node.kind == "gate":
             marks = [{"x": axis.x(slot.begin), "title": f"{slot.title}: {text}"}]
-            one = row(f"Gate: {slot.title}", text, took, [axis.bar(slot.begin, slot.end, "buffer")])
+            one = row(f"Gate: {slot.title}", text, took, [axis.span(slot.begin, slot.end, "buffer")])
             rows.append({**one, "marks": marks})
         else:
             level = level_of(slot.state, slot.critical)
-            rows.append(row(slot.title, text, took, [axis.bar(slot.begin, slot.end, level)]))
+            rows.append(row(slot.title, text, took, [axis.span(slot.begin, slot.end, level)]))
     hours = axis.seconds / 3600
     step = next((one for one in _HOURS if hours / one <= MOST_TICKS), _HOURS[-1])
     marked = [

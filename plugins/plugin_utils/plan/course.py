@@ -84,9 +84,9 @@ def obstacles(
     if known is None or stage not in known.stages:
         stages = ", ".join(known.stages) if known else ""
         return [f"The plan has no step {step} in stage {stage or '(none)'}{f'; it is in {stages}' if stages else ''}."]
-    found = [f"{each} is not done yet. Do it first." for each in _before(plan, known, stage) if each not in where.done]
-    gates = [*known.gates, *([gate] if (gate := plan.stages[stage].gate) else [])]
-    for name in gates:
+    found = [_first(plan, each) for each in _before(plan, known, stage) if each not in where.done]
+    before_all = plan.stages[stage].gate
+    for name in (*known.gates, *([before_all] if before_all else [])):
         decision = decisions.get((name, plan.gates[name].stage))
         if decision is None or not decision.is_open:
             state = decision.state if decision else "closed"

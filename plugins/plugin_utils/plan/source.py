@@ -74,7 +74,7 @@ def from_file(path: str) -> Source:
     except OSError as error:
         raise from_system(error, path) from error
     except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
+        line = error.object.count(b"\n", 0, error.start) + 1
         wrong = Problem(path, line, "", "This is not UTF-8.", "Save the file as UTF-8.")
         raise PlanError([wrong]) from error
     return from_text(text, path)

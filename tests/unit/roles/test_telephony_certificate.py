@@ -41,7 +41,9 @@ def pair(name: str = NAME, first: int = -1, last: int = 90, passphrase: bytes | 
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
         .sign(authority, hashes.SHA256())
     )  # fmt: skip
-    encryption = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()  # type: serialization.KeySerializationEncryption
+    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    if passphrase:
+        encryption = serialization.BestAvailableEncryption(passphrase)
     key = own.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
     return program.Pair(certificate.public_bytes(serialization.Encoding.PEM), key)
 

@@ -168,7 +168,7 @@ def test_requests_keep_the_portals_pace() -> None:
 def test_what_an_error_means(status: int, body: t.Any, kind: type[Exception]) -> None:
     with pytest.raises(BoxliftError) as caught:
         result_of("m", Reply(status, json.dumps(body).encode()))
-    assert type(caught.value) is kind
+    assert caught.type is kind
 
 
 def test_an_answer_may_be_false_or_nothing() -> None:

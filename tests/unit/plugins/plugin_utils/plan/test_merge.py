@@ -25,8 +25,8 @@ anything = st.recursive(
 files = st.dictionaries(keys, anything, max_size=4)
 
 
-def merged(site: Data, over: Data = DEFAULT) -> Data:
-    return merge(from_mapping(over), from_mapping(site))[0].data
+def merged(site: Data, over: Data | None = None) -> Data:
+    return merge(from_mapping(DEFAULT if over is None else over), from_mapping(site))[0].data
 
 
 def has_none(value: t.Any) -> bool:

@@ -159,9 +159,9 @@ class TestDrawings:
             for drawing in drawings(site, "2026-11-10"):
                 for row in drawing["rows"]:
                     assert 0 <= row["y"] <= drawing["height"] - 20
-                    for bar in row["bars"]:
-                        assert bar["x"] >= chart.LABEL - 0.1
-                        assert bar["x"] + bar["width"] <= chart.WIDTH - chart.VALUE + chart.SHORTEST_BAR + 0.1
+                    for drawn in row["bars"]:
+                        assert drawn["x"] >= chart.LABEL - 0.1
+                        assert drawn["x"] + drawn["width"] <= chart.WIDTH - chart.VALUE + chart.SHORTEST_BAR + 0.1
                 for mark in [
                     *drawing["lines"],
                     *drawing["ticks"],
@@ -173,9 +173,9 @@ class TestDrawings:
     def test_bars_begin_in_order_and_where_the_steps_do(self) -> None:
         night = next(one for one in drawings() if one["title"] == "Final run, from Sat 2026-11-28 02:40")
         steps = {row["label"]: row["bars"][0] for row in night["rows"]}
-        assert [bar["x"] for bar in steps.values()] == sorted(bar["x"] for bar in steps.values())
+        assert [drawn["x"] for drawn in steps.values()] == sorted(drawn["x"] for drawn in steps.values())
         freeze = steps["Stop work in the cloud portal"]
-        delta = next(bar for label, bar in steps.items() if label.startswith("Bring over the leads"))
+        delta = next(drawn for label, drawn in steps.items() if label.startswith("Bring over the leads"))
         assert delta["x"] == pytest.approx(freeze["x"] + freeze["width"], abs=0.2)
         assert delta["width"] == pytest.approx(8 * freeze["width"], rel=0.02)
         assert [line["text"] for line in night["lines"]] == ["work stops", "no return"]
