@@ -136,11 +136,11 @@ class _Chaos:
 
     async def _call(self, turn: int) -> None:
         calls = Calls(round(time.time()) - AGO_SECONDS, turn * 10 + 1)
-        who = {"number": f"+7916000000{turn % CLIENTS}", "inner": self._chance.choice(INNER)}
+        number, inner = f"+7916000000{turn % CLIENTS}", self._chance.choice(INNER)
         if turn % EVERY_MISSED == 0:
-            client = missed(calls, **who)
+            client = missed(calls, number, inner=inner)
         else:
-            client = answered(calls, talk=20 + turn, cdr_first=turn % 2 == 0, **who)
+            client = answered(calls, number, talk=20 + turn, cdr_first=turn % 2 == 0, inner=inner)
             (self._connector.folder / f"{client.linkedid}.wav").write_bytes(_sound(client))
         for event in calls.events:
             self._ami.tell([event])
@@ -151,7 +151,7 @@ class _Chaos:
     async def harm(self) -> None:
         """Everything of the plan, spread over the calls."""
         plan = self._plan
-        steps: list[tuple[t.Callable[[float], t.Awaitable[None]], float]] = []
+        steps: list[tuple[t.Callable[[float], t.Coroutine[t.Any, t.Any, None]], float]] = []
         for step, number in ((self.kill, plan.kills), (self.cut, plan.cuts), (self.crash, plan.crashes)):
             steps += [(step, self._chance.uniform(0, plan.pause * 5)) for _turn in range(number)]
         steps += [(self.kill_portal, self._chance.uniform(0, plan.pause * 5)) for _turn in range(plan.portal_kills)]

@@ -132,8 +132,8 @@ class Plan:
             scenario, _colon, target = does.partition(":")
             sides[number] = self._sipp(f"phone-{scenario}", "127.0.0.1", _port(number), "-m", "1", "-aa",
                                        "-d", ring[number], "-key", "target", target)  # fmt: skip
-        for does, number in collections.Counter(call.carrier for call in self._calls if call.carrier).items():
-            sides["carrier"] = self._sipp(f"phone-{does}", CARRIER, CARRIER_PORT, "-m", str(number), "-aa", "-d", "500")
+        for does, times in collections.Counter(call.carrier for call in self._calls if call.carrier).items():
+            sides["carrier"] = self._sipp(f"phone-{does}", CARRIER, CARRIER_PORT, "-m", str(times), "-aa", "-d", "500")
         with concurrent.futures.ThreadPoolExecutor(max(1, len(self._calls))) as pool:
             made = list(pool.map(self._make, range(len(self._calls)), self._calls))
         problems = [problem for problem in made if problem]
