@@ -9,7 +9,7 @@ to       what it dials
 phones   what each phone that is rung does: answers, leaves (answers, and hangs up first), busy, rings (nobody picks up)
          or refers:105 (answers, and sends the caller on to 105 after a while)
 carrier  what the carrier does who is called, as a phone; nothing else in the plan may call him otherwise
-once     a client: the call waits until the simulated portal has a finished call of his, with its recording
+once     a client: the call waits until role telephony_check is done with a call of his
 after, ring, talk   milliseconds until the caller dials, until whoever is called answers, until the caller hangs up
 
 Ends when all calls have ended; prints what went wrong at any side as JSON, and fails if anything did.
@@ -145,7 +145,7 @@ class Plan:
 
     def _make(self, index: int, call: Call) -> str:
         if call.once:
-            await_call(call.once)
+            await_check(call.once)
         time.sleep(call.after / 1000)
         if not call.caller:
             return ""
@@ -157,14 +157,16 @@ class Plan:
                           "-key", "password", PASSWORD.format(call.caller), PBX, file=file).problem()  # fmt: skip
 
 
-def await_call(client: str, patience: float = 150) -> None:
-    """Wait until the portal knows all of a call of this client: it was missed, or has its recording."""
+def await_check(client: str, patience: float = 150) -> None:
+    """Wait until role telephony_check is done with a call of this client: it is told, and off the card again."""
     context = ssl.create_default_context(cafile=PORTAL_AUTHORITY)
     end = time.monotonic() + patience
     while time.monotonic() < end:
-        with urllib.request.urlopen(f"{PORTAL}/_lab/statistics", context=context) as answer:
-            rows = [row for row in json.load(answer) if row["PHONE_NUMBER"] == client]
-        if any(row["RECORD_FILE_ID"] or row["CALL_FAILED_CODE"] != "200" for row in rows):
+        with urllib.request.urlopen(f"{PORTAL}/_lab/state", context=context) as answer:
+            state = json.load(answer)
+        on_cards = {row["ORIGIN_ID"] for row in state["activities"]}
+        told = [row for row in state["statistics"] if row["PHONE_NUMBER"] == client]
+        if any(f"VI_{row['CALL_ID']}" not in on_cards for row in told):
             return
         time.sleep(0.5)
 
