@@ -37,6 +37,9 @@ FAULTS = [
 
 
 @dataclasses.dataclass(frozen=True)
+Harm = t.Callable[[float], t.Coroutine[t.Any, t.Any, None]]
+
+
 class Plan:
     """How many calls, and how often what happens meanwhile."""
 
@@ -151,8 +154,9 @@ class _Chaos:
     async def harm(self) -> None:
         """Everything of the plan, spread over the calls."""
         plan = self._plan
-        steps: list[tuple[t.Callable[[float], t.Coroutine[t.Any, t.Any, None]], float]] = []
-        for step, number in ((self.kill, plan.kills), (self.cut, plan.cuts), (self.crash, plan.crashes)):
+        steps: list[tuple[Harm, float]] = []
+        often: list[tuple[Harm, int]] = [(self.kill, plan.kills), (self.cut, plan.cuts), (self.crash, plan.crashes)]
+        for step, number in often:
             steps += [(step, self._chance.uniform(0, plan.pause * 5)) for _turn in range(number)]
         steps += [(self.kill_portal, self._chance.uniform(0, plan.pause * 5)) for _turn in range(plan.portal_kills)]
         steps += [(self.outage, seconds) for seconds in plan.outages]
