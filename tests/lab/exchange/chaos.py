@@ -36,10 +36,10 @@ FAULTS = [
 ]
 
 
-@dataclasses.dataclass(frozen=True)
 Harm = t.Callable[[float], t.Coroutine[t.Any, t.Any, None]]
 
 
+@dataclasses.dataclass(frozen=True)
 class Plan:
     """How many calls, and how often what happens meanwhile."""
 
