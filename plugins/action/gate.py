@@ -104,8 +104,8 @@ def given(name: str, value: t.Any, account: str) -> gate.Input:
 
 def refuse_unmet(proceedings: Proceedings, wanted: Gate, inputs: t.Sequence[gate.Input]) -> None:
     """Raises BoxliftError with every input that is neither met nor waived."""
-    waived = [line["input"] for line in proceedings.lines if line["event"] == gate.WAIVER and line["gate"] == wanted.id]
-    lacking = gate.unmet(wanted, inputs, waived)
+    waived, _ignored = proceedings.waivers(wanted)
+    lacking = gate.unmet(wanted, inputs, {each.input for each in waived})
     if lacking:
         raise BoxliftError(
             f"The gate {wanted.id} cannot be asked for: "

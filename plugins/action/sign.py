@@ -71,9 +71,14 @@ class ActionModule(ActionBase):
             return self._written(options["write"], text)
         line.update(proof_of(proceedings, wanted, options, text, asked))
         kind = gate.WAIVER if waives else gate.SIGNATURE
-        before = proceedings.decision(wanted)
-        after = proceedings.decision(wanted, [{"event": kind, **line}])
-        fresh = [reason for reason in after.ignored if reason not in before.ignored and "does not count" in reason]
+        added = [{"event": kind, **line}]
+        after = proceedings.decision(wanted, added)
+        if waives:
+            # It may be there before the gate is asked for, and after a request has expired.
+            known, ignored = proceedings.waivers(wanted)[1], proceedings.waivers(wanted, added)[1]
+        else:
+            known, ignored = proceedings.decision(wanted).ignored, after.ignored
+        fresh = [reason for reason in ignored if reason not in known and "does not count" in reason]
         if fresh:
             raise BoxliftError(" ".join(fresh), "Nothing was written. Put right what it says, and sign again.")
         if not self._task.check_mode:

@@ -14,6 +14,7 @@ import datetime
 import hashlib
 import hmac
 import json
+import math
 import secrets
 import typing as t
 
@@ -136,6 +137,18 @@ def decide(plan: Plan, gate: Gate, lines: t.Iterable[Line], verify: Verify, now:
         elif line["event"] == SIGNATURE:
             court.hear_signature(line, late=number < starts[-1])
     return court.decision(now)
+
+
+def waivers(
+    plan: Plan, gate: Gate, lines: t.Iterable[Line], verify: Verify, now: float
+) -> tuple[tuple[Waived, ...], tuple[str, ...]]:
+    """The waivers that a request made now could rest on, and why others do not count."""
+    asked = {"plan": plan.sha256, "by": "", "account": "", "request": "", "inputs": (), "expires": math.inf}
+    court = _Court(plan, gate, asked, verify)
+    for line in lines:
+        if line["event"] == WAIVER and line.get("gate") == gate.id and line.get("stage") == gate.stage:
+            court.hear_waiver(line)
+    return tuple(each for each in court.waived if _moment(now) <= each.until), tuple(court.ignored)
 
 
 class _Court:

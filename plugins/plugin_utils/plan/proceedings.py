@@ -53,6 +53,10 @@ class Proceedings:
         """As it is, or as it would be with further lines."""
         return gate.decide(self.plan, wanted, [*self.lines, *further], _verified, self.now)
 
+    def waivers(self, wanted: Gate, further: t.Sequence[Data] = ()) -> tuple[tuple[gate.Waived, ...], tuple[str, ...]]:
+        """Those that a request made now could rest on, and why others do not count."""
+        return gate.waivers(self.plan, wanted, [*self.lines, *further], _verified, self.now)
+
     def obstacles(self, step: str, stage: str) -> list[str]:
         return course.obstacles(self.plan, self.course, self.decisions, step, stage)
 

@@ -65,6 +65,8 @@ def test_a_waiver_a_key_and_a_code(site: Path) -> None:
     words = {**WAIVER, "text": "approver waives prepared entitlement"}
     assert "types exactly: approver waives prepared entitlement" in run(site, {**words, "text": "yes"}, code=2)
     assert "Nobody has asked for the gate" in run(site, {"text": "yes"}, code=2)
+    stranger = {**WAIVER, "person": "operator", "text": "operator waives prepared entitlement"}
+    assert "does not name operator of contractor as a signer" in run(site, stranger, code=2)
     # Waived before the gate is asked for; the account may be the same, since nobody has asked yet.
     run(site, words)
     journal = {"BOXLIFT_JOURNAL": str(site / "move.jsonl"), "SUDO_USER": "boris"}

@@ -216,6 +216,25 @@ def test_a_waiver_that_does_not_count(night: Night, more: dict[str, t.Any]) -> N
     assert night.decision().state == "requested"
 
 
+def test_a_waiver_serves_for_the_next_request_too(night: Night) -> None:
+    """Given before the gate is asked for, or after a request has expired."""
+    night.waive("forecast", person="clerk")
+    (waived, ignored) = gate.waivers(night.plan, GO, night.lines, ssh_signature.verify, night.now)
+    assert waived == () and "does not name executor of customer" in ignored[0]
+    night.ask(inputs=GOOD[:1])
+    night.now = START + 1801
+    night.waive("forecast")
+    assert night.decision().state == "expired"
+    (waived, _ignored) = gate.waivers(night.plan, GO, night.lines, ssh_signature.verify, night.now)
+    assert [each.input for each in waived] == ["forecast"]
+    request = night.ask(inputs=GOOD[:1])["request"]
+    for person in ("boss", "lead"):
+        night.sign(person, request=request)
+    assert night.decision().is_open
+    after = night.now + 3601
+    assert gate.waivers(night.plan, GO, night.lines, ssh_signature.verify, after)[0] == ()
+
+
 def test_a_person_with_two_roles_fills_one_place() -> None:
     """Whoever signs first: the one with both roles takes the place that nobody else can."""
     both = Person("both", "X", "customer", ("approver", "security"))
