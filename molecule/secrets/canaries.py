@@ -121,10 +121,15 @@ def role_variables(canaries: Canaries) -> dict[str, t.Any]:
     return values
 
 
+def has_main(module: str) -> bool:
+    return "\ndef main(" in (ROOT / "plugins" / "modules" / f"{module}.py").read_text(encoding="utf-8")
+
+
 def main(folder: Path) -> None:
     canaries = Canaries()
     names = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
-    tasks = [task(name, canaries) for name in names if name not in ON_THE_CONTROLLER]
+    # What has no main() is the documentation of an action: nothing of it comes to a host either.
+    tasks = [task(name, canaries) for name in names if name not in ON_THE_CONTROLLER and has_main(name)]
     texts = {
         "modules.yml": yaml.safe_dump(tasks, sort_keys=False, width=1000),
         "roles.yml": yaml.safe_dump(role_variables(canaries)),
