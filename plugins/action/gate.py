@@ -9,8 +9,8 @@ import time
 import typing as t
 import zoneinfo
 
-from ansible.plugins.action import ActionBase
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import known, place, process
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import gate, ssh_signature
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.forecast import Forecast, forecast
@@ -23,31 +23,17 @@ Data = dict[str, t.Any]
 LOOK_EVERY, SAY_EVERY = 2.0, 60.0  # seconds
 
 
-class ActionModule(ActionBase):
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
-    _supports_async = False
+class ActionModule(ControllerAction):
+    SPEC: t.ClassVar[Data] = {
+        "gate": {"type": "str", "required": True},
+        "requested_by": {"type": "str", "required": True},
+        "inputs": {"type": "dict", "default": {}},
+        "wait_minutes": {"type": "float", "default": 0},
+        "plan": {"type": "raw"},
+        "journal": {"type": "path"},
+    }
 
-    def run(self, tmp: str | None = None, task_vars: Data | None = None) -> Data:
-        result = super().run(tmp, task_vars)
-        _checked, options = self.validate_argument_spec(
-            argument_spec={
-                "gate": {"type": "str", "required": True},
-                "requested_by": {"type": "str", "required": True},
-                "inputs": {"type": "dict", "default": {}},
-                "wait_minutes": {"type": "float", "default": 0},
-                "plan": {"type": "raw"},
-                "journal": {"type": "path"},
-            }
-        )
-        try:
-            result.update(self._asked(options))
-        except (BoxliftError, OSError) as error:
-            return {**result, "failed": True, **result_of(error)}
-        return result
-
-    def _asked(self, options: Data) -> Data:
+    def work(self, options: Data, task_vars: Data) -> Data:
         plan, journal = load(options["plan"]), place.required(options["journal"])
         proceedings = Proceedings(plan, journal)
         wanted = proceedings.gate_of(options["gate"])

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.plugins.action import ActionBase
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import known, place, process, writer
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import Failure, Journal, read
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.redact import masking
@@ -15,30 +15,19 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.redact impo
 Data = dict[str, t.Any]
 
 
-class ActionModule(ActionBase):
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
-    _supports_async = False
+class ActionModule(ControllerAction):
+    SPEC: t.ClassVar[Data] = {
+        "step": {"type": "str", "default": ""},
+        "error": {"type": "int", "default": 0},
+        "text": {"type": "str", "default": ""},
+        "minutes": {"type": "int"},
+        "operator": {"type": "str"},
+        "journal": {"type": "path"},
+    }
 
-    def run(self, tmp: str | None = None, task_vars: Data | None = None) -> Data:
-        result = super().run(tmp, task_vars)
-        _checked, options = self.validate_argument_spec(
-            argument_spec={
-                "step": {"type": "str", "default": ""},
-                "error": {"type": "int", "default": 0},
-                "text": {"type": "str", "default": ""},
-                "minutes": {"type": "int"},
-                "operator": {"type": "str"},
-                "journal": {"type": "path"},
-            },
-        )
-        try:
-            path = place.required(options["journal"])
-            result.update(remark(path, options, masking(task_vars or {}), self._task.check_mode))
-        except (BoxliftError, OSError) as error:
-            return {**result, "failed": True, **result_of(error)}
-        return result
+    def work(self, options: Data, task_vars: Data) -> Data:
+        path = place.required(options["journal"])
+        return remark(path, options, masking(task_vars), self._task.check_mode)
 
 
 def remark(path: str, options: Data, mask: t.Callable[[t.Any], t.Any], check: bool) -> Data:

@@ -8,8 +8,8 @@ import datetime
 import pathlib
 import typing as t
 
-from ansible.plugins.action import ActionBase
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import place, process
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import gate, ssh_signature
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load
@@ -21,40 +21,28 @@ WAIVE = "waive"
 VERBS = {gate.APPROVE: "approves", gate.REJECT: "rejects", WAIVE: "waives"}
 
 
-class ActionModule(ActionBase):
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
-    _supports_async = False
+class ActionModule(ControllerAction):
+    SPEC: t.ClassVar[Data] = {
+        "gate": {"type": "str", "required": True},
+        "person": {"type": "str", "required": True},
+        "verdict": {"type": "str", "choices": list(VERBS), "default": gate.APPROVE},
+        "remarks": {"type": "list", "elements": "dict", "default": []},
+        "input": {"type": "str", "default": ""},
+        "reason": {"type": "str", "default": ""},
+        "days": {"type": "float"},
+        "text": {"type": "str"},
+        "signature": {"type": "path"},
+        "code": {"type": "str", "no_log": True},
+        "write": {"type": "path"},
+        "plan": {"type": "raw"},
+        "journal": {"type": "path"},
+    }
+    RULES: t.ClassVar[Data] = {
+        "required_if": [("verdict", WAIVE, ("input", "reason", "days"))],
+        "mutually_exclusive": [("text", "signature", "code", "write")],
+    }
 
-    def run(self, tmp: str | None = None, task_vars: Data | None = None) -> Data:
-        result = super().run(tmp, task_vars)
-        _checked, options = self.validate_argument_spec(
-            argument_spec={
-                "gate": {"type": "str", "required": True},
-                "person": {"type": "str", "required": True},
-                "verdict": {"type": "str", "choices": list(VERBS), "default": gate.APPROVE},
-                "remarks": {"type": "list", "elements": "dict", "default": []},
-                "input": {"type": "str", "default": ""},
-                "reason": {"type": "str", "default": ""},
-                "days": {"type": "float"},
-                "text": {"type": "str"},
-                "signature": {"type": "path"},
-                "code": {"type": "str", "no_log": True},
-                "write": {"type": "path"},
-                "plan": {"type": "raw"},
-                "journal": {"type": "path"},
-            },
-            required_if=[("verdict", WAIVE, ("input", "reason", "days"))],
-            mutually_exclusive=[("text", "signature", "code", "write")],
-        )
-        try:
-            result.update(self._signed(options))
-        except (BoxliftError, OSError) as error:
-            return {**result, "failed": True, **result_of(error)}
-        return result
-
-    def _signed(self, options: Data) -> Data:
+    def work(self, options: Data, task_vars: Data) -> Data:
         plan = load(options["plan"])
         proceedings = Proceedings(plan, place.required(options["journal"]))
         wanted = proceedings.gate_of(options["gate"])

@@ -9,8 +9,8 @@ import hashlib
 import os
 import typing as t
 
-from ansible.plugins.action import ActionBase
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import known, place, process, writer
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import OUTCOMES, Attempt, Journal, read
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.redact import masking
@@ -24,39 +24,29 @@ BLOCK = 1024 * 1024
 FREE_TEXT = ("message", "waiting_for", "watcher", "operator", "values")
 
 
-class ActionModule(ActionBase):
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
-    _supports_async = False
+class ActionModule(ControllerAction):
+    SPEC: t.ClassVar[Data] = {
+        "id": {"type": "str", "required": True},
+        "state": {"type": "str", "required": True, "choices": ["begin", "end", "await"]},
+        "stage": {"type": "str", "default": ""},
+        "plan": {"type": "raw"},
+        "by_people": {"type": "bool", "default": False},
+        "outcome": {"type": "str", "choices": list(OUTCOMES)},
+        "message": {"type": "str", "default": ""},
+        "waiting_for": {"type": "str", "default": ""},
+        "operator": {"type": "str"},
+        "watcher": {"type": "str", "default": ""},
+        "values": {"type": "dict", "default": {}},
+        "evidence": {"type": "list", "elements": "path", "default": []},
+        "journal": {"type": "path"},
+        "history": {"type": "list", "elements": "path", "default": []},
+    }
+    RULES: t.ClassVar[Data] = {"required_if": [("state", "end", ("outcome",)), ("state", "await", ("plan",))]}
 
-    def run(self, tmp: str | None = None, task_vars: Data | None = None) -> Data:
-        result = super().run(tmp, task_vars)
-        _checked, options = self.validate_argument_spec(
-            argument_spec={
-                "id": {"type": "str", "required": True},
-                "state": {"type": "str", "required": True, "choices": ["begin", "end", "await"]},
-                "stage": {"type": "str", "default": ""},
-                "plan": {"type": "raw"},
-                "by_people": {"type": "bool", "default": False},
-                "outcome": {"type": "str", "choices": list(OUTCOMES)},
-                "message": {"type": "str", "default": ""},
-                "waiting_for": {"type": "str", "default": ""},
-                "operator": {"type": "str"},
-                "watcher": {"type": "str", "default": ""},
-                "values": {"type": "dict", "default": {}},
-                "evidence": {"type": "list", "elements": "path", "default": []},
-                "journal": {"type": "path"},
-                "history": {"type": "list", "elements": "path", "default": []},
-            },
-            required_if=[("state", "end", ("outcome",)), ("state", "await", ("plan",))],
-        )
-        try:
-            path = place.required(options["journal"])
-            work = {"begin": begin, "end": end, "await": await_people}[options["state"]]
-            result.update(work(path, options, masking(task_vars or {}), self._task.check_mode))
-        except (BoxliftError, OSError) as error:
-            return {**result, "failed": True, **result_of(error)}
+    def work(self, options: Data, task_vars: Data) -> Data:
+        path = place.required(options["journal"])
+        work = {"begin": begin, "end": end, "await": await_people}[options["state"]]
+        result = work(path, options, masking(task_vars), self._task.check_mode)
         for line in result.pop("_say", []):
             self._display.display(line)
         return result

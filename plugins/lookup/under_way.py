@@ -41,7 +41,6 @@ _raw:
   elements: bool
 """
 
-import json
 import pathlib
 import typing as t
 
@@ -50,6 +49,8 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import place, process
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import events_in
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.gate import KINDS
 
 JOURNAL = "boxlift.portal.journal"
 
@@ -79,29 +80,26 @@ class LookupModule(LookupBase):
 
 def refuse_a_move_with_a_plan(journal: str) -> None:
     """Raises AnsibleLookupError if the journal has gates or steps: they are not got round by leaving out the plan."""
-    if journal and any(line.startswith((b'{"event":"gate_', b'{"event":"step"')) for line in lines_of(journal)):
+    if journal and any(events_in(content_of(journal), "step", *KINDS)):
         raise AnsibleLookupError(
             f"The journal {journal} is one of a move with a plan, and migration_plan is not set. Set it to the plan's"
             " file in the inventory, or name another journal."
         )
 
 
-def lines_of(journal: str) -> list[bytes]:
+def content_of(journal: str) -> bytes:
     path = pathlib.Path(journal)
-    return path.read_bytes().splitlines() if path.is_file() else []
+    return path.read_bytes() if path.is_file() else b""
 
 
 def under_way(journal: str, step: str, stage: str) -> bool:
     """Raises AnsibleLookupError for a step that this run has not begun, and nobody has done."""
     last: dict[str, t.Any] = {}
     begun_by = ""
-    for line in lines_of(journal):
-        # Only these lines are parsed: a condition is looked at for every task.
-        if line.startswith(b'{"event":"step"'):
-            event = json.loads(line)
-            if event["step"] == step and str(event.get("stage") or "") == stage:
-                last = event
-                begun_by = str(event.get("process") or begun_by)
+    for event in events_in(content_of(journal), "step"):
+        if event["step"] == step and str(event.get("stage") or "") == stage:
+            last = event
+            begun_by = str(event.get("process") or begun_by)
     if last.get("state") == "begin" and begun_by in (process.own_process(), process.parent_process()):
         return True
     if last.get("outcome") in ("ok", "skipped"):

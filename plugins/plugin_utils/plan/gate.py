@@ -21,7 +21,7 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Gate, Person, Plan, Signature
 
-REQUEST, SIGNATURE, WAIVER = "gate_request", "gate_signature", "gate_waiver"
+KINDS = REQUEST, SIGNATURE, WAIVER = "gate_request", "gate_signature", "gate_waiver"
 APPROVE, REJECT = "approve", "reject"
 TYPED, SSH, CODE = "typed", "ssh", "code"
 #: ssh-keygen's namespace: a signature made for another purpose is none here.

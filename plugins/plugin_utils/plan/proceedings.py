@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import pathlib
 import time
 import typing as t
@@ -16,7 +15,6 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import course,
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Gate, Plan
 
 Data = dict[str, t.Any]
-KINDS = (gate.REQUEST, gate.SIGNATURE, gate.WAIVER)
 
 
 class Proceedings:
@@ -84,5 +82,4 @@ def lines_of(journal: str) -> list[Data]:
             f"The journal {journal} is not as it was written: {found.text}",
             "No gate is open by it. Bring back the copy that was not changed, and tell those who have signed.",
         )
-    lines = (line for line in content.splitlines() if line.startswith(b'{"event":"gate_'))
-    return [line for line in map(json.loads, lines) if line["event"] in KINDS]
+    return list(reader.events_in(content, *gate.KINDS))
