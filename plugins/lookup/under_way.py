@@ -49,8 +49,7 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import place, process
-from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import events_in
-from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.gate import KINDS
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.lines import GATE_KINDS, STEP, events_in
 
 JOURNAL = "boxlift.portal.journal"
 
@@ -80,7 +79,7 @@ class LookupModule(LookupBase):
 
 def refuse_a_move_with_a_plan(journal: str) -> None:
     """Raises AnsibleLookupError if the journal has gates or steps: they are not got round by leaving out the plan."""
-    if journal and any(events_in(content_of(journal), "step", *KINDS)):
+    if journal and any(events_in(content_of(journal), STEP, *GATE_KINDS)):
         raise AnsibleLookupError(
             f"The journal {journal} is one of a move with a plan, and migration_plan is not set. Set it to the plan's"
             " file in the inventory, or name another journal."
@@ -96,7 +95,7 @@ def under_way(journal: str, step: str, stage: str) -> bool:
     """Raises AnsibleLookupError for a step that this run has not begun, and nobody has done."""
     last: dict[str, t.Any] = {}
     begun_by = ""
-    for event in events_in(content_of(journal), "step"):
+    for event in events_in(content_of(journal), STEP):
         if event["step"] == step and str(event.get("stage") or "") == stage:
             last = event
             begun_by = str(event.get("process") or begun_by)

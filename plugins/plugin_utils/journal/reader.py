@@ -154,12 +154,6 @@ def moment(text: str) -> float:
     return stamp.replace(tzinfo=datetime.timezone.utc).timestamp()
 
 
-def events_in(content: bytes, *kinds: str) -> t.Iterator[dict[str, t.Any]]:
-    """The lines of these kinds in a journal. No other line is parsed, since conditions ask for every task."""
-    beginnings = tuple(f'{{"event":"{kind}"'.encode() for kind in kinds)
-    return (json.loads(line) for line in content.splitlines() if line.startswith(beginnings))
-
-
 def files_of(paths: t.Sequence[str]) -> list[Path]:
     """The given files, and the journals of the given folders. Raises BoxliftError if one is missing, or for none."""
     found: list[Path] = []

@@ -19,9 +19,10 @@ import secrets
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.lines import GATE_KINDS
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Gate, Person, Plan, Signature
 
-KINDS = REQUEST, SIGNATURE, WAIVER = "gate_request", "gate_signature", "gate_waiver"
+REQUEST, SIGNATURE, WAIVER = GATE_KINDS
 APPROVE, REJECT = "approve", "reject"
 TYPED, SSH, CODE = "typed", "ssh", "code"
 #: ssh-keygen's namespace: a signature made for another purpose is none here.

@@ -10,7 +10,7 @@ import time
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import reader, verify, writer
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import lines, reader, verify, writer
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import course, gate, ssh_signature
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Gate, Plan
 
@@ -82,4 +82,4 @@ def lines_of(journal: str) -> list[Data]:
             f"The journal {journal} is not as it was written: {found.text}",
             "No gate is open by it. Bring back the copy that was not changed, and tell those who have signed.",
         )
-    return list(reader.events_in(content, *gate.KINDS))
+    return list(lines.events_in(content, *lines.GATE_KINDS))

@@ -1,0 +1,18 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lines of some kinds alone. Light to import, since conditions of playbooks ask for them at every task."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+STEP = "step"
+#: A gate was asked for, signed, or one of its inputs was waived.
+GATE_KINDS = ("gate_request", "gate_signature", "gate_waiver")
+
+
+def events_in(content: bytes, *kinds: str) -> t.Iterator[dict[str, t.Any]]:
+    """The lines of these kinds in a journal. No other line is parsed."""
+    beginnings = tuple(f'{{"event":"{kind}"'.encode() for kind in kinds)
+    return (json.loads(line) for line in content.splitlines() if line.startswith(beginnings))
