@@ -103,13 +103,16 @@ def refuse_unmet(proceedings: Proceedings, wanted: Gate, inputs: t.Sequence[gate
 
 
 def asks_anew(proceedings: Proceedings, wanted: Gate, found: gate.Decision, inputs: t.Sequence[gate.Input]) -> bool:
-    """Whether a new request is needed: none is there, it is over, or what it rests on has changed."""
+    """Whether a new request is needed: none is there, it is over, or an input is met now that was not, or no longer.
+
+    What was observed may be worded anew at each look, such as a forecast's hour: that takes back no signature.
+    """
     if found.state != "requested":
         return True
     asked = next(
         line for line in reversed(proceedings.lines) if line["event"] == gate.REQUEST and line["gate"] == wanted.id
     )
-    return [gate.Input(**each) for each in asked["inputs"]] != list(inputs)
+    return {each["id"]: each["met"] for each in asked["inputs"]} != {each.id: each.met for each in inputs}
 
 
 def what_to_do(plan: Plan, wanted: Gate, found: gate.Decision) -> list[str]:

@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 
 import pytest
+from ansible_collections.boxlift.portal.plugins.action.gate import asks_anew
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import gate
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.proceedings import Proceedings
 from unit.plugins.playbook import run_playbook
@@ -88,6 +90,17 @@ def test_a_gate_from_the_request_to_the_work_behind_it(site: Path) -> None:
     (site / "worked").unlink()
     assert "was done before" in run(site, WORK)
     assert not (site / "worked").exists()
+
+
+def test_what_is_only_worded_anew_takes_back_no_signature(site: Path) -> None:
+    plan = load(str(site / "plan.yml"))
+    proceedings = Proceedings(plan, str(site / "move.jsonl"))
+    wanted = plan.gates["prepared"]
+    seen = gate.Input("forecast", True, "opening by 23:10")
+    proceedings.write(gate.REQUEST, gate.request(plan, wanted, "coordinator", "anna", [seen], proceedings.now))
+    found = proceedings.decision(wanted)
+    assert not asks_anew(proceedings, wanted, found, [gate.Input("forecast", True, "opening by 23:11")])
+    assert asks_anew(proceedings, wanted, found, [gate.Input("forecast", False, "opening by 23:11")])
 
 
 @pytest.mark.parametrize(
