@@ -33,11 +33,10 @@ DONE = "ok"
 
 @dataclasses.dataclass(frozen=True)
 class Course:
-    """`since` is when the state was reached (seconds since the epoch, 0 for `planned`); `done` are the occurrences that
-    hold: what a rollback has taken back does not. `jumps` are what the journal says and no state admits."""
+    """`done` are the occurrences that hold: what a rollback has taken back does not. `jumps` are what the journal says
+    and no state admits."""
 
     state: str
-    since: float
     done: frozenset[Moment]
     jumps: tuple[str, ...] = ()
 
@@ -57,10 +56,10 @@ def course(plan: Plan, attempts: t.Iterable[Attempt], decisions: t.Iterable[Deci
             ]
     rollbacks = [_end(each) for each in ended if each.step == ROLLBACK]
     marks += [(at, ROLLED_BACK, ROLLBACK) for at in rollbacks]
-    now, since, jumps = PLANNED, 0.0, []
-    for at, state, by in sorted(marks):
+    now, jumps = PLANNED, []
+    for _at, state, by in sorted(marks):
         if state in NEXT[now]:
-            now, since = state, at
+            now = state
         elif state != now:
             jumps.append(f"{by} would make the move {state}, and it was {now}")
     # A rollback takes back the stage that it ends.
@@ -69,7 +68,7 @@ def course(plan: Plan, attempts: t.Iterable[Attempt], decisions: t.Iterable[Deci
     held = {Moment(each.step, each.stage) for each in ended if each.stage not in undone or _end(each) > back}
     # What people wrote down as done serves while nothing can be lost by it.
     held |= {each for each in plan.done if each.stage not in undone}
-    return Course(now, since, frozenset(held - {Moment(ROLLBACK, each.stage) for each in ended}), tuple(jumps))
+    return Course(now, frozenset(held - {Moment(ROLLBACK, each.stage) for each in ended}), tuple(jumps))
 
 
 def obstacles(

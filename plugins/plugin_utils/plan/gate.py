@@ -58,7 +58,6 @@ class Remark:
 class Waived:
     """An input that was not met, and who answers for going on."""
 
-    gate: str
     input: str
     observed: str
     person: str
@@ -199,7 +198,7 @@ class _Court:
             self.ignored.append(f"The waiver of {what} by {name} does not count: {why}.")
             return
         seen = next((each.observed for each in self.inputs if each.id == what), "nobody has looked")
-        self.waived.append(Waived(self.gate.id, what, seen, name, reason, _moment(line["until"])))
+        self.waived.append(Waived(what, seen, name, reason, _moment(line["until"])))
         self._look(line["at"])
 
     def missing(self) -> tuple[Signature, ...]:
