@@ -35,6 +35,7 @@ BUDGETS = {
     "preproduction": 360,
     "rollback": 360,
     "cutover": 360,
+    "take_back": 300,
     "health": 300,
     "hardening": 360,
     "secrets": 300,

@@ -50,7 +50,7 @@ class ActionModule(ControllerAction):
             last = plan.steps[plan.cutover.last].stages[-1]
             return forecast(plan, past, journal, last, proceedings.now, process.is_running)
 
-        inputs = look(plan, wanted, proceedings.attempts, decisions, today, told_of, foresee)
+        inputs = look(plan, wanted, proceedings.told, decisions, today, told_of, foresee)
         refuse_unmet(proceedings, wanted, inputs)
         changed = asks_anew(proceedings, wanted, found, inputs)
         if self._task.check_mode:

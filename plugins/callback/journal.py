@@ -69,6 +69,7 @@ KEPT: dict[str, tuple[str, ...]] = {
     "portal_copy": ("loaded", "kept", "dropped", "files", "progress"),
     "portal_health": ("findings", "summary", "vantage"),
     "portal_info": ("portal",),
+    "name_info": ("findings", "answers"),
     "preflight": ("findings",),
     "telephony_check": ("findings", "summary", "calls"),
 }

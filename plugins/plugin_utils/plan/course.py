@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import Attempt
@@ -44,10 +45,14 @@ class Course:
 def course(plan: Plan, attempts: t.Iterable[Attempt], decisions: t.Iterable[Decision]) -> Course:
     """The state that steps and gates have led to, in the order of their ends."""
     ended = sorted((each for each in attempts if each.outcome == DONE and each.end is not None), key=_end)
+    undone = _stages_of_the_cutover(plan)
+    # What people wrote down as done serves while nothing can be lost by it.
+    told = {each: _midnight(day) for each, day in plan.done.items() if each.stage not in undone}
     marks: list[tuple[float, str, str]] = []
     for state, mark in plan.states.items():
         if isinstance(mark, Moment):
-            marks += [(_end(each), state, str(mark)) for each in ended if Moment(each.step, each.stage) == mark]
+            seen = [_end(each) for each in ended if Moment(each.step, each.stage) == mark]
+            marks += [(at, state, str(mark)) for at in seen or ([told[mark]] if mark in told else [])]
         else:
             marks += [
                 (each.opened.timestamp(), state, f"gate {mark}")
@@ -64,10 +69,8 @@ def course(plan: Plan, attempts: t.Iterable[Attempt], decisions: t.Iterable[Deci
             jumps.append(f"{by} would make the move {state}, and it was {now}")
     # A rollback takes back the stage that it ends.
     back = max(rollbacks, default=0.0)
-    undone = _stages_of_the_cutover(plan)
     held = {Moment(each.step, each.stage) for each in ended if each.stage not in undone or _end(each) > back}
-    # What people wrote down as done serves while nothing can be lost by it.
-    held |= {each for each in plan.done if each.stage not in undone}
+    held |= told.keys()
     return Course(now, frozenset(held - {Moment(ROLLBACK, each.stage) for each in ended}), tuple(jumps))
 
 
@@ -117,6 +120,10 @@ def _stages_of_the_cutover(plan: Plan) -> set[str]:
     return {
         mark.stage for state, mark in plan.states.items() if state in (FROZEN, MOVED, OPEN) and isinstance(mark, Moment)
     }
+
+
+def _midnight(day: datetime.date) -> float:
+    return datetime.datetime.combine(day, datetime.time(), datetime.timezone.utc).timestamp()
 
 
 def _end(attempt: Attempt) -> float:

@@ -8,7 +8,7 @@ import datetime
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import Attempt
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import Journal, Step
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.forecast import Forecast
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.gate import Decision, Gate, Input
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Plan
@@ -17,26 +17,30 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.schedule impor
 #: Of an input that no code here can look at; only such a one may be told by people.
 UNSEEN = "nobody has looked, and this collection cannot"
 #: The module whose findings an input is about.
-FINDINGS = {"preflight": "preflight", "acceptance": "host_acceptance", "health": "portal_health"}
+FINDINGS = {
+    "preflight": "preflight",
+    "acceptance": "host_acceptance",
+    "health": "portal_health",
+    "name_ttl": "name_info",
+}
 
 
 def look(
     plan: Plan,
     gate: Gate,
-    attempts: t.Sequence[Attempt],
+    journal: Journal,
     decisions: t.Iterable[Decision],
     today: datetime.date,
     told: t.Mapping[str, Input],
     foresee: t.Callable[[], Forecast],
 ) -> list[Input]:
-    """The gate's inputs, in its order. Only what was seen in the gate's own stage counts.
+    """The gate's inputs, in its order. Only what was seen in the gate's own stage counts, and what was seen anew since.
 
     `foresee` makes the forecast of the final run. `told` are those that people answer for. Raises BoxliftError for one
     that is looked at here, or is none of the gate's.
     """
-    mine = [each for each in attempts if each.stage == gate.stage]
     seen = {
-        name: _fits(foresee()) if name == "forecast" else _one(name, plan, mine, decisions, today)
+        name: _fits(foresee()) if name == "forecast" else _one(name, plan, gate, journal, decisions, today)
         for name in gate.inputs
     }
     for name in told:
@@ -50,12 +54,12 @@ def look(
 
 
 def _one(
-    name: str, plan: Plan, attempts: t.Sequence[Attempt], decisions: t.Iterable[Decision], today: datetime.date
+    name: str, plan: Plan, gate: Gate, journal: Journal, decisions: t.Iterable[Decision], today: datetime.date
 ) -> Input:
     if name in FINDINGS:
-        return _findings(name, _last(attempts, FINDINGS[name], "findings"))
+        return _findings(name, _last(journal, gate.stage, FINDINGS[name], "findings"))
     if name == "test_calls":
-        return _calls(_last(attempts, "telephony_check", "calls"))
+        return _calls(_last(journal, gate.stage, "telephony_check", "calls"))
     if name == "lead_items":
         dates = schedule(plan, today)
         if not dates.dated:
@@ -77,19 +81,27 @@ def _fits(found: Forecast) -> Input:
     return Input("forecast", found.fits and not found.decision, f"{seen}{decision}")
 
 
-def _last(attempts: t.Sequence[Attempt], module: str, key: str) -> list[t.Any] | None:
-    """What the module told in the last attempt that asked it; None if none did."""
-    for attempt in sorted(attempts, key=lambda each: each.start, reverse=True):
-        told = [
-            result[key]
-            for task in attempt.tasks
-            if task.module == module
-            for result in task.results
-            if result.get(key) is not None
-        ]
-        if told:
-            return [each for found in told for each in found]
-    return None
+def _last(journal: Journal, stage: str, module: str, key: str) -> list[t.Any] | None:
+    """What the module told of each host when it was asked last, from the stage's last step that did; None if none did.
+
+    A run of the same playbook by hand, after something was put in order, is a newer look at the same thing.
+    """
+    attempts = [attempt for every in journal.steps.values() for attempt in every]
+    mine = [each for each in attempts if each.stage == stage and any(_tells(task, module, key) for task in each.tasks)]
+    if not mine:
+        return None
+    last = max(mine, key=lambda each: each.start)
+    elsewhere = {id(task) for each in attempts if each.stage != stage for task in each.tasks}
+    by_hand = (task for run in journal.runs for play in run.plays for task in play if id(task) not in elsewhere)
+    looks: dict[tuple[str, str], Step] = {}
+    for task in sorted([*last.tasks, *by_hand], key=lambda task: task.start):
+        if task.start >= last.start and _tells(task, module, key):
+            looks[task.host, task.name] = task
+    return [each for task in looks.values() for result in task.results for each in result.get(key) or []]
+
+
+def _tells(task: Step, module: str, key: str) -> bool:
+    return task.module == module and any(result.get(key) is not None for result in task.results)
 
 
 def _findings(name: str, found: list[t.Any] | None) -> Input:

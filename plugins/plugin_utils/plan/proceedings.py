@@ -31,10 +31,12 @@ class Proceedings:
         return {(each.id, each.stage): self.decision(each) for each in self.plan.gates.values()}
 
     @functools.cached_property
+    def told(self) -> reader.Journal:
+        return reader.read([self.journal]) if pathlib.Path(self.journal).is_file() else reader.Journal([], [], [])
+
+    @property
     def attempts(self) -> list[reader.Attempt]:
-        if not pathlib.Path(self.journal).is_file():
-            return []
-        return [attempt for attempts in reader.read([self.journal]).steps.values() for attempt in attempts]
+        return [attempt for attempts in self.told.steps.values() for attempt in attempts]
 
     @functools.cached_property
     def course(self) -> course.Course:

@@ -121,6 +121,20 @@ def test_without_one_of_its_steps_or_gates_the_night_does_not_come_to_its_end() 
         assert "open@final" not in came and "delta@final" not in came, NIGHT[number]
 
 
+def test_hosts_that_stood_before_the_plan_need_not_be_built_again() -> None:
+    plan = dataclasses.replace(PLAN, done={Moment("build", "prepare"): datetime.date(1970, 1, 1)})
+    attempts, decisions = told("restore@rehearsal", "rehearsed!")
+    where = course.course(plan, attempts, decisions.values())
+    assert (where.state, where.jumps) == ("accepted", ())
+    # The journal knows better when it was, and once is enough.
+    late = dataclasses.replace(PLAN, done={Moment("build", "prepare"): datetime.date(2100, 1, 1)})
+    attempts, decisions = told("build@prepare", "restore@rehearsal")
+    assert course.course(late, attempts, decisions.values()).jumps == ()
+    # Of the cutover itself only the journal tells.
+    frozen = dataclasses.replace(plan, done={**plan.done, Moment("freeze", "final"): datetime.date(2100, 1, 1)})
+    assert course.course(frozen, attempts, decisions.values()).state == "rehearsed"
+
+
 def test_what_was_killed_or_failed_is_not_done() -> None:
     for outcome, end in (("unknown", None), ("failed", 90.0), ("skipped", 90.0)):
         attempts, _decisions = told("build@prepare")

@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import Attempt, Step
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import Attempt, Journal, Run, Step
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.forecast import Forecast
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.gate import Input
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.inputs import look
@@ -29,9 +29,10 @@ def never() -> Forecast:
     raise AssertionError("nobody asked for a forecast")
 
 
-def seen(name: str, *attempts: Attempt, told: t.Mapping[str, Input] | None = None) -> Input:
+def seen(name: str, *attempts: Attempt, told: t.Mapping[str, Input] | None = None, runs: t.Sequence[Run] = ()) -> Input:
     gate = dataclasses.replace(PLAN.gates["commit"], inputs=(name,))
-    (found,) = look(PLAN, gate, attempts, [], DAY, told or {}, never)
+    journal = Journal(list(runs), [], [], {"move.health": list(attempts)})
+    (found,) = look(PLAN, gate, journal, [], DAY, told or {}, never)
     return found
 
 
@@ -47,6 +48,35 @@ def test_health_is_of_the_last_time_that_somebody_looked() -> None:
     assert not seen("health").met
     # What the rehearsal has seen says nothing of the final run.
     assert not seen("health", dataclasses.replace(good, stage="rehearsal")).met
+
+
+def by_hand(*attempts: Attempt) -> list[Run]:
+    return [Run("health", each.start, plays=[each.tasks]) for each in attempts]
+
+
+def test_a_look_by_hand_after_the_repair_counts_and_one_before_does_not() -> None:
+    bad = attempt("final", 10, "portal_health", findings=[finding("fail")])
+    good = attempt("", 20, "portal_health", findings=[finding("pass")])
+    assert seen("health", bad, runs=by_hand(good)).met
+    early = attempt("", 5, "portal_health", findings=[finding("pass")])
+    assert not seen("health", bad, runs=by_hand(early)).met
+    # Nobody has looked in this stage, so nothing is looked at anew.
+    assert not seen("health", runs=by_hand(good)).met
+
+
+def test_a_look_at_one_host_leaves_the_other_as_it_was() -> None:
+    bad = attempt("final", 10, "portal_health", findings=[finding("fail")])
+    bad.tasks.append(dataclasses.replace(bad.tasks[0], host="other"))
+    good = attempt("", 20, "portal_health", findings=[finding("pass")])
+    assert not seen("health", bad, runs=by_hand(good)).met
+    good.tasks.append(dataclasses.replace(good.tasks[0], host="other"))
+    assert seen("health", bad, runs=by_hand(good)).met
+
+
+def test_a_step_of_another_stage_is_no_newer_look() -> None:
+    bad = attempt("final", 10, "portal_health", findings=[finding("fail")])
+    later = attempt("settle", 20, "portal_health", findings=[finding("pass")])
+    assert not seen("health", bad, later, runs=by_hand(later)).met
 
 
 @pytest.mark.parametrize("findings", [[finding("unknown")], []])
