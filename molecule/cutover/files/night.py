@@ -198,6 +198,7 @@ def prepare(night: Night) -> None:
 
 
 def rehearse(night: Night) -> None:
+    night.play("codes", "--extra-vars=codes_count=2", says="ID OF THE PERSON")
     night.decide("prepared", "approver", "coordinator")
     night.done("move.order_backup", "rehearsal")
     night.play("rehearse", code=2, says="move.sales_test@rehearsal is not done yet")
