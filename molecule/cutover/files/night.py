@@ -23,8 +23,12 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 MOLECULE = HERE.parents[1]
 sys.path.insert(0, str(MOLECULE.parent / "tests" / "lab"))
+sys.path.insert(0, str(MOLECULE.parent / ".cache" / "collections"))
 
-from name_server import NameServer  # noqa: E402
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import process, reader
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.forecast import Range, forecast
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load
+from name_server import NameServer
 
 BOX = f"boxlift-{os.environ['MOLECULE_SCENARIO_NAME']}-box12"
 DOMAIN, CLOUD = "portal.boxlift.test", "192.0.2.80"
@@ -49,7 +53,8 @@ STOOD = "done:\n" + "".join(
 
 class Night:
     def __init__(self, work: pathlib.Path) -> None:
-        self.work, self.noted = work, {}
+        self.work = work
+        self.noted: dict[str, list[str]] = {}
         self.journal = work / "move.jsonl"
         self.kills, self.killed = 0, 0
         seed = int(os.environ.get("BOXLIFT_SEED") or time.time())
@@ -224,6 +229,23 @@ def take_back(night: Night) -> None:
     night.look("taken_back")
 
 
+def foreseen(night: Night) -> dict[str, Range]:
+    """How long each step of the final run takes, by the rehearsal."""
+    plan, journal = load(str(night.work / "plan.yml")), str(night.journal)
+    what = forecast(plan, reader.read([journal]), journal, "final", time.time(), process.is_running)
+    return {each.id: each.seconds for each in what.steps if each.seconds and each.kind == "step"}
+
+
+def compare(night: Night, expected: dict[str, Range]) -> None:
+    """Say how good the forecast was, of the steps that a playbook does."""
+    plan = load(str(night.work / "plan.yml"))
+    for name, attempts in reader.read([str(night.journal)]).steps.items():
+        took = [each.seconds for each in attempts if each.stage == "final" and each.seconds is not None]
+        if name in expected and took and plan.steps[name].playbook:
+            p50, p80, basis = expected[name].p50, expected[name].p80, expected[name].basis
+            print(f"{took[-1]:6.1f} s  {name}: P50 {p50:.1f}, P80 {p80:.1f} ({basis}); {took[-1] / p50 - 1:+.0%}")
+
+
 def main(work: str, end: str, kills: str) -> None:
     night = Night(pathlib.Path(work))
     plan = (HERE / "plan.yml").read_text(encoding="utf-8")
@@ -232,11 +254,14 @@ def main(work: str, end: str, kills: str) -> None:
     if end == "commit":
         prepare(night)
     rehearse(night)
+    expected = foreseen(night)
     night.kills = int(kills)
     final(night)
     cutover(night, "must sign")
     night.look("open")
+    night.play("status", says="closed for", stage="final")
     {"commit": commit, "take_back": take_back}[end](night)
+    compare(night, expected)
 
 
 if __name__ == "__main__":
