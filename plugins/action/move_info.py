@@ -9,8 +9,8 @@ import os
 import time
 import typing as t
 
-from ansible.plugins.action import ActionBase
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import known, place, process
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import Journal
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import forecast, forecast_text
@@ -19,37 +19,25 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import lo
 Data = dict[str, t.Any]
 
 
-class ActionModule(ActionBase):
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
-    _supports_async = False
+class ActionModule(ControllerAction):
+    SPEC: t.ClassVar[Data] = {
+        "plan": {"type": "raw"},
+        "journal": {"type": "path"},
+        "history": {"type": "list", "elements": "path", "default": []},
+        "stage": {"type": "str", "default": "final"},
+        "sizes": {"type": "dict", "default": {}},
+        "leads_per_day": {"type": "float"},
+        "backup_time": {"type": "str"},
+    }
 
-    def run(self, tmp: str | None = None, task_vars: Data | None = None) -> Data:
-        result = super().run(tmp, task_vars)
-        _checked, options = self.validate_argument_spec(
-            argument_spec={
-                "plan": {"type": "raw"},
-                "journal": {"type": "path"},
-                "history": {"type": "list", "elements": "path", "default": []},
-                "stage": {"type": "str", "default": "final"},
-                "sizes": {"type": "dict", "default": {}},
-                "leads_per_day": {"type": "float"},
-                "backup_time": {"type": "str"},
-            },
-        )
-        result.update(changed=False, forecast=None, steps=[], text=[])
+    def work(self, options: Data, task_vars: Data) -> Data:
+        nothing: Data = {"changed": False, "forecast": None, "steps": [], "text": []}
         path = options["journal"] or place.configured()
         if not path:
-            return result  # each run has a journal of its own then, and no step is in any of them
-        try:
-            path = os.path.abspath(path)
-            journal = known.gathered(path, options["history"])
-            if journal.steps:
-                result.update(look(path, journal, options, time.time()))
-        except (BoxliftError, OSError) as error:
-            return {**result, "failed": True, **result_of(error)}
-        return result
+            return nothing  # each run has a journal of its own then, and no step is in any of them
+        path = os.path.abspath(path)
+        journal = known.gathered(path, options["history"])
+        return {**nothing, **look(path, journal, options, time.time())} if journal.steps else nothing
 
 
 def look(path: str, journal: Journal, options: Data, now: float) -> Data:

@@ -9,40 +9,29 @@ import datetime
 import os
 import typing as t
 
-from ansible.plugins.action import ActionBase
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.files import replace_file
+from ansible_collections.boxlift.portal.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import ics, page, schema, view
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load_merged
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.schedule import schedule
 
 
-class ActionModule(ActionBase):
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
+class ActionModule(ControllerAction):
     _supports_diff = True
-    _supports_async = False
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        result = super().run(tmp, task_vars)
-        _checked, options = self.validate_argument_spec(
-            argument_spec={
-                "plan": {"type": "raw"},
-                "dest": {"type": "path", "required": True},
-                "today": {"type": "str"},
-                "letter_to": {"type": "str", "default": "customer"},
-            }
-        )
-        try:
-            made = make(options["plan"], options["dest"], options["today"], options["letter_to"], self._task.check_mode)
-        except (BoxliftError, OSError) as error:
-            result.update(failed=True, **result_of(error))
-            return result
+    SPEC: t.ClassVar[dict[str, t.Any]] = {
+        "plan": {"type": "raw"},
+        "dest": {"type": "path", "required": True},
+        "today": {"type": "str"},
+        "letter_to": {"type": "str", "default": "customer"},
+    }
+
+    def work(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        made = make(options["plan"], options["dest"], options["today"], options["letter_to"], self._task.check_mode)
         if not self._task.diff:
             made.pop("diff")
-        result.update(made)
-        return result
+        return made
 
 
 def make(plan: t.Any, dest: str, today: str | None, letter_to: str, check: bool) -> dict[str, t.Any]:

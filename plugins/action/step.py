@@ -7,6 +7,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import os
+import time
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
@@ -14,6 +15,7 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.controller_action i
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import known, place, process, writer
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import OUTCOMES, Attempt, Journal, read
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.redact import masking
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import forecast, forecast_text
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.course import ROLLBACK
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Moment, Plan
@@ -67,6 +69,7 @@ def begin(path: str, options: Data, mask: t.Callable[[t.Any], t.Any], check: boo
         if is_done(plan, path, options):
             return {"changed": False, "done": True, "journal": path, "_say": [f"{options['id']} was done before."]}
     journal = known.gathered(path, options["history"])
+    outlook = outlook_of(load(options["plan"]), journal, path, options["stage"]) if options["plan"] else []
     errors = known.known_errors(journal, options["id"])
     earlier = attempts(journal_of(path), options["id"], options["stage"])
     if earlier and is_at_work(earlier[-1]):
@@ -83,7 +86,7 @@ def begin(path: str, options: Data, mask: t.Callable[[t.Any], t.Any], check: boo
         "earlier": [{"outcome": attempt.outcome, "seconds": attempt.seconds} for attempt in earlier],
         "known_errors": errors,
         "text": known.lines(errors),
-        "_say": known.lines(errors),
+        "_say": [*outlook, *known.lines(errors)],
     }
     if check:
         return out
@@ -110,6 +113,14 @@ def is_done(plan: Plan, path: str, options: Data) -> bool:
             "\n".join([*obstacles, f"The move is {proceedings.course.state}."]),
         )
     return False
+
+
+def outlook_of(plan: Plan, journal: Journal, path: str, stage: str) -> list[str]:
+    """When the portal opens, by what is over so far, and what must be decided; nothing in a stage that opens none."""
+    if stage not in plan.steps[plan.cutover.last].stages or not journal.steps:
+        return []
+    what = forecast.forecast(plan, journal, path, stage, time.time(), process.is_running)
+    return forecast_text.headline(what, plan.timezone)
 
 
 def left_out(path: str, options: Data, check: bool) -> Data:

@@ -28,6 +28,13 @@ _WORDS = {
 def lines(what: Forecast, timezone: str) -> list[str]:
     """What must be decided, when the portal opens, and every step that is not over."""
     zone = zoneinfo.ZoneInfo(timezone)
+    ahead = [] if what.opened else [step for step in what.steps if step.state not in OVER]
+    return [*headline(what, timezone), *(_step(step, zone) for step in ahead)]
+
+
+def headline(what: Forecast, timezone: str) -> list[str]:
+    """What must be decided, and when the portal opens."""
+    zone = zoneinfo.ZoneInfo(timezone)
     out = []
     if what.decision is not None:
         out.append(f"DECISION REQUIRED before {_clock(what.decision.before, zone)}: {what.decision.text}")
@@ -43,8 +50,7 @@ def lines(what: Forecast, timezone: str) -> list[str]:
         f"Opening: P50 {_clock(what.opening.p50, zone)}, P80 {_clock(what.opening.p80, zone)}; "
         f"closed for P50 {duration(what.closed.p50)}, P80 {duration(what.closed.p80)}."
     )
-    out += [*_window(what, zone), *_leads(what)]
-    return out + [_step(step, zone) for step in what.steps if step.state not in OVER]
+    return [*out, *_window(what, zone), *_leads(what)]
 
 
 def _clock(moment: float, zone: datetime.tzinfo) -> str:

@@ -55,7 +55,7 @@ def test_events() -> None:
     # What is ordered must be there.
     assert span(found["lead-hosts"]) == ("2026-11-02", "2026-11-03")
     assert span(found["visit-d15"]) == ("2026-12-14", "2026-12-15")
-    assert span(found["gate-commit"]) == ("2026-11-28 21:45:00+00:00", "2026-11-28 22:45:00+00:00")
+    assert span(found["gate-commit"]) == ("2026-11-28 21:50:00+00:00", "2026-11-28 22:50:00+00:00")
     assert "1 × key user of Customer" in found["gate-go"]["description"]
     assert str(icalendar.Calendar.from_ical(content)["x-wr-calname"]) == SITE["title"]
 

@@ -41,20 +41,20 @@ def clock(moment: datetime.datetime) -> str:
 
 class TestByHand:
     def test_the_night_is_counted_forwards(self) -> None:
-        """15 min freeze, 2 h difference, 15 min name, 5 min health, 10 min opening."""
+        """15 min freeze, 2 h difference, 15 min name, 5 min resolvers, 5 min health, 10 min opening."""
         of = planned()
         assert clock(slot(of, "move.freeze@final").begin) == "2026-11-28 22:00"
         assert clock(slot(of, "move.delta@final").begin) == "2026-11-28 22:15"
-        assert clock(of.opening) == "2026-11-29 00:45"
+        assert clock(of.opening) == "2026-11-29 00:50"
         assert clock(of.point_of_no_return) == "2026-11-29 05:30"
         assert of.conflicts == ()
 
     def test_what_comes_before_is_counted_backwards(self) -> None:
-        """1 h decision, 1 min report, 2 h sales test, 5 min health, 20 min configure, 2 h restore, 12 h fetch."""
+        """1 h decision, 1 min TTL, 1 min report, 2 h sales test, 5 min health, 20 min configure, 2 h restore, 12 h fetch."""
         of = planned()
-        assert clock(slot(of, "move.sales_test@final").end) == "2026-11-28 20:59"
-        assert clock(slot(of, "move.restore@final").begin) == "2026-11-28 16:34"
-        assert clock(slot(of, "move.fetch@final").begin) == "2026-11-28 04:34"
+        assert clock(slot(of, "move.sales_test@final").end) == "2026-11-28 20:58"
+        assert clock(slot(of, "move.restore@final").begin) == "2026-11-28 16:33"
+        assert clock(slot(of, "move.fetch@final").begin) == "2026-11-28 04:33"
         assert clock(slot(of, "move.preproduction@rehearsal").end) == "2026-11-14 22:00"
         assert clock(of.stages["rehearsal"][1]) == "2026-11-14 22:00"
 
@@ -98,8 +98,8 @@ class TestByHand:
             *("move.order_backup@rehearsal", "lead first_backup", "move.fetch@rehearsal", "move.restore@rehearsal"),
             *("move.configure@rehearsal", "move.health@rehearsal", "move.sales_test@rehearsal"),
             *("move.report@rehearsal", "gate rehearsed"),
-            *("move.freeze@final", "move.delta@final", "move.switch_domain@final", "move.last_health@final"),
-            "move.open@final",
+            *("move.freeze@final", "move.delta@final", "move.switch_domain@final", "move.name@final"),
+            *("move.last_health@final", "move.open@final"),
         ]
         assert [one.node for one in of.slots if one.critical] == [one for one in of.critical if one.kind != "lead"]
         assert [one.item.id for one in of.orders if one.critical] == ["hosts", "first_backup"]
