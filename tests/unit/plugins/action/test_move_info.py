@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.boxlift.portal.plugins.action.move_info import look, moment_of
+from ansible_collections.boxlift.portal.plugins.action.step import outlook_of
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import process, writer
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.known import gathered
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load
 from unit.plugins.playbook import run_playbook
 
 STATUS = """
@@ -57,6 +59,15 @@ def test_what_is_wrong_is_named(journal: Path) -> None:
         seen(journal, backup_time="yesterday")
     with pytest.raises(BoxliftError, match="The plan cannot be used"):
         seen(journal, plan={"steps": {"move.fetch": {"colour": "blue"}}})
+
+
+def test_a_step_of_the_final_run_begins_with_the_outlook(journal: Path) -> None:
+    """The same lines as in status, without the steps that are ahead; none before the stage that opens the portal."""
+    known = gathered(str(journal), [])
+    told = outlook_of(load(), known, str(journal), "final")
+    assert told[0].startswith("Stage final: ") and any(line.startswith("Opening: P50 ") for line in told)
+    assert not any(" is ahead" in line for line in told)
+    assert outlook_of(load(), known, str(journal), "rehearsal") == []
 
 
 def test_a_moment_without_a_zone_is_in_utc() -> None:
