@@ -50,7 +50,7 @@ class TestByHand:
         assert of.conflicts == ()
 
     def test_what_comes_before_is_counted_backwards(self) -> None:
-        """1 h decision, 1 min TTL, 1 min report, 2 h sales test, 5 min health, 20 min configure, 2 h restore, 12 h fetch."""
+        """1 h decision, 1 min TTL, 1 min report, 2 h test, 5 min health, 20 min configure, 2 h restore, 12 h fetch."""
         of = planned()
         assert clock(slot(of, "move.sales_test@final").end) == "2026-11-28 20:58"
         assert clock(slot(of, "move.restore@final").begin) == "2026-11-28 16:33"
