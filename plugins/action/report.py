@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import collections.abc
+import datetime
 import json
 import os
 import typing as t
@@ -11,8 +13,13 @@ import typing as t
 from ansible.plugins.action import ActionBase
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.files import replace_file
+from ansible_collections.boxlift.portal.plugins.plugin_utils.handover import gantt
+from ansible_collections.boxlift.portal.plugins.plugin_utils.handover.move import with_plan
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.place import FOLDER, configured
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import read as read_journals
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import schema
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Plan
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.build import build as build_report
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.page import render
 
@@ -30,21 +37,51 @@ class ActionModule(ActionBase):
                 "journal": {"type": "list", "elements": "path"},
                 "dest": {"type": "path", "required": True},
                 "title": {"type": "str", "default": ""},
+                "plan": {"type": "raw"},
+                "today": {"type": "str"},
             }
         )
         try:
             journals = options["journal"] or [configured() or FOLDER]
-            result.update(make(journals, options["dest"], options["title"], self._task.check_mode))
+            plan, today = plan_of(options["plan"]), day(options["today"])
+            result.update(make(journals, options["dest"], options["title"], self._task.check_mode, plan, today))
         except BoxliftError as error:
             result.update(failed=True, **error.as_result())
         return result
 
 
-def make(journals: list[str], dest: str, title: str, check: bool) -> dict[str, t.Any]:
+def plan_of(plan: t.Any) -> Plan | None:
+    """The plan of a path or mapping; None for neither. Raises BoxliftError."""
+    if not plan:
+        return None
+    if not isinstance(plan, (str, collections.abc.Mapping)):
+        raise BoxliftError("plan is neither a path nor a mapping.", "Give the path of the site's plan.")
+    return load(os.path.expanduser(plan) if isinstance(plan, str) else plan)
+
+
+def day(text: str | None) -> datetime.date | None:
+    try:
+        return schema.day(text) if text else None
+    except ValueError as error:
+        raise BoxliftError(f"today: {text} is no day.", "Write it as YEAR-MONTH-DAY, such as 2026-11-28.") from error
+
+
+def make(
+    journals: list[str],
+    dest: str,
+    title: str,
+    check: bool,
+    plan: Plan | None = None,
+    today: datetime.date | None = None,
+) -> dict[str, t.Any]:
     """Write report.html and report.json to `dest` if they differ; the module's result."""
-    content = build_report(read_journals(journals), title)
+    journal = read_journals(journals)
+    content = build_report(journal, title)
+    if plan is not None:
+        content = with_plan(content, journal, plan, today)
+    gantts = gantt.drawn(content["move"]) if content["move"] else []
     files = {
-        "html": (os.path.join(dest, "report.html"), render(content)),
+        "html": (os.path.join(dest, "report.html"), render(content, gantts)),
         "json": (os.path.join(dest, "report.json"), json.dumps(content, indent=2, ensure_ascii=False) + "\n"),
     }
     changed = False

@@ -28,14 +28,17 @@ class Finding:
     reference: str = ""
     #: What a check that compares saw in the earlier portal.
     before: str = ""
+    #: Whom it keeps from working with the portal, if it fails: everybody, some or nobody.
+    blocks: str = ""
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
             raise ValueError(f"{self.id}: status {self.status!r} is none of {', '.join(STATUSES)}")
 
     def as_dict(self) -> dict[str, str]:
-        """All fields; `before` only where something was compared."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if name != "before" or value}
+        """All fields; `before` only where something was compared, `blocks` only where it was weighed."""
+        optional = ("before", "blocks")
+        return {name: value for name, value in dataclasses.asdict(self).items() if name not in optional or value}
 
 
 def summarize(findings: t.Iterable[Finding]) -> dict[str, int]:
@@ -61,6 +64,10 @@ def merge(host: t.Sequence[dict[str, t.Any]], outside: t.Sequence[dict[str, t.An
 
 def _both(host: dict[str, t.Any], outside: dict[str, t.Any]) -> dict[str, t.Any]:
     worse = min((host, outside), key=lambda finding: WORST_FIRST.index(finding["status"]))
+    if host["status"] != outside["status"] and worse.get("blocks") == "everybody":
+        # Somebody got through from the other place; where that one saw nothing, nobody knows whom it keeps away.
+        through = {host["status"], outside["status"]} & {"pass", "warn"}
+        worse = {**worse, "blocks": "some" if through else ""}
     observed = host["observed"]
     if host["observed"] != outside["observed"]:
         observed = f"from the host: {host['observed']}; from outside: {outside['observed']}"

@@ -177,6 +177,11 @@ findings:
     before:
       description: What O(baseline) says of the same; only there where the check compares with it.
       type: str
+    blocks:
+      description:
+        - Whom a failure keeps from working with the portal, V(everybody), V(some) or V(nobody). The report's first line
+          is made of it. A site's own check that does not say it has none.
+      type: str
   sample:
     - id: push.enabled
       area: push
@@ -186,6 +191,7 @@ findings:
       remedy: Install the push server and set pull.nginx to Y with portal_option.
       owner: contractor
       reference: "site checker: check_pull_stream"
+      blocks: some
 summary:
   description: How many findings there are of each status.
   returned: always

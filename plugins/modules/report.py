@@ -14,10 +14,14 @@ description:
   - Writes C(report.html), one self-contained page that loads nothing from anywhere, and C(report.json) with the same
     content, from the journals that the callback P(boxlift.portal.journal#callback) wrote. It needs no host and no
     network.
-  - The page says how the move stands in one sentence, then the findings with their remedies, the most urgent first,
-    every step and its time as a chart, the parts of the backup with their verdicts, what was restored, and what went
-    wrong on the way.
-  - The same journals always give the same report, byte for byte. The report's own task is no part of it.
+  - The page says in one sentence whether people can work, and with what limits, then the findings with their remedies,
+    the most urgent first, every step and its time as a chart, the parts of the backup with their verdicts, what was
+    restored, and what went wrong on the way.
+  - With O(plan) it says besides which waivers are in force, what is left to do for each organisation and until when,
+    how planned, rehearsal and final compare, who waited for whom, how long nobody could work, and when visits are. Its
+    last part is the acceptance protocol, to be printed and signed.
+  - The same journals always give the same report, byte for byte; with O(plan), on the same O(today). The report's own
+    task is no part of it.
 extends_documentation_fragment:
   - boxlift.portal.attributes
   - boxlift.portal.attributes.actiongroup_portal
@@ -46,6 +50,16 @@ options:
   title:
     description: Headline of the page. Without it the site's domain is named.
     type: str
+  plan:
+    description:
+      - The site's plan of the move, as the path of its file or as a mapping. Without it the report is made from the
+        journals alone.
+    type: raw
+  today:
+    description:
+      - The day from which it is judged what is late and which waivers are in force, such as V(2026-11-28). Without it
+        the day of the journals' last entry. Only used with O(plan).
+    type: str
 seealso:
   - plugin: boxlift.portal.journal
     plugin_type: callback
@@ -67,6 +81,16 @@ EXAMPLES = r"""
     title: Rehearsal of the move, 18 April
   delegate_to: localhost
   run_once: true
+
+- name: Make the report of a move by its plan, with the acceptance protocol
+  boxlift.portal.report:
+    journal:
+      - journal/move.jsonl
+    plan: plan.yml
+    today: "{{ now(fmt='%Y-%m-%d') }}"
+    dest: reports/{{ site_domain }}
+  delegate_to: localhost
+  run_once: true
 """
 
 RETURN = r"""
@@ -81,7 +105,7 @@ json:
   type: str
   sample: /home/operator/reports/portal.example.com/report.json
 result:
-  description: How the move stands.
+  description: Whether people can work, and with what limits.
   returned: success
   type: dict
   contains:
@@ -93,5 +117,5 @@ result:
       type: str
   sample:
     level: bad
-    text: 1 of 13 checks failed.
+    text: "People can work, with limits: Messenger and live updates (push.server). 1 of 13 checks failed."
 """

@@ -320,6 +320,9 @@ findings:
     reference:
       description: Where the expectation comes from.
       type: str
+    blocks:
+      description: Whom a failure keeps from working, V(some) or V(nobody).
+      type: str
   sample:
     - id: telephony.trunks
       area: telephony
@@ -329,6 +332,7 @@ findings:
       remedy: "Compare user, password and address with the carrier's letter; asterisk -rx 'pjsip send register NAME'"
       owner: customer
       reference: ""
+      blocks: some
 calls:
   description: One row for each test call.
   returned: when O(calls) is given, outside check mode

@@ -13,6 +13,8 @@ if t.TYPE_CHECKING:
 #: Where a check is made: on the portal's host, from elsewhere too, or from elsewhere only.
 HOST, ANYWHERE, OUTSIDE = "host", "anywhere", "outside"
 OWNERS = ("contractor", "customer", "vendor")
+#: Whom a failed check keeps from working with the portal; empty where nobody has weighed it.
+BLOCKS = ("everybody", "some", "nobody", "")
 
 
 class CannotLook(Exception):
@@ -58,6 +60,7 @@ class Check:
     owner: str = "contractor"
     reference: str = ""
     vantage: str = HOST
+    blocks: str = ""
 
     @property
     def area(self) -> str:

@@ -9,6 +9,7 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import (
     ANYWHERE,
+    BLOCKS,
     HOST,
     OUTSIDE,
     OWNERS,
@@ -34,13 +35,19 @@ class Registry:
         owner: str = "contractor",
         reference: str = "",
         vantage: str = HOST,
+        blocks: str = "",
     ) -> t.Callable[[t.Callable[[Context], Verdict]], t.Callable[[Context], Verdict]]:
-        """Decorator that registers a function as a check. Raises ValueError for an id that is taken or malformed."""
-        if name in self.checks or "." not in name or owner not in OWNERS or vantage not in (HOST, ANYWHERE, OUTSIDE):
-            raise ValueError(f"check {name}: the id is taken or has no area, or owner or vantage is not known")
+        """Decorator that registers a function as a check. `blocks` weighs a failure: whom it keeps from working.
+
+        Raises ValueError for an id that is taken or malformed, and for an owner, vantage or weight that is not known.
+        """
+        if name in self.checks or "." not in name:
+            raise ValueError(f"check {name}: the id is taken or has no area")
+        if owner not in OWNERS or vantage not in (HOST, ANYWHERE, OUTSIDE) or blocks not in BLOCKS:
+            raise ValueError(f"check {name}: owner, vantage or blocks is not known")
 
         def register(function: t.Callable[[Context], Verdict]) -> t.Callable[[Context], Verdict]:
-            self.checks[name] = Check(name, why, expected, remedy, function, needs, owner, reference, vantage)
+            self.checks[name] = Check(name, why, expected, remedy, function, needs, owner, reference, vantage, blocks)
             return function
 
         return register

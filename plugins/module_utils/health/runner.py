@@ -120,6 +120,7 @@ def _finding(check: Check, verdict: Verdict) -> Finding:
         owner=check.owner,
         reference=check.reference,
         before=verdict.before,
+        blocks=check.blocks,
     )
 
 

@@ -24,6 +24,7 @@ DAYS_LEFT = 14
     why="Browsers and phones leave without a word where the certificate is old, or for another name.",
     expected="each TLS port shows the file's certificate, for the exchange's name, with its chain, for 14 days more",
     remedy="Renew it and deploy it again (role boxlift.portal.telephony); the key must be readable by group asterisk.",
+    blocks="some",
 )
 def certificate(context: TelephonyContext) -> Verdict:
     if context.look is None or not context.name or not context.tls_ports:

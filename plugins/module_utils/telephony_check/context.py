@@ -118,6 +118,7 @@ def check(
     needs: tuple[str, ...] = (),
     owner: str = "contractor",
     reference: str = "",
+    blocks: str = "",
 ) -> t.Callable[[_Check], _Check]:
     """Decorator that registers a check of the telephony, as Registry.check does for those of the portal."""
 
@@ -127,9 +128,8 @@ def check(
                 raise TypeError(f"{name} needs a TelephonyContext")
             return function(context)
 
-        known = CHECKS.check(
-            name, why=why, expected=expected, remedy=remedy, needs=needs, owner=owner, reference=reference
-        )
+        texts = {"why": why, "expected": expected, "remedy": remedy, "owner": owner, "reference": reference}
+        known = CHECKS.check(name, **texts, needs=needs, blocks=blocks)
         known(run)
         return function
 

@@ -27,6 +27,7 @@ SETTLE_SECONDS = 600.0
     why="While it does not run, calls reach no card; it makes up for them only when it runs again.",
     expected="the service of the connector runs",
     remedy="Read why it ended: journalctl -u NAME, and start it: systemctl start NAME.",
+    blocks="some",
 )
 def connector(context: TelephonyContext) -> Verdict:
     if not context.service:
@@ -47,6 +48,7 @@ def connector(context: TelephonyContext) -> Verdict:
     why="A call that waits is on no card yet; a dead letter never will be.",
     expected="no finished call waits longer than 5 minutes, and there is no dead letter",
     remedy="See whether the portal answers; look at the dead letters and send them again: call-connector replay.",
+    blocks="some",
 )
 def queue(context: TelephonyContext) -> Verdict:
     if context.backlog is None:
@@ -66,6 +68,7 @@ def queue(context: TelephonyContext) -> Verdict:
     why="Calls that became no fact, or two, show nowhere else: people look at cards, not at the exchange's records.",
     expected="each call with a client in the exchange's records of the last day is in the portal's statistics once",
     remedy="Send what is missing again: call-connector reconcile. Delete what is double in the statistics by hand.",
+    blocks="some",
     needs=("telephony.credential",),
 )
 def reconcile(context: TelephonyContext) -> Verdict:

@@ -37,6 +37,7 @@ PING_SECONDS = 1.0
     why="While Asterisk does not run, nobody is called and nobody can call.",
     expected="Asterisk answers on its console",
     remedy="Start it (systemctl start asterisk), and read why it ended: journalctl -u asterisk.",
+    blocks="some",
 )
 def exchange(context: TelephonyContext) -> Verdict:
     try:
@@ -50,6 +51,7 @@ def exchange(context: TelephonyContext) -> Verdict:
     why="An exchange that restarts by itself drops every call at that moment.",
     expected="systemd has not had to start Asterisk again, and it has not just begun",
     remedy="Read what it says before it ends: journalctl -u asterisk, and /var/log/asterisk/messages.log.",
+    blocks="nobody",
     needs=("telephony.exchange",),
 )
 def restarts(context: TelephonyContext) -> Verdict:
@@ -78,6 +80,7 @@ def _seconds(context: TelephonyContext) -> int:
     why="Without events the connector hears of no call; with too many rights, its password is a key to everything.",
     expected="each user of AMI logs in, is answered within a second, and has exactly the rights that it needs",
     remedy="Correct manager.conf (role boxlift.portal.telephony writes it), then: asterisk -rx 'manager reload'.",
+    blocks="some",
     needs=("telephony.exchange",),
 )
 def manager(context: TelephonyContext) -> Verdict:
@@ -127,6 +130,7 @@ def _login(context: TelephonyContext, user: ManagerUser) -> list[str]:
     why="A trunk that is not registered takes no calls: clients hear that the number does not exist.",
     expected="each trunk is registered with its carrier, or its carrier is reached and answers",
     remedy="Compare user, password and address with the carrier's letter; asterisk -rx 'pjsip send register NAME'",
+    blocks="some",
     owner="customer",
     needs=("telephony.exchange",),
 )

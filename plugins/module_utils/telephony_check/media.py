@@ -47,6 +47,7 @@ NOISE, SAMPLES = 16, 1 << 20
     why="Two sides without a common codec cannot talk: the exchange answers 488, and the client hears a tone.",
     expected="each trunk and each phone allow a codec in common",
     remedy="Allow alaw and ulaw on trunks and phones (telephony_trunks, telephony_phones), then run the role again.",
+    blocks="some",
     needs=("telephony.exchange",),
 )
 def codecs(context: TelephonyContext) -> Verdict:
@@ -70,6 +71,7 @@ def codecs(context: TelephonyContext) -> Verdict:
     why="Where a port of the sound is closed, people are heard from one side only, or not at all.",
     expected="the firewall lets in all ports of rtp.conf, no other program holds one, carriers are told our address",
     remedy="Open the range (role boxlift.portal.hardening with telephony_rtp_*), and set external_media_address.",
+    blocks="some",
     needs=("telephony.exchange",),
 )
 def rtp(context: TelephonyContext) -> Verdict:
@@ -164,6 +166,7 @@ def _span(value: t.Any) -> tuple[int, int]:
     why="A recording of 44 bytes is a header without sound: nobody notices until the talk is needed.",
     expected="the recording of every talk of the last day exists, holds sound, and is about as long as the talk",
     remedy="See that direct_media=no, the ports of the sound are open, and the recordings' folder belongs to asterisk.",
+    blocks="nobody",
 )
 def recordings(context: TelephonyContext) -> Verdict:
     if context.records is None or not context.recordings:
@@ -229,6 +232,7 @@ def is_silent(path: str) -> bool:
     why="A full disk ends the recordings first, and then the queue of calls that wait for the portal.",
     expected="the recordings' disk keeps its reserve of bytes and inodes",
     remedy="Delete old recordings that the portal has (they are named by their day), or enlarge the disk.",
+    blocks="nobody",
     owner="customer",
 )
 def room(context: TelephonyContext) -> Verdict:

@@ -84,7 +84,7 @@ class Followed:
         remedy = "Follow the call by its identifier in the exchange's and the connector's logs, and call again."
         name = re.sub(r"\W+", "_", self.plan.name)
         return Finding(f"telephony.call.{name}", "telephony", self.status, observed, expected,
-                       "" if self.status == "pass" else remedy)  # fmt: skip
+                       "" if self.status == "pass" else remedy, blocks="some")  # fmt: skip
 
     def _seen(self) -> list[str]:
         row = self.rows[0] if self.rows else {}

@@ -29,6 +29,7 @@ DENIED = ("ACCESS_DENIED", "WRONG_AUTH_TYPE", "insufficient_scope")
     why="A portal may let only applications register calls; with the wrong kind of credential no call reaches a card.",
     expected="the credential may register calls, and read the statistics of calls",
     remedy="Give the webhook or application the rights telephony, crm and user, and its employee the call statistics.",
+    blocks="some",
     reference="b24restdocs: telephony.externalCall.register, voximplant.statistic.get",
 )
 def credential(context: TelephonyContext) -> Verdict:
@@ -62,6 +63,7 @@ def _may(rest: Rest) -> str:
     why="A call is given to the employee whose inner number rang; without it, or with two, it goes to somebody else.",
     expected="each inner number of the exchange belongs to exactly one active employee",
     remedy="Enter the inner number in the employee's profile (field UF_PHONE_INNER), once.",
+    blocks="some",
     owner="customer",
     needs=("telephony.credential",),
 )
@@ -89,6 +91,7 @@ def inner_numbers(context: TelephonyContext) -> Verdict:
     why="A call by a line that the portal does not know is counted for none, and its sources cannot be compared.",
     expected="the portal knows each of our lines",
     remedy="Run boxlift.portal.telephony, which adds them, or add them with telephony.externalLine.add.",
+    blocks="some",
     needs=("telephony.credential",),
 )
 def lines(context: TelephonyContext) -> Verdict:
@@ -112,6 +115,7 @@ def lines(context: TelephonyContext) -> Verdict:
     why="A click on a number reaches our application only if it is the default outgoing line.",
     expected="the portal's default outgoing line is the one that was given",
     remedy="Telephony, Configure, Default outgoing number: choose our application.",
+    blocks="some",
     owner="customer",
     needs=("telephony.credential",),
 )
@@ -134,6 +138,7 @@ def outgoing_line(context: TelephonyContext) -> Verdict:
     why="After a cloud's backup the telephony module still names the cloud: recordings and events go there.",
     expected="voximplant.portal_url is https, and names this portal",
     remedy="Run boxlift.portal.portal_site with the domain, or set voximplant.portal_url with portal_option.",
+    blocks="some",
 )
 def portal_url(context: TelephonyContext) -> Verdict:
     if context.portal_url is None or not context.domain:

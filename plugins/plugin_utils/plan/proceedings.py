@@ -51,11 +51,11 @@ class Proceedings:
 
     def decision(self, wanted: Gate, further: t.Sequence[Data] = ()) -> gate.Decision:
         """As it is, or as it would be with further lines."""
-        return gate.decide(self.plan, wanted, [*self.lines, *further], _verified, self.now)
+        return gate.decide(self.plan, wanted, [*self.lines, *further], verified, self.now)
 
     def waivers(self, wanted: Gate, further: t.Sequence[Data] = ()) -> tuple[tuple[gate.Waived, ...], tuple[str, ...]]:
         """Those that a request made now could rest on, and why others do not count."""
-        return gate.waivers(self.plan, wanted, [*self.lines, *further], _verified, self.now)
+        return gate.waivers(self.plan, wanted, [*self.lines, *further], verified, self.now)
 
     def obstacles(self, step: str, stage: str) -> list[str]:
         return course.obstacles(self.plan, self.course, self.decisions, step, stage)
@@ -67,7 +67,8 @@ class Proceedings:
 
 
 @functools.lru_cache(maxsize=256)
-def _verified(person: t.Any, text: str, signature: str) -> bool:
+def verified(person: t.Any, text: str, signature: str) -> bool:
+    """Whether a signature is this person's over the text. Asking ssh-keygen takes time, and the answer stays."""
     return ssh_signature.verify(person, text, signature)
 
 

@@ -10,6 +10,7 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.finding import WORST_FIRST, merge
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import Journal, Run, Step
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.chart import joined
+from ansible_collections.boxlift.portal.plugins.plugin_utils.report.verdict import NOBODY, stopped_by, verdict_of
 
 VERSION = 1
 BACKUP_MODULES, HEALTH_MODULES = ("backup_fetch", "backup_verify"), ("portal_health",)
@@ -20,13 +21,12 @@ TIMELINES = (
     ("backup_restore", "timeline", "import_timeline"),
     ("database_import", "", "timeline"),
 )
-FINDING_FIELDS = ("id", "area", "status", "observed", "before", "expected", "remedy", "owner", "reference")
+FINDING_FIELDS = ("id", "area", "status", "observed", "before", "expected", "remedy", "owner", "reference", "blocks")
 CALL_FIELDS = ("name", "direction", "line", "result", "queue", "recorded", "status", "talk", "code", "problems")
 STEP_STATUSES = ("ok", "changed", "failed", "unreachable", "skipped")
 SLOWEST = 10
 FEW_STEPS = 12  # a run of at most so many steps shows each of them
-#: A step's message that begins so is the whole verdict: the role portal says it where the portal's kernel has stopped.
-NOBODY = "Nobody can work"
+UNSEEN = "Whether people can work is not known: no health check was run yet. No step failed."
 NEAR = 1.0  # seconds between two steps that are drawn as one bar
 LONG_STEP, LONG_SHARE = 60.0, 0.05  # a task is long if it took a minute and a twentieth of its run
 
@@ -66,6 +66,7 @@ def build(journal: Journal, title: str = "") -> Data:
         "steps": [step_of(step) for step in steps],
         "journals": journal.files,
         "damaged": journal.damaged,
+        "move": None,  # what handover/ adds where there is a plan
     }
 
 
@@ -101,6 +102,10 @@ def findings_of(runs: t.Sequence[Run]) -> list[Data] | None:
             for finding in result["findings"]:
                 # A journal holds what each task found, so both vantage points come together here, as in role health.
                 whole = {**dict.fromkeys(FINDING_FIELDS, ""), **finding, "host": host}
+                # Nobody has weighed a site's own checks; what was looked at before there was a portal blocks nobody.
+                whole["blocks"] = whole["blocks"] or (
+                    "some" if modules in (HEALTH_MODULES, TELEPHONY_MODULES) else "nobody"
+                )
                 key = modules[0], host, whole["id"]
                 if result.get("vantage") == "outside" and key in latest:
                     whole = merge([latest[key]], [whole])[0]
@@ -193,7 +198,7 @@ def timelines_of(runs: t.Sequence[Run]) -> list[Data]:
 
 
 def result_of(runs: t.Sequence[Run], findings: list[Data] | None, backup: Data) -> Data:
-    """The state of the move in one sentence: the worst that is known."""
+    """Whether people can work, in the first sentence: the worst that is known."""
     if not runs:
         return {"level": "unknown", "text": "Nothing was done yet; only check mode ran, or no step was recorded."}
     last = runs[-1]
@@ -201,9 +206,8 @@ def result_of(runs: t.Sequence[Run], findings: list[Data] | None, backup: Data) 
     looked = next((run for run in reversed(runs) if results([run], HEALTH_MODULES, "findings")), None)
     if last.failed and step and step.message.startswith(NOBODY):
         return {"level": "bad", "text": step.message}
-    if looked is not None and (looked is last or not last.failed) and nobody_reaches_a_page(looked):
-        seen = next(finding["observed"] for finding in findings or [] if finding["id"] == "web.answers")
-        return {"level": "bad", "text": f"{NOBODY}: {seen}. {verdict_of(findings or [])['text']}"}
+    if looked is not None and (looked is last or not last.failed) and stopped_by(findings or []):
+        return verdict_of(findings or [])
     if last.failed and not (step and step.results):  # a failed check has findings, which are judged below
         where = f' at "{step.name}" on {step.host}' if step else ""
         return {"level": "bad", "text": f"{last.playbook} stopped{where}."}
@@ -213,39 +217,9 @@ def result_of(runs: t.Sequence[Run], findings: list[Data] | None, backup: Data) 
         return {"level": "bad", "text": f"The backup is not whole: {text}"}
     if last.failed and not any(finding["status"] == "fail" for finding in findings or []):
         return {"level": "bad", "text": f"{last.playbook} failed."}
-    if findings is None or not results(runs, HEALTH_MODULES, "findings"):
-        if any(finding["status"] == "fail" for finding in findings or []):
-            return verdict_of(findings or [])
-        return {"level": "unknown", "text": "No step failed. No health check was run yet, so nothing is proven."}
-    return verdict_of(findings)
-
-
-def nobody_reaches_a_page(run: Run) -> bool:
-    """Whether this health run saw no page of the portal, neither from its host nor from outside."""
-    answers = [
-        finding["status"]
-        for _step, result in results([run], HEALTH_MODULES, "findings")
-        for finding in result["findings"]
-        if finding["id"] == "web.answers"
-    ]
-    return bool(answers) and set(answers) == {"fail"}
-
-
-def verdict_of(findings: list[Data]) -> Data:
-    number = count((finding["status"] for finding in findings), WORST_FIRST)
-    answered = len(findings) - number["skip"]
-    if not answered:
-        return {"level": "unknown", "text": "The health check ran, but not one check gave an answer."}
-    checks = f"{answered} check{'' if answered == 1 else 's'}"
-    if number["fail"]:
-        return {"level": "bad", "text": f"{number['fail']} of {checks} failed."}
-    if number["unknown"]:
-        return {"level": "unknown", "text": f"{number['unknown']} of {checks} could not look."}
-    if number["warn"]:
-        return {"level": "warn", "text": f"No check failed; {number['warn']} of {answered} warned."}
-    skipped = f" {number['skip']} skipped, with the reasons below." if number["skip"] else ""
-    passed = "The only check passed." if answered == 1 else f"All {checks} passed."
-    return {"level": "ok", "text": f"{passed}{skipped}"}
+    if looked is not None or any(finding["status"] == "fail" for finding in findings or []):
+        return verdict_of(findings or [])
+    return {"level": "unknown", "text": UNSEEN}
 
 
 def run_of(run: Run, is_last: bool) -> Data:

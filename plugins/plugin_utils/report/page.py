@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import re
 import typing as t
+import zoneinfo
 from pathlib import Path
 
 import jinja2
@@ -14,6 +16,7 @@ import markupsafe
 from ansible_collections.boxlift.portal.plugins.module_utils.units import duration, size
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.chart import chart
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.timeline import drawn
+from ansible_collections.boxlift.portal.plugins.plugin_utils.report.verdict import area_name
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 STYLE = Path(__file__).with_name("style.css")
@@ -36,26 +39,6 @@ LEVELS = {
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
-# Names of areas for readers who do not run servers.
-AREAS = {
-    "agents": "Background work",
-    "backup": "Backup",
-    "content": "Content",
-    "database": "Database",
-    "domain": "Domain and links",
-    "environment": "Host and PHP",
-    "identity": "Users and logins",
-    "integrations": "Applications and connections",
-    "licence": "Licence",
-    "mail": "Mail",
-    "modules": "Modules",
-    "push": "Messenger and live updates",
-    "search": "Search",
-    "security": "Security",
-    "settings": "Settings",
-    "telephony": "Telephony",
-    "web": "Web and encryption",
-}
 _COUNTED = (
     ("fail", "failed"),
     ("unknown", "could not look"),
@@ -63,10 +46,6 @@ _COUNTED = (
     ("pass", "passed"),
     ("skip", "skipped"),
 )
-
-
-def area_name(area: str) -> str:
-    return AREAS.get(area, area.capitalize())
 
 
 def area_text(area: dict[str, t.Any]) -> str:
@@ -90,11 +69,11 @@ def visible(value: t.Any) -> t.Any:
     return value
 
 
-def when(moment: float | None) -> str:
-    """A time in UTC, since the readers are in several time zones."""
+def when(moment: float | None, zone: datetime.tzinfo = datetime.timezone.utc) -> str:
+    """A time with its zone, since the readers are in several; UTC where no plan has named one."""
     if moment is None:
         return "–"
-    return datetime.datetime.fromtimestamp(moment, tz=datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    return datetime.datetime.fromtimestamp(moment, tz=zone).strftime("%Y-%m-%d %H:%M %Z")
 
 
 def grouped(number: int) -> str:
@@ -105,17 +84,27 @@ def grouped(number: int) -> str:
 def page(template: Path, data: dict[str, t.Any], filters: t.Mapping[str, t.Callable[..., t.Any]]) -> str:
     """A page of its own from a template, in the style that all pages share; give it `visible` data."""
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FileSystemLoader(template.parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters.update(level=level, when=when, duration=duration, size=size, grouped=grouped)
     environment.filters.update(filters)
     style = markupsafe.Markup(STYLE.read_text(encoding="utf-8"))
-    return environment.from_string(template.read_text(encoding="utf-8")).render(**data, style=style)
+    return environment.get_template(template.name).render(**data, style=style)
 
 
-def render(report: dict[str, t.Any]) -> str:
+def render(report: dict[str, t.Any], gantts: t.Sequence[dict[str, t.Any]] = ()) -> str:
+    """`gantts` are the drawings of a move by its plan."""
     data = visible(report)
-    charts = [chart(run["groups"], run["seconds"]) for run in data["runs"]]
-    timelines = [drawn(line) for line in data["timelines"]]
-    drawings = {"report": data, "charts": charts, "timelines": timelines}
-    return page(TEMPLATE, drawings, {"area_name": area_name, "area_text": area_text})
+    drawings = {
+        "report": data,
+        "charts": [chart(run["groups"], run["seconds"]) for run in data["runs"]],
+        "timelines": [drawn(line) for line in data["timelines"]],
+        "gantts": visible(list(gantts)),
+        "zone": report["move"]["timezone"] if report["move"] else "UTC",
+    }
+    local = functools.partial(when, zone=zoneinfo.ZoneInfo(drawings["zone"]))
+    return page(TEMPLATE, drawings, {"area_name": area_name, "area_text": area_text, "when": local})

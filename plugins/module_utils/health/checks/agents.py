@@ -23,6 +23,7 @@ ON_CRON = "See that cron runs cron_events.php every minute as the portal's user 
     why="Agents on hits make visitors wait and do not run at night.",
     expected="dbconn.php defines BX_CRONTAB_SUPPORT, or main.agents_use_crontab is Y",
     remedy="Define BX_CRONTAB_SUPPORT with portal_settings.",
+    blocks="nobody",
     reference="site checker: check_bx_crontab",
     needs=("database.reachable", "settings.readable"),
 )
@@ -43,6 +44,7 @@ def agents_configuration(context: Context) -> Verdict:
     expected="an agent ran less than three minutes ago and none is overdue by more than 15 minutes",
     remedy=f"{ON_CRON} Where cron runs and single agents stay overdue, their module is missing or they die: read the"
     " PHP error log, and remove the agents of modules that are gone.",
+    blocks="some",
     reference="site checker: check_bx_crontab",
     needs=("database.reachable",),
 )
@@ -72,6 +74,7 @@ def agents_cron(context: Context) -> Verdict:
     why="An agent that died while running is not started again; what it did stays undone.",
     expected="no agent has been running for more than an hour, none is being retried",
     remedy="Read the PHP error log of the agent named here; then set its RUNNING to N and RETRY_COUNT to 0.",
+    blocks="some",
     needs=("database.reachable",),
 )
 def agents_stuck(context: Context) -> Verdict:
@@ -89,6 +92,7 @@ def agents_stuck(context: Context) -> Verdict:
     why="A restored copy of a test portal keeps its switches: no agents, no mail, and nobody is told.",
     expected="main.check_agents and main.check_events are not N",
     remedy="Set both to Y with portal_option.",
+    blocks="some",
     reference="site checker: check_bx_crontab",
     needs=("database.reachable",),
 )
@@ -102,6 +106,7 @@ def agents_switched_off(context: Context) -> Verdict:
     why="Tasks and calendars hand their work over through this queue; when nobody takes it, changes do not show.",
     expected="nothing has waited in the queue for more than ten minutes",
     remedy=ON_CRON + " See section messenger of .settings.php.",
+    blocks="some",
     reference="b_main_messenger_message",
     needs=("database.reachable",),
 )

@@ -31,6 +31,7 @@ _LOCAL = "COALESCE(HANDLER_ID, '') = ''"
     why="A row of b_file without its file is an attachment that opens as an error.",
     expected="every local file of b_file is in upload/ with the size that the row states",
     remedy="Restore the files named here from the backup (boxlift.portal.backup_restore without database).",
+    blocks="some",
     needs=("database.reachable", "settings.readable"),
 )
 def content_files(context: Context) -> Verdict:
@@ -83,6 +84,7 @@ def _no_local_files(context: Context, upload: pathlib.Path) -> Verdict:
     why="Files that stayed in the vendor's storage disappear with the cloud portal.",
     expected="no file is kept in a cloud storage, and the download of cloud files left nothing out",
     remedy="Fetch the files (module clouds: move to the portal), or keep the bucket with an account of your own.",
+    blocks="some",
     needs=_NEEDS,
 )
 def content_cloud_files(context: Context) -> Verdict:
@@ -105,6 +107,7 @@ def content_cloud_files(context: Context) -> Verdict:
     why="A conversion that an update began and never finished leaves half of the data in the old form.",
     expected="no conversion (stepper) is unfinished",
     remedy="Let cron run and look again; one that does not advance has an error in the PHP log.",
+    blocks="some",
     needs=_NEEDS,
 )
 def content_steppers(context: Context) -> Verdict:
@@ -128,6 +131,7 @@ def content_steppers(context: Context) -> Verdict:
     why="Comments are shown by counters and links between three tables; where these disagree, comments are hidden.",
     expected="every task's topic exists and counts its messages, every task topic belongs to a task",
     remedy="Bring the modules to the backup's versions, then recount the topics and link them again.",
+    blocks="some",
     needs=_NEEDS,
 )
 def content_task_comments(context: Context) -> Verdict:
@@ -157,6 +161,7 @@ def content_task_comments(context: Context) -> Verdict:
     why="The new task card keeps comments in chats; a chat that is missing shows an empty discussion.",
     expected="every chat that a task names exists",
     remedy="Restore b_im_chat and b_im_message together with b_tasks_task_chat from one backup.",
+    blocks="some",
     needs=_NEEDS,
 )
 def content_task_chats(context: Context) -> Verdict:
@@ -175,6 +180,7 @@ def content_task_chats(context: Context) -> Verdict:
     why="The portal's own notices to its administrators say what it has found out about itself.",
     expected="no admin notice is open",
     remedy="Open the portal's administration, follow each notice and dismiss it.",
+    blocks="nobody",
     needs=_NEEDS,
 )
 def content_notices(context: Context) -> Verdict:
@@ -213,6 +219,7 @@ _RESTORE = "Compare with the backup: look at the restore's warnings, and load th
     why="A user who is missing takes tasks, rights and history along.",
     expected=f"users and groups: {_COUNTED}",
     remedy=_RESTORE,
+    blocks="some",
     needs=_NEEDS,
 )
 def content_count_people(context: Context) -> Verdict:
@@ -224,6 +231,7 @@ def content_count_people(context: Context) -> Verdict:
     why="A lead, deal or customer that is missing is lost business.",
     expected=f"leads, deals, contacts, companies, activities and timeline: {_COUNTED}",
     remedy=_RESTORE,
+    blocks="some",
     needs=_NEEDS,
 )
 def content_count_crm(context: Context) -> Verdict:
@@ -235,6 +243,7 @@ def content_count_crm(context: Context) -> Verdict:
     why="Tasks and their comments are what people worked on yesterday.",
     expected=f"tasks and comments: {_COUNTED}",
     remedy=_RESTORE,
+    blocks="some",
     needs=_NEEDS,
 )
 def content_count_work(context: Context) -> Verdict:
@@ -246,6 +255,7 @@ def content_count_work(context: Context) -> Verdict:
     why="Chats hold agreements that are written nowhere else.",
     expected=f"chats and messages: {_COUNTED}",
     remedy=_RESTORE,
+    blocks="some",
     needs=_NEEDS,
 )
 def content_count_messages(context: Context) -> Verdict:
@@ -257,6 +267,7 @@ def content_count_messages(context: Context) -> Verdict:
     why="A file that the database does not know cannot be opened, wherever it lies.",
     expected=f"files and documents: {_COUNTED}",
     remedy=_RESTORE,
+    blocks="some",
     needs=_NEEDS,
 )
 def content_count_files(context: Context) -> Verdict:
@@ -268,6 +279,7 @@ def content_count_files(context: Context) -> Verdict:
     why="Everything that people did between the backup and the switch is missing here.",
     expected="the newest records are as new as those of the baseline",
     remedy="Transfer what came since (crm_transfer), or make the final backup with the cloud closed.",
+    blocks="some",
     needs=_NEEDS,
 )
 def content_newest(context: Context) -> Verdict:
@@ -296,6 +308,7 @@ def _orphans(context: Context, lost: str, fault: str, all_of_them: str, what: st
     why="A document of the drive without its file opens as an error.",
     expected="every document of the drive has its row in b_file",
     remedy="Load b_disk_object and b_file again from one backup.",
+    blocks="some",
     needs=_NEEDS,
 )
 def content_disk_files(context: Context) -> Verdict:
@@ -315,6 +328,7 @@ def content_disk_files(context: Context) -> Verdict:
     why="Attachments of tasks, comments and posts point to documents of the drive.",
     expected="every attachment's document exists",
     remedy="Load b_disk_attached_object and b_disk_object again from one backup.",
+    blocks="some",
     needs=_NEEDS,
 )
 def content_attachments(context: Context) -> Verdict:
@@ -334,6 +348,7 @@ def content_attachments(context: Context) -> Verdict:
     why="Files of a chat lie in a folder of its own; without it nothing can be sent there.",
     expected="every chat's folder exists on the drive",
     remedy="Load b_im_chat and b_disk_object again from one backup.",
+    blocks="some",
     needs=_NEEDS,
 )
 def content_chat_folders(context: Context) -> Verdict:
@@ -354,6 +369,7 @@ def content_chat_folders(context: Context) -> Verdict:
     why="A message whose chat is missing is shown nowhere.",
     expected="every message belongs to a chat that exists",
     remedy="Load b_im_chat and b_im_message again from one backup.",
+    blocks="some",
     needs=_NEEDS,
 )
 def content_chat_messages(context: Context) -> Verdict:
@@ -373,6 +389,7 @@ def content_chat_messages(context: Context) -> Verdict:
     why="Comments in another forum than the one that tasks use are not shown.",
     expected="tasks.task_forum_id names a forum, and the tasks' topics are in it",
     remedy="Set tasks.task_forum_id with portal_option to the forum that holds the tasks' topics.",
+    blocks="some",
     needs=_NEEDS,
 )
 def content_task_forum(context: Context) -> Verdict:
@@ -395,6 +412,7 @@ def content_task_forum(context: Context) -> Verdict:
     why="Comments that wait for approval are seen by nobody but moderators.",
     expected="no comment of a task waits for approval",
     remedy="Approve them in the forum's administration, and recount the topics.",
+    blocks="some",
     needs=_NEEDS,
 )
 def content_hidden_comments(context: Context) -> Verdict:
@@ -414,6 +432,7 @@ def content_hidden_comments(context: Context) -> Verdict:
     why="Who follows a link to the cloud's portal from a fresh message goes on working there.",
     expected="messages of the last week do not lead to a portal in the vendor's cloud",
     remedy="Tell the users the new address; redirect the old one as long as the cloud is open.",
+    blocks="some",
     owner="customer",
     needs=_NEEDS,
 )

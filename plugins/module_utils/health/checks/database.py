@@ -42,6 +42,7 @@ PACKET = 16 * 1024 * 1024
     why="Nearly everything that a portal knows is in its database.",
     expected="the database answers and is a portal's",
     remedy="Start the server; check the option database, or the credentials in .settings.php.",
+    blocks="everybody",
 )
 def database_reachable(context: Context) -> Verdict:
     try:
@@ -60,6 +61,7 @@ def database_reachable(context: Context) -> Verdict:
     why="The portal logs in with what its own files say, whatever the administrator's account may do.",
     expected="the portal's own credentials open its database",
     remedy="Make the account and the password in .settings.php agree (role boxlift.portal.database, portal_settings).",
+    blocks="everybody",
     reference="site checker: check_mysql_connection",
     needs=("settings.credentials",),
 )
@@ -84,6 +86,7 @@ def database_login(context: Context) -> Verdict:
     why="The portal's SQL is written for a server without strict mode; a default MariaDB refuses part of it.",
     expected="sql_mode empty, innodb_strict_mode OFF, tables InnoDB DYNAMIC by default, max_allowed_packet 16M or more",
     remedy="Set the variables in the server's configuration and restart it (role boxlift.portal.database).",
+    blocks="some",
     reference="site checker: check_mysql_mode",
     needs=_NEEDS,
 )
@@ -112,6 +115,7 @@ def database_variables(context: Context) -> Verdict:
     why="Tables in another character set or collation than the database's break comparisons and joins.",
     expected="the database and all its tables have one collation of utf8mb4 or utf8",
     remedy="ALTER DATABASE and the tables named here to the database's collation, or import the dump again.",
+    blocks="some",
     reference="site checker: check_mysql_db_charset, check_mysql_table_charset",
     needs=_NEEDS,
 )
@@ -135,6 +139,7 @@ def database_charset(context: Context) -> Verdict:
     why="A statement that every connection begins with, and that this server does not know, stops the portal.",
     expected="after_connect files name only collations that the server has",
     remedy="Replace the collation in this file by utf8mb4_unicode_ci.",
+    blocks="everybody",
     reference="ERROR 1273 Unknown collation",
     needs=("database.reachable", "settings.readable"),
 )
@@ -160,6 +165,7 @@ def database_after_connect(context: Context) -> Verdict:
     why="Transactions and long indexes need InnoDB with the row format DYNAMIC.",
     expected="every table of the portal is InnoDB and neither COMPACT nor REDUNDANT",
     remedy="ALTER TABLE … ENGINE=InnoDB ROW_FORMAT=DYNAMIC for the tables named here.",
+    blocks="nobody",
     reference="site checker: check_mysql_table_format",
     needs=_NEEDS,
 )
@@ -181,6 +187,7 @@ def database_tables(context: Context) -> Verdict:
     why="Sessions, agents and counters compare the clocks of the web host and of the database.",
     expected="both clocks agree within one second",
     remedy="Run a time service on both hosts (role boxlift.portal.host).",
+    blocks="some",
     reference="site checker: check_mysql_time",
     needs=_NEEDS,
 )
@@ -199,6 +206,7 @@ def database_clock(context: Context) -> Verdict:
     why="Tables that an update creates get the server's character set where the statement names none.",
     expected="character_set_server is utf8mb4 or utf8, and connections answer in what they ask in",
     remedy="Set character-set-server and collation-server on the server (role boxlift.portal.database).",
+    blocks="nobody",
     reference="site checker: check_mysql_connection_charset",
     needs=_NEEDS,
 )
@@ -219,6 +227,7 @@ def database_server_charset(context: Context) -> Verdict:
     why="A table that the server cannot open, or a view on a missing one, stops the page that needs it.",
     expected="the server can open every table and every view",
     remedy="Restore the table named here from the dump (database_import), or drop the view.",
+    blocks="some",
     reference="site checker: check_mysql_table_status",
     needs=_NEEDS,
 )
@@ -243,6 +252,7 @@ def database_table_status(context: Context) -> Verdict:
     why="A table that has lost its counter takes no second new row: no new task, no new lead.",
     expected="the numbers (ID) of the portal's main tables are given by the server",
     remedy="ALTER TABLE … MODIFY ID … NOT NULL AUTO_INCREMENT for the tables named here.",
+    blocks="some",
     needs=_NEEDS,
 )
 def database_auto_increment(context: Context) -> Verdict:

@@ -33,6 +33,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.portal.site import 
     why="Links in mail and notifications have no domain, or the old one, where one of these places was forgotten.",
     expected="main.server_name, every active site and the modules' own URLs name the portal's domain",
     remedy="Run boxlift.portal.portal_site with the domain; it sets every place named here.",
+    blocks="some",
     reference="portal kernel: UrlManager, mail templates",
     needs=("database.reachable",),
 )
@@ -52,6 +53,7 @@ def domain_everywhere(context: Context) -> Verdict:
     why="BX24_HOST_NAME belongs to the vendor's cloud and outranks every other setting of the domain.",
     expected="no configuration file defines BX24_HOST_NAME",
     remedy="Remove the constant with portal_settings (constants: BX24_HOST_NAME: null).",
+    blocks="some",
     reference="portal kernel: BX24_HOST_NAME",
     needs=("settings.readable",),
 )
@@ -65,6 +67,7 @@ def domain_cloud_constant(context: Context) -> Verdict:
     why="What still names the cloud portal sends people and integrations back to it.",
     expected="no option and no site names a portal in the vendor's cloud",
     remedy="Correct each place with portal_site or portal_option, or register the service again for the new domain.",
+    blocks="some",
     needs=("database.reachable",),
 )
 def domain_cloud_leftovers(context: Context) -> Verdict:
@@ -79,6 +82,7 @@ def domain_cloud_leftovers(context: Context) -> Verdict:
     why="A site whose name the certificate does not have cannot be opened without a warning.",
     expected="the certificate names the domain of every active site",
     remedy="Order a certificate with all these names.",
+    blocks="some",
     owner="customer",
     needs=("web.certificate", "database.reachable"),
 )
@@ -98,6 +102,7 @@ def domain_certificate_names(context: Context) -> Verdict:
     expected="main.email_from and the addresses of active sites are set, and not of the vendor's cloud",
     remedy="Set main.email_from to an own address (portal_mail_from, then boxlift.portal.configure), and EMAIL of the "
     "site in the administration.",
+    blocks="some",
     owner="customer",
     needs=("database.reachable",),
 )
@@ -115,6 +120,7 @@ def domain_mail_addresses(context: Context) -> Verdict:
     why="The portal chooses the site by the name that was asked for; without a match it answers with none.",
     expected="one active site is the default, sites limited to domains have this one, all have one character set",
     remedy="Correct the sites in the administration, or run portal_site.",
+    blocks="everybody",
     reference="site checker: check_sites",
     needs=("database.reachable",),
 )
@@ -141,6 +147,7 @@ def domain_sites(context: Context) -> Verdict:
     why="Code that was written for the cloud stops with an error where its functions are missing.",
     expected="no file in php_interface uses bx_sign or asks for the module bitrix24",
     remedy="Take the call out of the file named here, with its author.",
+    blocks="some",
     needs=("settings.readable",),
 )
 def domain_cloud_functions(context: Context) -> Verdict:
@@ -156,6 +163,7 @@ def domain_cloud_functions(context: Context) -> Verdict:
     why="A page that names the cloud, an inner port or plain http sends people away with their first click.",
     expected="links on the first page stay on the portal's address",
     remedy="Run portal_site; behind a proxy, let nginx tell PHP that the portal is https (role boxlift.portal.web).",
+    blocks="some",
     vantage=ANYWHERE,
 )
 def domain_page_links(context: Context) -> Verdict:
@@ -180,6 +188,7 @@ def domain_page_links(context: Context) -> Verdict:
     why="Sites and shops that were published under the cloud's domain are not there any more.",
     expected="no active site of the module landing is published under the vendor's domain",
     remedy="Give these sites domains of the company's own, or delete them.",
+    blocks="some",
     owner="customer",
     needs=("database.reachable",),
 )

@@ -40,6 +40,7 @@ _ASK = (
     why="Without one of these functions pages, agents or imports stop with an error.",
     expected="PHP 8.1 or later on the command line, with every function that the portal calls",
     remedy="Install the missing extensions for the PHP that the portal uses (role boxlift.portal.web).",
+    blocks="some",
     reference="site checker: check_php_modules, check_php_settings",
 )
 def environment_php(context: Context) -> Verdict:
@@ -63,6 +64,7 @@ def environment_php(context: Context) -> Verdict:
     why="Cron's PHP and that of the pages are set up apart; one may have what the other lacks.",
     expected="PHP-FPM has every extension that the portal uses, and opcache",
     remedy="Install the missing extensions for PHP-FPM and restart it (role boxlift.portal.web).",
+    blocks="some",
     reference="site checker: check_php_modules",
     needs=("settings.readable",),
 )
@@ -80,6 +82,7 @@ def environment_web_modules(context: Context) -> Verdict:
     expected="file_uploads on, max_input_vars 10000, default_socket_timeout 60; session.auto_start, zend.multibyte "
     "and display_errors 0 (not Off); opcache looks at every request whether a file has changed; output separator is &",
     remedy="Set them with web_php_settings (role boxlift.portal.web).",
+    blocks="some",
     reference="site checker: check_php_settings, check_post",
     needs=("settings.readable",),
 )
@@ -119,6 +122,7 @@ def _taken(raw: str, wanted: int) -> bool:
     why="Reports, imports and the sending of files stop in the middle where PHP may not take what they need.",
     expected="memory_limit 256M or more, uploads of 100M or more within post_max_size, pcre.backtrack_limit 1000000",
     remedy="Raise them with web_php_settings and web_php_memory_mb (role boxlift.portal.web).",
+    blocks="some",
     reference="site checker: check_memory_limit, check_upload, check_pcre_recursion",
     needs=("settings.readable",),
 )
@@ -143,6 +147,7 @@ def environment_web_limits(context: Context) -> Verdict:
     why="With another inner encoding Cyrillic letters are cut in the middle.",
     expected="default_charset is UTF-8, and mbstring has no other one of its own",
     remedy="Set default_charset to UTF-8 and leave mbstring.internal_encoding empty (role boxlift.portal.web).",
+    blocks="some",
     reference="site checker: check_mbstring",
     needs=("settings.readable",),
 )

@@ -35,6 +35,7 @@ _MASK = re.compile(r'"SESSION_IP_MASK";s:\d+:"([0-9.]+)"')
     expected="every active employee can log in with a password",
     remedy="Clear EXTERNAL_AUTH_ID of people (not of bots) where the login stays unique and send each of them a letter "
     "to set a password (option users_csv lists them); or connect the directory (LDAP).",
+    blocks="some",
     owner="customer",
     reference="portal kernel: CUser::LoginInternal",
     needs=_NEEDS,
@@ -58,6 +59,7 @@ def identity_login(context: Context) -> Verdict:
     why="Without an administrator who logs in locally nobody can repair the portal from inside.",
     expected="at least one active administrator with a password of the portal's own",
     remedy="Give one administrator a local password (EXTERNAL_AUTH_ID empty) and keep it with the customer.",
+    blocks="nobody",
     owner="customer",
     needs=_NEEDS,
 )
@@ -76,6 +78,7 @@ def identity_local_admin(context: Context) -> Verdict:
     why="A password hash that an old column has cut off never fits again.",
     expected="b_user.PASSWORD holds 255 characters and no hash is cut off",
     remedy="Widen the column to varchar(255) and have the users named here set a new password.",
+    blocks="some",
     needs=_NEEDS,
 )
 def identity_password_hashes(context: Context) -> Verdict:
@@ -100,6 +103,7 @@ def identity_password_hashes(context: Context) -> Verdict:
     why="A session bound to an address ends when that address changes, or when a proxy hides it.",
     expected="no group binds sessions to the user's address",
     remedy="Set SESSION_IP_MASK of these groups to 0.0.0.0, or make sure that nginx passes real addresses on.",
+    blocks="some",
     reference="portal kernel: group security policy",
     needs=_NEEDS,
 )
@@ -121,6 +125,7 @@ def identity_session_policy(context: Context) -> Verdict:
     expected="the second request goes on with the session of the first, with a browser's name and without",
     remedy="See that the session storage of .settings.php answers and can be written to; with several web hosts, that "
     "it is the same for all.",
+    blocks="everybody",
     reference="site checker: check_session, check_session_ua",
     needs=("web.answers",),
     vantage=ANYWHERE,
@@ -143,6 +148,7 @@ def identity_session_survives(context: Context) -> Verdict:
     why="A cookie for the wrong domain, or one that scripts can read, logs people out or gives their session away.",
     expected="the session cookie is for this host, Secure where the portal is https, and HttpOnly",
     remedy="Correct cookies in .settings.php with portal_settings, and b_lang_domain with portal_site.",
+    blocks="some",
     reference=".settings.php cookies",
     needs=("web.answers",),
     vantage=ANYWHERE,
@@ -171,6 +177,7 @@ def identity_cookies(context: Context) -> Verdict:
     why="Sessions in a folder that is missing, that others read or that is cleared early end without a word.",
     expected="session.gc_maxlifetime is 1440 or more; the folder of session files is there and closed to others",
     remedy="Set web_session_directory (role boxlift.portal.web): a folder of the portal's own with mode 0700.",
+    blocks="some",
     reference="security scanner: session files",
     needs=("settings.readable",),
 )
@@ -196,6 +203,7 @@ def identity_session_storage(context: Context) -> Verdict:
     why="Every session carries a sign made of this number; where it is missing, each request may end the session.",
     expected="main.server_uniq_id is set",
     remedy="Open any page as administrator and look again; if it stays empty, the portal cannot write b_option.",
+    blocks="everybody",
     needs=_NEEDS,
 )
 def identity_server_id(context: Context) -> Verdict:
@@ -207,6 +215,7 @@ def identity_server_id(context: Context) -> Verdict:
     why="Whoever logs in again and again within a day is being logged out.",
     expected="nobody logged in more than 20 times within a day, by the event log",
     remedy="Look at identity.session_survives, identity.session_policy and the session storage.",
+    blocks="some",
     reference="event log: USER_AUTHORIZE",
     needs=_NEEDS,
 )
@@ -228,6 +237,7 @@ def identity_forced_logins(context: Context) -> Verdict:
     why="Users of a directory that is not set up, or does not answer, cannot log in.",
     expected="every directory that users belong to is active here and answers",
     remedy="Set the directory's server up in the module ldap, and open the way to it.",
+    blocks="some",
     owner="customer",
     reference="site checker: check_ad, check_ntlm",
     needs=_NEEDS,
@@ -266,6 +276,7 @@ def identity_ldap(context: Context) -> Verdict:
     why="The login through the vendor's network works only for the domain that it was registered for.",
     expected="socialservices.bitrix24net_domain is this portal's address, with an id and a secret",
     remedy="Register the portal again in the settings of the module socialservices, or have the users set passwords.",
+    blocks="some",
     owner="customer",
     reference="site checker: check_socnet",
     needs=_NEEDS,
@@ -292,6 +303,7 @@ def identity_network(context: Context) -> Verdict:
     why="Who must give a one-time code and has no device for it stands before a closed door.",
     expected="where one-time codes are demanded, every employee has a device",
     remedy="Let these users through for some days in the module security, so that they can connect a device.",
+    blocks="some",
     owner="customer",
     reference="security scanner: one-time passwords",
     needs=_NEEDS,
@@ -315,6 +327,7 @@ def identity_one_time_codes(context: Context) -> Verdict:
     why="Whoever still works in the cloud adds data there that this portal never sees.",
     expected="at least half of the employees have been here since the baseline was taken",
     remedy="Tell the others the new address, and close the cloud to them.",
+    blocks="some",
     owner="customer",
     needs=_NEEDS,
 )

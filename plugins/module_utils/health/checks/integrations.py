@@ -41,6 +41,7 @@ HANDLERS_ASKED = 20
     why="Without an identity of its own the portal's applications and webhooks with events do not work.",
     expected="module rest is installed, and rest.service_client_id and service_client_secret are set",
     remedy="Open Applications in the portal as administrator: it registers itself, with a licence and the internet.",
+    blocks="some",
     reference="site checker: check_rest",
     needs=_NEEDS,
 )
@@ -57,6 +58,7 @@ def integrations_rest(context: Context) -> Verdict:
     expected="only local applications are taken over, and none has run out",
     remedy="Install these applications again from the market on this portal, and give local ones their new keys. Then "
     "leave this check out (skip): the database does not say when an application was installed.",
+    blocks="some",
     owner="customer",
     reference="b_rest_app",
     needs=_NEEDS,
@@ -79,6 +81,7 @@ def integrations_applications(context: Context) -> Verdict:
     why="Handlers, placements and triggers of an application that is gone make the portal wait for nobody.",
     expected="what applications have registered belongs to an active application",
     remedy="Install the application again, or delete its rows from the tables named here.",
+    blocks="nobody",
     reference="b_rest_event, b_rest_placement",
     needs=_NEEDS,
 )
@@ -114,6 +117,7 @@ def _handlers(context: Context) -> dict[str, list[str]]:
     why="An event that is sent to the cloud's portal is lost here, and tells the cloud what happens here.",
     expected="no application or webhook is called at a portal in the vendor's cloud",
     remedy="Register these handlers again with the address that answers now.",
+    blocks="some",
     reference="b_rest_event, b_rest_placement, b_rest_app",
     needs=_NEEDS,
 )
@@ -129,6 +133,7 @@ def integrations_cloud_handlers(context: Context) -> Verdict:
     why="A webhook that cannot be delivered loses the event: the accounting never hears of the deal.",
     expected="the hosts of all handlers can be reached from the portal",
     remedy="Open the way in the firewall, or correct the address with the application's owner.",
+    blocks="some",
     owner="customer",
     reference="b_rest_event",
     needs=_NEEDS,
@@ -154,6 +159,7 @@ def integrations_handlers_answer(context: Context) -> Verdict:
     why="An incoming webhook works in the name of its user; when he has left, it stops or becomes a hidden door.",
     expected="every active incoming webhook belongs to an active user",
     remedy="Issue these webhooks again for a user who stays, and delete the old ones.",
+    blocks="some",
     owner="customer",
     reference="b_rest_ap",
     needs=_NEEDS,
@@ -174,6 +180,7 @@ def integrations_incoming(context: Context) -> Verdict:
     why="A chat bot without its user, module or application keeps silent.",
     expected="every bot has an active user, an installed module and, if it needs one, an active application",
     remedy="Register the bot again with its application; delete bots that only the cloud has.",
+    blocks="some",
     reference="b_im_bot",
     needs=_NEEDS,
 )
@@ -204,6 +211,7 @@ def integrations_bots(context: Context) -> Verdict:
     why="Customers write to messengers and to the site's chat; a channel that is not connected loses them.",
     expected="every active channel of the open lines is connected and registered, without an error",
     remedy="Connect the channels named here again, on this portal's address.",
+    blocks="some",
     owner="customer",
     reference="b_imconnectors_status",
     needs=_NEEDS,
@@ -223,6 +231,7 @@ def integrations_connectors(context: Context) -> Verdict:
     why="Updates, the licence and applications come from the vendor's server.",
     expected="the server that main.update_site names can be reached, over the proxy where one is set",
     remedy="Open port 443 to the server, or set main.update_site_proxy_addr and _port with portal_option.",
+    blocks="nobody",
     owner="customer",
     reference="site checker: check_update, check_ca_file",
     needs=_NEEDS,
@@ -245,6 +254,7 @@ def integrations_update_server(context: Context) -> Verdict:
     why="Messages to locked telephones go through the vendor's service; without it they arrive when the app is opened.",
     expected="where mobile push is on, the vendor's service for it can be reached",
     remedy="Open port 443 to the host named here; the service also needs an active licence.",
+    blocks="some",
     owner="customer",
     reference="site checker: check_push_bitrix",
     needs=_NEEDS,
@@ -265,6 +275,7 @@ def integrations_cloud_messaging(context: Context) -> Verdict:
     why="Documents and videos are shown by a service; after five errors the portal stops asking it.",
     expected="less than five of the last half hour's commands failed",
     remedy="See that the service reaches the portal at transformer.portal_url, and the portal the service.",
+    blocks="nobody",
     reference="b_transformer_command",
     needs=_NEEDS,
 )
@@ -284,6 +295,7 @@ def integrations_transformer(context: Context) -> Verdict:
     why="Calendars of other services that are not brought over any more show old appointments.",
     expected="the last try of every connection was answered with success",
     remedy="Let the owners of these connections enter their passwords again.",
+    blocks="nobody",
     owner="customer",
     reference="b_dav_connections",
     needs=_NEEDS,
@@ -303,6 +315,7 @@ def integrations_dav_connections(context: Context) -> Verdict:
     why="Partners and customers of the company come in through a site of their own.",
     expected="extranet.extranet_site names an active site",
     remedy="Set extranet.extranet_site with portal_option to the partners' site, and activate it.",
+    blocks="some",
     reference="site checker: check_extranet",
     needs=_NEEDS,
 )

@@ -56,6 +56,7 @@ def _key(context: Context) -> str:
     why="Without its key the portal is a trial that stops; updates, mobile push and applications need it at once.",
     expected="bitrix/license_key.php holds a key",
     remedy="Put the licence key of the box into bitrix/license_key.php (the key of the cloud is not valid here).",
+    blocks="some",
     owner="customer",
     needs=("settings.readable",),
 )
@@ -72,6 +73,7 @@ def licence_key(context: Context) -> Verdict:
     why="The header says which licence the running portal really uses.",
     expected="X-Powered-CMS carries the digest of the licence key, not DEMO",
     remedy="Put the licence key into bitrix/license_key.php and clear the cache.",
+    blocks="nobody",
     owner="customer",
     vantage=ANYWHERE,
 )
@@ -95,6 +97,7 @@ def licence_header(context: Context) -> Verdict:
     why="Above the number of licensed users the portal lets new ones in no more.",
     expected="not more active employees than the licence allows",
     remedy="Buy more users, or deactivate those who have left.",
+    blocks="some",
     owner="customer",
     needs=("database.reachable",),
 )
@@ -118,6 +121,7 @@ def licence_users(context: Context) -> Verdict:
     why="The vendor's services refuse a production portal that is marked as a development installation.",
     expected="main.update_devsrv is N",
     remedy="Set main.update_devsrv to N on production with portal_option; only copies have Y.",
+    blocks="nobody",
     needs=("database.reachable",),
 )
 @_in_use
@@ -131,6 +135,7 @@ def licence_development(context: Context) -> Verdict:
     why="Without support there are no updates, no applications and no mobile push.",
     expected="the support period has not ended and lasts for 30 more days",
     remedy="Extend the licence; then let the portal ask for its licence again.",
+    blocks="nobody",
     owner="customer",
     reference="b_option main.~support_finish_date",
     needs=("database.reachable",),
@@ -155,6 +160,7 @@ def licence_support(context: Context) -> Verdict:
     why="The header tells everybody, the vendor's services too, that this is a copy for development.",
     expected="there is no header X-DevSrv-CMS",
     remedy="Set main.update_devsrv to N with portal_option, and clear the cache.",
+    blocks="nobody",
     reference="header X-DevSrv-CMS",
     vantage=ANYWHERE,
 )

@@ -27,6 +27,7 @@ IMAPS = 993
     why="Mail waits in b_event until an agent sends it; users only notice that nothing comes.",
     expected="no message has waited for more than ten minutes, none has failed within a day",
     remedy=ON_CRON + " Failed messages: look at the mail relay's log, then set SUCCESS_EXEC to N to send them again.",
+    blocks="some",
     reference="site checker: check_mail_b_event",
     needs=("database.reachable",),
 )
@@ -49,6 +50,7 @@ def mail_queue(context: Context) -> Verdict:
     why="PHP hands every letter to this program; where it is missing, the portal believes that it was sent.",
     expected="the program of sendmail_path is on the host",
     remedy="Install a mail program that hands letters to the company's relay, and name it in sendmail_path.",
+    blocks="some",
     reference="site checker: check_mail",
     needs=("settings.readable",),
 )
@@ -67,6 +69,7 @@ def mail_transport(context: Context) -> Verdict:
     why="Letters of customers come in through these mailboxes; one that cannot be reached loses leads.",
     expected="the server of every active mailbox can be reached",
     remedy="Open the way to the mail server; enter the passwords again where crypto_key is a new one.",
+    blocks="some",
     owner="customer",
     reference="site checker: check_connect_mail",
     needs=("database.reachable",),
@@ -93,6 +96,7 @@ def mail_mailboxes(context: Context) -> Verdict:
     why="Passwords of mailboxes and senders are encrypted; without the old key they cannot be read.",
     expected="where mailboxes or senders have passwords, .settings.php has a crypto_key",
     remedy="Take crypto_key over from the old .settings.php, or have the owners enter the passwords again.",
+    blocks="some",
     owner="customer",
     reference=".settings.php crypto",
     needs=("database.reachable", "settings.readable"),

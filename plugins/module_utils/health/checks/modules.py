@@ -24,6 +24,7 @@ _INSTALLED = "SELECT ID FROM b_module"
     expected="every module of b_module has its folder in bitrix/modules",
     remedy="Bring the files with the portal's update system, or unregister the module. A row bitrix24 without files "
     "is left from the cloud: remove it.",
+    blocks="some",
     needs=("database.reachable", "settings.readable"),
 )
 def modules_on_disk(context: Context) -> Verdict:
@@ -45,6 +46,7 @@ def modules_on_disk(context: Context) -> Verdict:
     why="The dump belongs to the versions of the backup; other files do not understand its tables.",
     expected="main and every installed module state a version",
     remedy="Restore the files again from the same backup as the database.",
+    blocks="some",
     needs=("database.reachable", "settings.readable"),
 )
 def modules_versions(context: Context) -> Verdict:
@@ -61,6 +63,7 @@ def modules_versions(context: Context) -> Verdict:
     why="Agents and handlers of modules that are not installed fail at every run.",
     expected="every agent and every event handler belongs to an installed module",
     remedy="Delete the rows named here, or install the module.",
+    blocks="nobody",
     needs=("database.reachable",),
 )
 def modules_orphans(context: Context) -> Verdict:
@@ -79,6 +82,7 @@ def modules_orphans(context: Context) -> Verdict:
     why="A handler whose file is missing fails at every event that it waits for.",
     expected="every file that an event handler names is there",
     remedy="Restore the file, or delete the handler's row from b_module_to_module.",
+    blocks="some",
     needs=("database.reachable", "settings.readable"),
 )
 def modules_handlers(context: Context) -> Verdict:
@@ -99,6 +103,7 @@ def modules_handlers(context: Context) -> Verdict:
     why="A module older than the one that wrote the data shows only part of it, or none.",
     expected="every module of the baseline is here, in the same version or a later one",
     remedy="Bring the files of the backup, or update the modules, before people work with them.",
+    blocks="some",
     needs=("settings.readable",),
 )
 def modules_as_before(context: Context) -> Verdict:

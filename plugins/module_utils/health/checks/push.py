@@ -84,6 +84,7 @@ def _shared(context: Context) -> bool:
     why=f"The push server carries the messenger: {COST}.",
     expected="pull.nginx is Y (or the vendor's shared server is registered)",
     remedy="Install the push server (role boxlift.portal.push_server) and set pull.nginx to Y with portal_option.",
+    blocks="some",
     reference="site checker: check_pull_stream",
     needs=("database.reachable", "settings.readable"),
 )
@@ -102,6 +103,7 @@ def push_enabled(context: Context) -> Verdict:
     why="Files can be attached in the messenger only when push, disk and messenger are all in place.",
     expected="modules pull, disk and im are installed and disk.successfully_converted is Y",
     remedy="Install the missing modules; finish the conversion of the module disk in the portal's administration.",
+    blocks="some",
     reference="messenger: disk.enable",
     needs=("push.enabled",),
 )
@@ -121,6 +123,7 @@ def push_attachments(context: Context) -> Verdict:
     why="An old protocol is no longer developed, and without a key channels are not signed.",
     expected="nginx_version is 4 or later and signature_key is set",
     remedy="Set nginx_version to 4 and signature_key to the push server's key in .settings.php.",
+    blocks="some",
     reference="site checker: check_pull_stream",
     needs=("push.enabled",),
 )
@@ -143,6 +146,7 @@ def push_server(context: Context) -> Verdict:
     " brings the cloud's rows.",
     expected="no row of b_option or b_option_site contradicts the section pull of .settings.php",
     remedy="Delete the rows named here with portal_option (NAME: null), or give .settings.php the same values.",
+    blocks="some",
     needs=("database.reachable", "settings.readable"),
 )
 def push_precedence(context: Context) -> Verdict:
@@ -166,6 +170,7 @@ def push_precedence(context: Context) -> Verdict:
     why="After ten failed deliveries within two minutes the portal stops sending to the push server.",
     expected="pull.nginx_error is N",
     remedy="See that the push server runs and that path_to_publish leads to it; then set pull.nginx_error to N.",
+    blocks="some",
     reference="admin notice PULL_ERROR_SEND",
     needs=("push.enabled",),
 )
@@ -179,6 +184,7 @@ def push_errors(context: Context) -> Verdict:
     why="Who reaches the publishing address can write into everybody's messenger without a signature.",
     expected="/bitrix/pub/ and /server-stat/ are refused on the portal's public address",
     remedy="Take these locations out of the public server of nginx; they belong to port 8895 of the internal network.",
+    blocks="nobody",
     needs=("web.answers",),
     vantage=ANYWHERE,
 )
@@ -298,6 +304,7 @@ _ROUND_TRIP_REMEDY = (
     expected="a message published on path_to_publish arrives by long polling within 5 seconds through the portal's"
     " own name, and a wrong signature is refused with 400",
     remedy=_ROUND_TRIP_REMEDY,
+    blocks="some",
     reference="site checker: check_pull_stream",
     needs=("push.server", "web.answers"),
 )
@@ -312,6 +319,7 @@ def push_roundtrip_longpoll(context: Context) -> Verdict:
     expected="a message published on path_to_publish arrives by WebSocket within 5 seconds through the portal's own"
     " name, and a wrong signature is refused with 400",
     remedy=_ROUND_TRIP_REMEDY,
+    blocks="some",
     reference="site checker: check_pull_stream",
     needs=("push.server", "web.answers"),
 )
@@ -325,6 +333,7 @@ def push_roundtrip_websocket(context: Context) -> Verdict:
     why="Portal and push server sign with the same key; with two keys every browser is refused.",
     expected="the push server accepts channels signed with the portal's key, and no others",
     remedy="Give both the same key: site_push_key in the inventory, then the playbooks provision and configure.",
+    blocks="some",
     needs=("push.server", "web.answers"),
 )
 def push_key(context: Context) -> Verdict:
@@ -367,6 +376,7 @@ def push_key(context: Context) -> Verdict:
     why="Messages go through a publishing process to those that browsers are connected to; none may be missing.",
     expected="at least two processes of the push server report their state at /server-stat/",
     remedy="Start what is missing: systemctl start 'push-server@sub-*' 'push-server@pub-*', or the role push_server.",
+    blocks="some",
     needs=("push.server",),
 )
 def push_processes(context: Context) -> Verdict:

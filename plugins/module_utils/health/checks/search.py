@@ -30,6 +30,7 @@ SHARE = 0.5
     why="The vendor's backup may leave the index out; users then find nothing, and think that their data is lost.",
     expected="the index holds the portal's content",
     remedy=_REINDEX,
+    blocks="some",
     reference="admin notice SEARCH_REINDEX",
     needs=("database.reachable",),
 )
@@ -57,6 +58,7 @@ def search_index(context: Context) -> Verdict:
     why="With an engine that does not answer, search finds nothing although the index is there.",
     expected="the engine that search.full_text_engine names is ready",
     remedy="Start the engine (role boxlift.portal.search), or set search.full_text_engine to bitrix and reindex.",
+    blocks="some",
     needs=("database.reachable",),
 )
 def search_engine(context: Context) -> Verdict:
@@ -98,6 +100,7 @@ def search_engine(context: Context) -> Verdict:
     why="The portal itself says that its index is not complete.",
     expected="no admin notice asks for the index to be built",
     remedy=_REINDEX,
+    blocks="nobody",
     reference="admin notice SEARCH_REINDEX",
     needs=("database.reachable",),
 )
@@ -111,6 +114,7 @@ def search_reindex_notice(context: Context) -> Verdict:
     why="An index that was built once and is not kept up finds only what was there that day.",
     expected="the index is at most a day older than the newest task",
     remedy=_REINDEX + " See that agents run.",
+    blocks="some",
     needs=("search.index",),
 )
 def search_fresh(context: Context) -> Verdict:
@@ -130,6 +134,7 @@ def search_fresh(context: Context) -> Verdict:
     why="Colleagues are found by an index of their own; without it nobody can be added to a chat or a task.",
     expected="every active user is in b_user_index",
     remedy="Build the users' index: in the administration, or by saving the users (role search).",
+    blocks="some",
     needs=("database.reachable",),
 )
 def search_users(context: Context) -> Verdict:
@@ -150,6 +155,7 @@ def search_users(context: Context) -> Verdict:
     why="The text of documents is read by programs; where one is missing, documents are found by their names alone.",
     expected="every program that intranet.search_file_extension_exe_* names is on the host",
     remedy="Install catdoc and poppler-utils on the web host, or empty these options.",
+    blocks="nobody",
     reference="site checker: check_search",
     needs=("database.reachable",),
 )

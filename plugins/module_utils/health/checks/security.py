@@ -71,6 +71,7 @@ _REFUSED = (401, 403, 404, 405, 410)
     why="An installer left in the document root lets strangers take the portal over; a dump gives everything away.",
     expected="no installer, dump, archive part or file renamed by a restore lies in the document root",
     remedy="Delete them; what is still needed belongs outside the document root.",
+    blocks="nobody",
     reference="site checker: check_install_scripts",
 )
 def security_leftovers(context: Context) -> Verdict:
@@ -91,6 +92,7 @@ def security_leftovers(context: Context) -> Verdict:
     why="What a restore or an installer left behind is found by scanners within hours.",
     expected="no installer answers on the portal's address",
     remedy="Delete the files from the document root.",
+    blocks="nobody",
     reference="site checker: check_install_scripts",
     needs=("web.answers",),
     vantage=ANYWHERE,
@@ -105,6 +107,7 @@ def security_leftovers_outside(context: Context) -> Verdict:
     why="Configuration, kernel files and caches are not for visitors, and some servers send them as plain text.",
     expected="each of these paths is refused with 403 or 404",
     remedy="Deny the paths in nginx (role boxlift.portal.web).",
+    blocks="nobody",
     needs=("web.answers",),
     vantage=ANYWHERE,
 )
@@ -117,6 +120,7 @@ def security_denied_paths(context: Context) -> Verdict:
     why="Every process of the host could read the database password, or write what the portal runs.",
     expected="files with secrets are not readable, nothing of the configuration is writable for others",
     remedy="chmod 0640 these files and give them to the portal's user and group (role boxlift.portal.portal).",
+    blocks="nobody",
     needs=("settings.readable",),
 )
 def security_secret_modes(context: Context) -> Verdict:
@@ -149,6 +153,7 @@ def _refused(context: Context, paths: t.Sequence[str]) -> Verdict:
     why="What every account of the host may write, it may make the portal run.",
     expected="no file or folder of the portal's code is writable for others",
     remedy="Take the right away: chmod -R o-w on the folders named here (role boxlift.portal.portal).",
+    blocks="nobody",
     reference="security scanner: world-writable files",
     needs=("settings.readable",),
 )
@@ -173,6 +178,7 @@ def security_world_writable(context: Context) -> Verdict:
     why="Files on their way in lie here; within the document root strangers can fetch them.",
     expected="BX_TEMPORARY_FILES_DIRECTORY is a folder outside the document root, closed to others",
     remedy="Set BX_TEMPORARY_FILES_DIRECTORY with portal_settings to a folder of the portal's own with mode 0700.",
+    blocks="nobody",
     reference="security scanner: temporary files",
     needs=("settings.readable",),
 )
@@ -195,6 +201,7 @@ def security_temporary_directory(context: Context) -> Verdict:
     why="A password that is short or equals the login is guessed by the first who reaches the server's port.",
     expected="the database password has 12 characters or more and is not the login or the database's name",
     remedy="Set another password on the server and in .settings.php (role boxlift.portal.database, portal_settings).",
+    blocks="nobody",
     reference="security scanner: weak database password",
     needs=("settings.credentials",),
 )
@@ -214,6 +221,7 @@ def security_database_password(context: Context) -> Verdict:
     why="A list of files shows strangers what there is to fetch.",
     expected="no folder answers with a list of its files",
     remedy="Switch autoindex off in nginx (role boxlift.portal.web).",
+    blocks="nobody",
     needs=("web.answers",),
     vantage=ANYWHERE,
 )
@@ -228,6 +236,7 @@ def security_directory_listing(context: Context) -> Verdict:
     why="Without it browsers guess what a file is, and run what a user has uploaded as a picture.",
     expected="answers carry X-Content-Type-Options: nosniff, and do not name the version of PHP",
     remedy="Let nginx add the header, and set expose_php to Off (role boxlift.portal.web).",
+    blocks="nobody",
     needs=("web.answers",),
     vantage=ANYWHERE,
 )
@@ -246,6 +255,7 @@ def security_headers(context: Context) -> Verdict:
     why="A portal that answers to any name puts that name into links of letters, for instance to set a password.",
     expected="a request for another host's name is refused, or sent to the portal's own name",
     remedy="Let nginx send unknown names to the portal's (role boxlift.portal.web).",
+    blocks="nobody",
     reference="site checker: check_server_vars",
     needs=("web.answers",),
     vantage=ANYWHERE,
@@ -263,6 +273,7 @@ def security_foreign_host(context: Context) -> Verdict:
     why="A program's password goes on working when its owner has left.",
     expected="passwords for applications belong to active users",
     remedy="Delete the rows of b_app_password whose users are named here.",
+    blocks="nobody",
     owner="customer",
     reference="b_app_password",
     needs=("database.reachable",),

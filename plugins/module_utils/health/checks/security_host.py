@@ -57,6 +57,7 @@ _NO_CORES = re.compile(r"^\s*\*\s+(hard|-)\s+core\s+0\s*$", re.MULTILINE)
     "meant for others.",
     expected="a firewall drops what comes in and is not named, for IPv4 and IPv6",
     remedy="Run playbooks/provision.yml with role hardening (variable site_admin_addresses, part firewall).",
+    blocks="nobody",
 )
 def security_firewall(context: Context) -> Verdict:
     need_part(context, "firewall")
@@ -82,6 +83,7 @@ _LEGACY = {"IPv4": "iptables", "IPv6": "ip6tables"}
     why="Passwords of SSH are guessed day and night; whoever guesses one owns the portal.",
     expected="sshd takes keys only, root never with a password, and forwards no X11",
     remedy="Give every account that you use a key, then run role hardening (part ssh).",
+    blocks="nobody",
 )
 def security_ssh(context: Context) -> Verdict:
     need_part(context, "ssh")
@@ -116,6 +118,7 @@ _SSHD = {
     expected="unattended-upgrades is switched on and has run within seven days",
     remedy="Run role hardening (part updates); look at systemctl status apt-daily-upgrade.timer and at "
     "/var/log/unattended-upgrades.",
+    blocks="nobody",
 )
 def security_updates_automatic(context: Context) -> Verdict:
     need_part(context, "updates")
@@ -142,6 +145,7 @@ def security_updates_automatic(context: Context) -> Verdict:
     expected="no security update waits, and no restart for one",
     remedy="Run unattended-upgrade -v (or apt-get upgrade); restart the host in its window where there is a "
     "/run/reboot-required.",
+    blocks="nobody",
 )
 def security_updates_pending(context: Context) -> Verdict:
     lists = context.host_file(_LISTS)
@@ -168,6 +172,7 @@ def security_updates_pending(context: Context) -> Verdict:
     why="Who tries passwords all night should be sent away after a few tries, at SSH and at the portal's log-in.",
     expected="fail2ban answers, with jails for SSH and for the portal",
     remedy="Run role hardening (part fail2ban); look at journalctl -u fail2ban.",
+    blocks="nobody",
 )
 def security_fail2ban(context: Context) -> Verdict:
     need_part(context, "fail2ban")
@@ -192,6 +197,7 @@ def security_fail2ban(context: Context) -> Verdict:
     why="The memory of a program that has crashed holds passwords and sessions; a dump leaves them on the disk.",
     expected="crashed programs leave no dump: fs.suid_dumpable 0 and a hard limit of 0 for core",
     remedy="Run role hardening (part kernel).",
+    blocks="nobody",
 )
 def security_core_dumps(context: Context) -> Verdict:
     need_part(context, "kernel")
@@ -214,6 +220,7 @@ def security_core_dumps(context: Context) -> Verdict:
     why="These settings of the kernel take from a break-in its usual next steps, and from the network false routes.",
     expected="the settings of the kernel that role hardening makes (sysctl)",
     remedy="Run role hardening (part kernel); sysctl --system loads what is set.",
+    blocks="nobody",
 )
 def security_kernel(context: Context) -> Verdict:
     need_part(context, "kernel")
@@ -233,6 +240,7 @@ def security_kernel(context: Context) -> Verdict:
     why="Without a record nobody can say afterwards who changed the portal's configuration, and when.",
     expected="auditd has rules that note writes to the portal's configuration",
     remedy="Run role hardening (part audit); augenrules --load loads the rules.",
+    blocks="nobody",
     needs=("settings.readable",),
 )
 def security_audit(context: Context) -> Verdict:
@@ -260,6 +268,7 @@ def _within(path: str, place: str) -> bool:
     expected="the portal's account may use neither crontab nor at, and has no crontab",
     remedy="Run role hardening (part accounts): it adds the account to /etc/cron.deny and /etc/at.deny. Move jobs of a "
     "crontab that you know to /etc/cron.d.",
+    blocks="nobody",
     needs=("settings.readable",),
 )
 def security_cron(context: Context) -> Verdict:
@@ -291,6 +300,7 @@ def _lines(text: str) -> t.Sequence[str]:
     why="AppArmor keeps a program that was broken into within what it needs.",
     expected="AppArmor is on, as Debian sets it up",
     remedy="Remove apparmor=0 from the kernel's command line, install apparmor, restart the host (role hardening).",
+    blocks="nobody",
 )
 def security_confinement(context: Context) -> Verdict:
     need_part(context, "apparmor")
@@ -317,6 +327,7 @@ SANDBOX: dict[str, tuple[str, ...]] = {
     why="What broke into nginx or PHP should reach the portal's files, and no other program or device.",
     expected="systemd confines nginx and PHP-FPM",
     remedy="Run role web: it writes drop-ins for both services. systemd-analyze security NAME shows the rest.",
+    blocks="nobody",
 )
 def security_sandbox(context: Context) -> Verdict:
     loaded = _units(context, ["nginx.service", *_php_units(context)], SANDBOX)
@@ -350,6 +361,7 @@ def _php_units(context: Context) -> list[str]:
     why="When memory runs out the kernel ends the largest program: the database, and with it everybody's work.",
     expected="the kernel ends processes of PHP before the database (OOMScoreAdjust)",
     remedy="Run role web, which gives PHP-FPM OOMScoreAdjust=300 and a limit of memory (web_memory_mb).",
+    blocks="nobody",
 )
 def security_memory_order(context: Context) -> Verdict:
     php = _php_units(context)
@@ -376,6 +388,7 @@ _LEFT = (
     why="A run of Ansible that was killed leaves programs with passwords in them, which backups then carry away.",
     expected="nothing of a run lies in Ansible's folders for more than a day",
     remedy="Remove what is named here. The collection's playbooks run from memory (role host, entry point private).",
+    blocks="nobody",
 )
 def security_left_secrets(context: Context) -> Verdict:
     root = context.host_file("/")

@@ -41,6 +41,7 @@ RENEW_DAYS = 30
     why="When one of these certificates ends, the portal has no database any more, from one minute to the next.",
     expected="the certificates of both ends of every link are valid for at least 30 days",
     remedy="Run playbooks/provision.yml: role link renews certificates in the second half of their time.",
+    blocks="nobody",
 )
 def security_link_certificates(context: Context) -> Verdict:
     if not context.host_file(_CERTIFICATE).exists():

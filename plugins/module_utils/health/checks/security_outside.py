@@ -39,6 +39,7 @@ SURPLUS = (
     why="Every open port is tried by scanners; databases and caches that answer there are emptied within hours.",
     expected="of the usual ports only 22, 80 and 443 answer from outside",
     remedy="Run role hardening (part firewall), or let the services listen on 127.0.0.1 alone.",
+    blocks="nobody",
     needs=("web.answers",),
     vantage=OUTSIDE,
 )
@@ -56,6 +57,7 @@ def security_open_ports(context: Context) -> Verdict:
     why="TLS 1.0 and 1.1 can be broken, and browsers have given them up; only attackers still ask for them.",
     expected="the server refuses TLS 1.0 and 1.1",
     remedy="Set ssl_protocols TLSv1.2 TLSv1.3 in nginx (role web).",
+    blocks="nobody",
     needs=("web.answers",),
     vantage=ANYWHERE,
 )
@@ -75,6 +77,7 @@ def security_tls_versions(context: Context) -> Verdict:
     why="Without it the first request of a browser may go over plain HTTP, where a stranger's network can answer it.",
     expected="answers carry Strict-Transport-Security with a day or more",
     remedy="Run role web (web_hsts_seconds); begin with a day, and raise it when nothing needs plain HTTP.",
+    blocks="nobody",
     needs=("web.answers",),
     vantage=ANYWHERE,
 )
@@ -94,6 +97,7 @@ def security_hsts(context: Context) -> Verdict:
     why="Browsers keep strange frames and scripts away only if the server tells them to.",
     expected="answers carry Content-Security-Policy (or its report-only form), Referrer-Policy, and a rule for frames",
     remedy="Run role web, which adds the headers in nginx.",
+    blocks="nobody",
     needs=("web.answers",),
     vantage=ANYWHERE,
 )

@@ -66,6 +66,7 @@ _EVERYWHERE = ("*", "0.0.0.0", "::", "")
     why="Whoever gets one line of PHP to run starts programs with these functions: a miner, a shell, a second way in.",
     expected="the PHP that serves the portal cannot start programs",
     remedy="Run role web (web_php_disabled_functions), or set disable_functions for PHP-FPM.",
+    blocks="nobody",
     needs=("settings.readable",),
 )
 def security_php_functions(context: Context) -> Verdict:
@@ -82,6 +83,7 @@ def security_php_functions(context: Context) -> Verdict:
     why="PHP that was broken into reads every file that its account may read: keys, other sites, the host's users.",
     expected="open_basedir keeps PHP within the portal's folders",
     remedy="Run role web (web_php_folders adds a folder), or set open_basedir for the portal's pool.",
+    blocks="nobody",
     needs=("settings.readable",),
 )
 def security_php_open_basedir(context: Context) -> Verdict:
@@ -100,6 +102,7 @@ def security_php_open_basedir(context: Context) -> Verdict:
     why="With a session's number that a stranger chose, he is in as soon as the user has logged in.",
     expected="session.use_strict_mode and session.use_only_cookies are on, session.use_trans_sid is off",
     remedy="Set them with web_php_settings (role web).",
+    blocks="nobody",
     needs=("settings.readable",),
 )
 def security_php_sessions(context: Context) -> Verdict:
@@ -116,6 +119,7 @@ def security_php_sessions(context: Context) -> Verdict:
     why="Most break-ins put a program of PHP where the portal stores files, and then call its address.",
     expected="nginx runs no PHP in upload, in the caches and in the temporary folders",
     remedy="Run role web, or refuse PHP in nginx there: return 404 for ^/(upload|bitrix/(cache|tmp))/.*[.]php",
+    blocks="nobody",
     needs=("settings.readable",),
 )
 def security_php_in_uploads(context: Context) -> Verdict:
@@ -135,6 +139,7 @@ def security_php_in_uploads(context: Context) -> Verdict:
     why="Without a limit a stranger tries thousands of passwords a minute at the portal's log-in.",
     expected="nginx limits the requests of one address to the log-in (limit_req)",
     remedy="Run role web (web_logins_per_minute), or set limit_req for /auth/ and /bitrix/admin/ in nginx.",
+    blocks="nobody",
     needs=("settings.readable",),
 )
 def security_login_limits(context: Context) -> Verdict:
@@ -150,6 +155,7 @@ def security_login_limits(context: Context) -> Verdict:
     why="Addresses hold webhooks and checkwords; whoever reads the log, or a copy of it, acts as their owner.",
     expected="nginx writes no whole address into the access log",
     remedy="Run role web; or log $uri instead of $request, and delete the logs there are.",
+    blocks="nobody",
     needs=("settings.readable",),
 )
 def security_access_log(context: Context) -> Verdict:
@@ -174,6 +180,7 @@ def _logs(block: Directive) -> list[Directive]:
     why="Other accounts of the host, such as those of other sites, could read the portal's files and its people's.",
     expected="the document root, or the folder that it is in, is closed to other accounts",
     remedy="Run role portal, or: chmod 0750 on the document root, with the web server's account in its group.",
+    blocks="nobody",
     needs=("settings.readable",),
 )
 def security_tree_closed(context: Context) -> Verdict:
@@ -189,6 +196,7 @@ def security_tree_closed(context: Context) -> Verdict:
     why="Redis holds every session: whoever may ask it is in as anybody, and can make it write files.",
     expected="Redis has no port, or asks for a password; its socket is for the portal's group alone",
     remedy="Run role cache (socket, ACL), and let portal_settings name the socket. Role link leads other hosts there.",
+    blocks="nobody",
 )
 def security_redis(context: Context) -> Verdict:
     ports = {REDIS_PORT, *_configured_ports(context)}
@@ -218,6 +226,7 @@ def _configured_ports(context: Context) -> set[int]:
     why="The database's port is tried by every scanner, and without TLS a neighbour in the network reads along.",
     expected="the database listens on its own host only, or demands TLS",
     remedy="Run role database, which lets it listen on its own host alone; role link leads other hosts there over TLS.",
+    blocks="nobody",
     needs=("database.reachable",),
 )
 def security_database_network(context: Context) -> Verdict:
@@ -246,6 +255,7 @@ def security_database_network(context: Context) -> Verdict:
     why="What a break-in has left in upload goes on working after the hole was closed.",
     expected="upload holds no program of PHP, and no .htaccess that makes one of other files",
     remedy="Look at each file, move it away from the portal, and see in the access log who called it.",
+    blocks="nobody",
     reference="published analyses of the break-ins of 2022 and 2023",
     needs=("settings.readable",),
 )
@@ -277,6 +287,7 @@ def _makes_php(path: str) -> bool:
     expected="no crontab fetches and runs programs, and no agent holds code",
     remedy="Look at the crontabs and agents, remove what nobody knows, change every password, and find the way in "
     "(security.planted_files, the access log).",
+    blocks="nobody",
     reference="published analyses of the break-ins of 2022 and 2023",
     needs=("database.reachable",),
 )

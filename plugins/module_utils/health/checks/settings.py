@@ -33,6 +33,7 @@ _INSTALLER = ("SHORT_INSTALL", "SHORT_INSTALL_CHECK", "VM_INSTALL")
     why="Without .settings.php the portal does not start; what cannot be read cannot be checked.",
     expected="bitrix/.settings.php and bitrix/php_interface/dbconn.php (or those in local/) are there and can be read",
     remedy="Restore the portal again, or correct document_root.",
+    blocks="everybody",
 )
 def settings_readable(context: Context) -> Verdict:
     files = context.files
@@ -53,6 +54,7 @@ def settings_readable(context: Context) -> Verdict:
     why="The vendor's backup masks the credentials; a portal that still has the mask cannot reach its database.",
     expected="no login, password or database name is the backup's mask, and both files say the same",
     remedy="Set connections.default (and DBLogin, DBPassword, DBName where dbconn.php has them) with portal_settings.",
+    blocks="everybody",
     reference="vendor's backup: masked keys of connections and dbconn.php",
     needs=("settings.readable",),
 )
@@ -89,6 +91,7 @@ def settings_credentials(context: Context) -> Verdict:
     expected="crypto.crypto_key is the old portal's own secret",
     remedy="Take crypto_key over from the old .settings.php; without it, generate one and have mail accounts, "
     "OAuth tokens and telephone confirmations entered again.",
+    blocks="some",
     reference=".settings.php crypto",
     needs=_NEEDS,
 )
@@ -114,6 +117,7 @@ def settings_crypto_key(context: Context) -> Verdict:
     why="Wrong session or cookie settings log people out at every click, or never let them in.",
     expected="session handlers are complete and the cookies' attributes fit the portal's address",
     remedy="Correct the sections session and cookies with portal_settings.",
+    blocks="some",
     reference=".settings.php session, cookies",
     needs=_NEEDS,
 )
@@ -151,6 +155,7 @@ def settings_session(context: Context) -> Verdict:
     why="With debugging on, visitors see paths, queries and stack traces.",
     expected="exception_handling.debug is false",
     remedy="Set exception_handling.debug to false with portal_settings.",
+    blocks="nobody",
     reference="security scanner: debug",
     needs=_NEEDS,
 )
@@ -167,6 +172,7 @@ def settings_debug(context: Context) -> Verdict:
     why="Constants of the installer change how the portal starts; BX_CRONTAB there stops sessions and agents on hits.",
     expected="dbconn.php defines neither the installer's constants nor BX_CRONTAB",
     remedy="Remove them with portal_settings (constants: NAME: null).",
+    blocks="some",
     reference="site checker: check_bx_crontab",
     needs=_NEEDS,
 )
@@ -204,6 +210,7 @@ def _server_problem(context: Context, name: str, server: dict[t.Any, t.Any], por
     why="The cloud's session server is not here; a portal that cannot reach its sessions lets nobody in.",
     expected="the server that session.handlers.general names can be reached",
     remedy="Set section session with portal_settings to a server of this site (role boxlift.portal.cache).",
+    blocks="everybody",
     reference=".settings.php session",
     needs=_NEEDS,
 )
@@ -222,6 +229,7 @@ def settings_session_server(context: Context) -> Verdict:
     why="A portal that waits for the cloud's cache server at every request takes minutes for a page.",
     expected="the server that section cache names can be reached",
     remedy="Set section cache with portal_settings to a server of this site (role boxlift.portal.cache), or to files.",
+    blocks="some",
     reference="site checker: check_cache",
     needs=_NEEDS,
 )
@@ -243,6 +251,7 @@ def settings_cache_server(context: Context) -> Verdict:
     why="One character before <?php or behind ?> goes out before the headers: cookies and downloads then break.",
     expected="the files that every page loads begin with <?php and leave nothing behind ?>",
     remedy="Remove the byte order mark or the blank lines from the files named here.",
+    blocks="some",
     reference="site checker: check_dbconn",
     needs=_NEEDS,
 )
@@ -265,6 +274,7 @@ def settings_no_output(context: Context) -> Verdict:
     why="What the portal writes gets these modes; too wide ones let every account of the host change it.",
     expected="BX_FILE_PERMISSIONS and BX_DIR_PERMISSIONS give nothing to write to others",
     remedy="Set them to 0644 and 0755 with portal_settings.",
+    blocks="nobody",
     reference="security scanner: file modes",
     needs=_NEEDS,
 )
@@ -287,6 +297,7 @@ def settings_file_permissions(context: Context) -> Verdict:
     why="A constant from a test copy sends everybody's mail to one address, and the portal believes that it was sent.",
     expected="dbconn.php does not define ONLY_EMAIL on production",
     remedy="Remove ONLY_EMAIL with portal_settings (constants: ONLY_EMAIL: null); only copies have it.",
+    blocks="some",
     reference="portal kernel: mail",
     needs=_NEEDS,
 )

@@ -49,3 +49,12 @@ def test_nothing_is_changed_in_place_and_nothing_is_invented() -> None:
     merge(host, outside)
     assert "seen_from" not in host[0] and host[0]["status"] == "pass"
     assert merge([], []) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "outside", "blocks"),
+    [("fail", "fail", "everybody"), ("fail", "pass", "some"), ("warn", "fail", "some"), ("unknown", "fail", "")],
+)
+def test_what_one_place_got_through_does_not_block_everybody(host: str, outside: str, blocks: str) -> None:
+    (merged,) = merge(*[[finding("a.b", status, blocks="everybody")] for status in (host, outside)])
+    assert (merged["status"], merged["blocks"]) == ("fail", blocks)

@@ -12,6 +12,8 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.report.build import
 from unit.plugins.plugin_utils.sample_journal import FINDINGS, VOLUMES, Writer, finding, write
 
 INTACT = [{"name": "b.tar", "status": "intact", "size": 5}]
+UNSEEN = "Whether people can work is not known: web.answers has not seen a page of the portal."
+LIMITED = "People can work, with limits: Messenger and live updates (push.server)."
 TORN = [*INTACT, {"name": "b.tar.1", "status": "truncated", "size": 2, "reason": "ends at byte 2"}]
 
 
@@ -21,10 +23,12 @@ def out(tmp_path: Path) -> Writer:
 
 
 def health(out: Writer, *statuses: str, failed: bool = False, **more: t.Any) -> None:
-    """A run of the health playbook in which the checks ended so."""
+    """A run of the health playbook in which the checks ended so. The first that passed has seen the portal."""
     out.start("health")
     out.begin_play("Check the portal", check=more.pop("check", False))
     findings = [finding(f"area.{number}", status, "seen") for number, status in enumerate(statuses)]
+    if statuses[:1] == ("pass",):
+        findings[0]["id"] = "web.answers"
     action = "boxlift.portal.portal_health"
     out.task("Check", 1, "failed" if failed else "ok", action=action, results=[{"findings": findings}], **more)
     out.end()
@@ -44,11 +48,13 @@ def built(out: Writer, title: str = "") -> dict[str, t.Any]:
 @pytest.mark.parametrize(
     ("statuses", "level", "text"),
     [
-        (["pass", "pass"], "ok", "All 2 checks passed."),
-        (["pass", "skip"], "ok", "The only check passed. 1 skipped, with the reasons below."),
-        (["pass", "warn"], "warn", "No check failed; 1 of 2 warned."),
-        (["pass", "warn", "unknown"], "unknown", "1 of 3 checks could not look."),
-        (["fail", "warn", "unknown", "pass"], "bad", "1 of 4 checks failed."),
+        (["pass", "pass"], "ok", "People can work. All 2 checks passed."),
+        (["pass", "skip"], "ok", "People can work. The only check passed. 1 skipped, with the reasons below."),
+        (["pass", "warn"], "warn", "People can work. No check failed; 1 of 2 warned."),
+        (["pass", "warn", "unknown"], "unknown", "People can work, as far as was seen. 1 of 3 checks could not look."),
+        (["pass", "fail"], "bad", "People can work, with limits: Area (area.1). 1 of 2 checks failed."),
+        (["fail", "warn", "unknown", "pass"], "bad", f"{UNSEEN} 1 of 4 checks failed."),
+        (["warn", "pass"], "unknown", f"{UNSEEN} No check failed; 1 of 2 warned."),
         (["skip"], "unknown", "The health check ran, but not one check gave an answer."),
         ([], "unknown", "The health check ran, but not one check gave an answer."),
     ],
@@ -87,12 +93,12 @@ def test_test_calls_are_those_of_the_last_run_that_made_any(out: Writer) -> None
 def test_without_a_health_check_nothing_is_proven(out: Writer) -> None:
     verify(out, INTACT)
     assert built(out)["result"]["level"] == "unknown"
-    assert "No health check" in built(out)["result"]["text"]
+    assert "no health check was run" in built(out)["result"]["text"]
 
 
 def test_a_check_that_failed_its_task_still_counts_as_findings(out: Writer) -> None:
-    health(out, "fail", "pass", failed=True)
-    assert built(out)["result"]["text"] == "1 of 2 checks failed."
+    health(out, "pass", "fail", failed=True)
+    assert built(out)["result"]["text"] == "People can work, with limits: Area (area.1). 1 of 2 checks failed."
 
 
 def test_a_health_task_that_failed_without_a_failed_check_is_bad(out: Writer) -> None:
@@ -118,7 +124,7 @@ def answers(out: Writer, *statuses: str) -> None:
     out.start("health")
     out.begin_play("Check")
     for vantage, host, status in zip(("host", "outside"), ("prod", "prod -> localhost"), statuses):
-        findings = [finding("web.answers", status, SAID), finding("web.other", "pass", "fine")]
+        findings = [finding("web.answers", status, SAID, blocks="everybody"), finding("web.other", "pass", "fine")]
         result = {"vantage": vantage, "findings": findings}
         out.task("Check", 1, host=host, action="boxlift.portal.portal_health", results=[result])
     out.end()
@@ -144,7 +150,7 @@ def test_a_stopped_health_run_says_so_before_where_it_stopped(out: Writer) -> No
     answers(out, "fail")
     out.start("health")
     out.begin_play("Check")
-    result = {"vantage": "host", "findings": [finding("web.answers", "fail", SAID)]}
+    result = {"vantage": "host", "findings": [finding("web.answers", "fail", SAID, blocks="everybody")]}
     out.task("Check", 1, host="prod", action="boxlift.portal.portal_health", results=[result])
     out.task("Stop", 1, "failed", message="1 checks are not in order", host="prod")
     out.end()
@@ -207,7 +213,7 @@ def test_what_preflight_found_counts_until_the_portal_was_looked_at(out: Writer)
     assert built(out)["result"]["text"] == 'preflight stopped at "Refuse what cannot go well" on prod.'
     assert [f["remedy"] for f in built(out)["findings"]] == ["Add a disk."]
     health(out, "pass")
-    assert [f["id"] for f in built(out)["findings"]] == ["area.0"]
+    assert [f["id"] for f in built(out)["findings"]] == ["web.answers"]
 
 
 def test_a_host_that_was_not_accepted_stays_a_finding_beside_those_of_the_portal(out: Writer) -> None:
@@ -216,9 +222,9 @@ def test_a_host_that_was_not_accepted_stays_a_finding_beside_those_of_the_portal
     findings = [finding("disk.reads./srv/portal", "fail", "800 a second", remedy="A faster disk.")]
     out.task("Measure", 1, "failed", action="boxlift.portal.host_acceptance", results=[{"findings": findings}])
     out.end()
-    assert built(out)["result"] == {"level": "bad", "text": "1 of 1 check failed."}
+    assert built(out)["result"] == {"level": "bad", "text": f"{UNSEEN} 1 of 1 check failed."}
     health(out, "pass")
-    assert [f["id"] for f in built(out)["findings"]] == ["disk.reads./srv/portal", "area.0"]
+    assert [f["id"] for f in built(out)["findings"]] == ["disk.reads./srv/portal", "web.answers"]
 
 
 def test_what_verify_found_replaces_what_fetch_found(out: Writer) -> None:
@@ -229,7 +235,7 @@ def test_what_verify_found_replaces_what_fetch_found(out: Writer) -> None:
         out.task("Look", 1, action=f"boxlift.portal.{module}", results=[result])
     out.end()
     assert [f["status"] for f in built(out)["findings"]] == ["pass"]
-    assert "No health check" in built(out)["result"]["text"], "a good backup is no healthy portal"
+    assert "no health check was run" in built(out)["result"]["text"], "a good backup is no healthy portal"
 
 
 def test_the_newest_look_at_the_backup_counts(out: Writer) -> None:
@@ -365,7 +371,7 @@ def test_the_whole_sample(tmp_path: Path) -> None:
     report = build(read([str(tmp_path)]))
     assert json.loads(json.dumps(report)) == report
     assert report["title"] == "The move of portal.boxlift.test"
-    assert report["result"] == {"level": "bad", "text": "1 of 13 checks failed."}
+    assert report["result"] == {"level": "bad", "text": f"{LIMITED} 1 of 13 checks failed."}
     assert len(report["steps"]) == 273
     assert len(report["findings"]) == len(FINDINGS) + 1
     assert report["backup"]["volumes"] == VOLUMES
