@@ -62,6 +62,9 @@ def with_plan(report: Data, journal: Journal, plan: Plan, today: datetime.date |
 
 def first_line(of: Evidence, result: Data, closed: Data) -> Data:
     """Whether people can work: in the cloud until the freeze, nowhere until the opening, then by the findings."""
+    fault = next((head.fault for head in of.heads if head.fault), "")
+    if fault:
+        return {"level": "bad", "text": f"Whether people can work is not proven. {fault}"}
     state = of.course.state
     if state in BEFORE:
         new = result["text"][0].lower() + result["text"][1:]
@@ -82,7 +85,8 @@ def first_line(of: Evidence, result: Data, closed: Data) -> Data:
 
 def faults(of: Evidence) -> list[str]:
     """Why the journals do not prove what this report says."""
-    return [head.fault for head in of.heads if head.fault] + [f"{each}." for each in of.course.jumps]
+    broken = [head.fault for head in of.heads if head.fault]
+    return broken or [f"{each}." for each in of.course.jumps]  # where no gate counts, everything would be a jump
 
 
 def waivers(of: Evidence) -> list[Data]:

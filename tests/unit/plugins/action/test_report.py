@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.boxlift.portal.plugins.action.report import holds, write
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from unit.plugins.playbook import run_playbook
-from unit.plugins.plugin_utils import sample_journal
+from unit.plugins.plugin_utils import sample_journal, sample_move
 
 # What the action returns is printed as JSON on lines of their own.
 PLAYBOOK = """
@@ -128,6 +128,21 @@ def test_the_journal_that_the_callback_is_told_to_write_is_the_default(site: Pat
     assert made["result"]["text"] == SAID
 
 
+def test_with_a_plan_the_report_is_the_handover(tmp_path: Path) -> None:
+    (tmp_path / "boxlift-journal").mkdir()
+    sample_move.write(tmp_path / "boxlift-journal" / "move.jsonl")
+    (tmp_path / "plan.json").write_text(json.dumps(sample_move.PLAN), encoding="utf-8")
+    options = "{dest: out, plan: plan.json, today: '2026-06-09'}"
+    assert make(tmp_path, options)["changed"] is True
+    again = make(tmp_path, options)
+    assert again["changed"] is False
+    assert again["result"]["text"].startswith("People can work, with limits: Messenger and live updates")
+    content = json.loads((tmp_path / "out/report.json").read_text(encoding="utf-8"))
+    assert content["move"]["state"] == "committed"
+    assert [each["in_force"] for each in content["move"]["waivers"]] == [False], "today was not heard"
+    assert "Acceptance protocol" in (tmp_path / "out/report.html").read_text(encoding="utf-8")
+
+
 def test_a_report_in_the_middle_of_a_move_shows_what_was_done_so_far(tmp_path: Path) -> None:
     text = """
     - name: Move
@@ -159,18 +174,24 @@ WRONG = """
     - {name: No journal, boxlift.portal.report: {dest: out, journal: [nothing.jsonl]}}
     - {name: No folder, boxlift.portal.report: {dest: report.yml/out}}
     - {name: No place, boxlift.portal.report: {title: Only}}
+    - {name: No plan, boxlift.portal.report: {dest: out, plan: nothing.yml}}
+    - {name: No mapping, boxlift.portal.report: {dest: out, plan: [1]}}
+    - {name: No day, boxlift.portal.report: {dest: out, plan: {id: x}, today: tomorrow}}
     - {name: No such option, boxlift.portal.report: {dest: out, titel: Wrong}}
 """
 
 
 def test_wrong_options_say_what_to_do(site: Path) -> None:
     done = run_playbook(site, WRONG, name="report.yml", ANSIBLE_CALLBACKS_ENABLED="")
-    assert "ignored=4" in done.stdout, done.stdout + done.stderr
+    assert "ignored=7" in done.stdout, done.stdout + done.stderr
     tasks = dict(re.findall(r"^TASK \[(.*?)\] \**\n(.*?)^(?=TASK|PLAY)", done.stdout, re.MULTILINE | re.DOTALL))
     for name, message in (
         ("No journal", "There is no journal nothing.jsonl. Run the playbooks with"),
         ("No folder", "The report report.yml/out/report.html cannot be written: Not a directory. Give a"),
         ("No place", "missing required arguments: dest"),
+        ("No plan", "nothing.yml"),
+        ("No mapping", "plan is neither a path nor a mapping. Give the path of the site's plan."),
+        ("No day", "today: tomorrow is no day. Write it as YEAR-MONTH-DAY, such as 2026-11-28."),
         ("No such option", "titel"),
     ):
         assert message in tasks[name], done.stdout

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import html.parser
 import json
+import re
 import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.boxlift.portal.plugins.plugin_utils.handover import gantt
+from ansible_collections.boxlift.portal.plugins.plugin_utils.handover.move import with_plan
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import read
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.build import build
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.page import (
@@ -17,9 +20,12 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.report.page import 
     level,
     render,
 )
+from unit.plugins.plugin_utils import sample_move
 from unit.plugins.plugin_utils.sample_journal import FINDINGS, Writer, finding, write
+from unit.plugins.plugin_utils.sample_move import Move
 
 VOID = {"meta", "line", "rect"}
+NOT_FROM_ELSEWHERE = {"script", "link", "img", "iframe", "object", "embed", "base", "form", "a", "image", "use"}
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\u202egnp.exe\x1b[31m{{ 7 * 7 }}"
 
 
@@ -108,7 +114,7 @@ def hostile(folder: Path) -> dict[str, t.Any]:
 
 def test_the_page_is_well_formed_and_loads_nothing(sample: str) -> None:
     page = Page(sample)
-    assert not page.tags & {"script", "link", "img", "iframe", "object", "embed", "base", "form", "a", "image", "use"}
+    assert not page.tags & NOT_FROM_ELSEWHERE
     names = {name for name, _value in page.attributes}
     assert not names & {"src", "href", "srcset", "action", "xlink:href", "data"}
     assert not [name for name in names if name.startswith("on")]
@@ -181,6 +187,77 @@ def test_every_value_is_escaped(tmp_path: Path) -> None:
     assert "\u202e" not in page.text
     assert "\x1b" not in page.text
     assert "\\u202egnp.exe\\u001b[31m{{ 7 * 7 }}" in page.text
+
+
+def with_its_plan(out: Move) -> str:
+    journal = read([str(out.path)])
+    report = with_plan(build(journal), journal, out.plan)
+    return render(report, gantt.drawn(report["move"]))
+
+
+def test_the_page_of_a_move_by_its_plan(tmp_path: Path) -> None:
+    text = with_its_plan(sample_move.write(tmp_path / "move.jsonl"))
+    page = Page(text)
+    assert not page.tags & NOT_FROM_ELSEWHERE and "url(" not in text
+    assert "http:" not in text and "https:" not in text
+    said = page.text
+    order = [
+        "People can work, with limits: Messenger and live updates (push.server).",
+        "Waived:",
+        "What is left to do",
+        "Planned and actual: Move",
+        "Who waited for whom",
+        "How it stands, area by area",
+        "Acceptance protocol",
+        "The undersigned accept the move",
+    ]
+    places = [said.index(words) for words in order]
+    assert places == sorted(places)
+    for words in ("2 h 11 min", "Name the second administrator", "Grew /var by 40 GiB", "2026-05-12", "4c" * 32):
+        assert words in said
+    # Every time is one of the plan's zone.
+    assert "CEST" in said and "UTC" not in said and "Times are of Europe/Berlin" in said
+
+
+def test_the_head_of_a_table_is_repeated_on_each_printed_page(tmp_path: Path) -> None:
+    text = with_its_plan(sample_move.write(tmp_path / "move.jsonl"))
+    heads = re.findall(r"<tr>\s*<th", text)
+    assert heads and len(heads) == len(re.findall(r"<thead><tr>\s*<th", text))
+    for rule in ("thead { display: table-header-group; }", "tr, .tile, .card", ".protocol { break-before: page;"):
+        assert rule in text.partition("@media print")[2]
+
+
+def test_what_a_plan_and_its_people_write_is_escaped(tmp_path: Path) -> None:
+    # The plan's own texts come from the customer too.
+    owned = {"owner": "contractor", "title": HOSTILE}
+    plan = {
+        **sample_move.PLAN,
+        "title": HOSTILE,
+        "organisations": {"contractor": HOSTILE, "customer": HOSTILE, "sales": HOSTILE},
+        "people": {"approver": {"name": HOSTILE}, "coordinator": {"name": HOSTILE}},
+        "steps": {"move.fetch": owned},
+        "gates": {"go": {"title": HOSTILE}},
+        "visits": {"d3": owned},
+        "stages": {"rehearsal": {"title": HOSTILE}},
+        "phases": {"move": {"title": HOSTILE}},
+    }
+    out = Move(tmp_path / "move.jsonl", plan)
+    out.step("prepare.accept", "prepare", 1)
+    out.step("move.fetch", "rehearsal", 100, "failed", message=HOSTILE)
+    out.event("remark", step="move.fetch", error=out.last.seq - 2, text=HOSTILE, operator=HOSTILE)
+    proof = {"path": f"/srv/{HOSTILE.replace('/', '')}", "sha256": HOSTILE, "bytes": 3}
+    out.step("move.fetch", "rehearsal", 100, evidence=[proof], waiting_for=HOSTILE)
+    found = [{**finding(HOSTILE, "fail", HOSTILE), "owner": HOSTILE, "remedy": HOSTILE}]
+    for stage in ("rehearsal", "final"):
+        out.step("move.health", stage, 1, module="portal_health", results=[{"findings": found}])
+    out.waive("go", "entitlement", "approver", HOSTILE, 3)
+    out.opened("go", ("coordinator", 90), ("approver", 90), remarks=[{"text": HOSTILE, "owner": HOSTILE, "due": "x"}])
+    text = with_its_plan(out)
+    page = Page(text)
+    assert not page.tags & {"script", "img"}
+    assert not [name for name, _value in page.attributes if name.startswith("on")]
+    assert page.text.count("<script>alert(1)</script>") >= 40
+    assert "\u202e" not in text and "\x1b" not in text
 
 
 def test_a_report_of_nothing_can_be_shown(tmp_path: Path) -> None:
