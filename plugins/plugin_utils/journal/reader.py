@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
 import json
 import typing as t
 from pathlib import Path
@@ -149,6 +150,7 @@ class Journal:
         return [failure for attempt in self.steps.get(step, []) for failure in attempt.failures]
 
 
+@functools.lru_cache(maxsize=2**16)  # whoever looks every minute reads the same lines again
 def moment(text: str) -> float:
     stamp = datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ")
     return stamp.replace(tzinfo=datetime.timezone.utc).timestamp()

@@ -159,6 +159,7 @@ def _person(name: str, one: Data) -> Person:
         roles=tuple(one["roles"]),
         key=one.get("key", ""),
         email=one.get("email", ""),
+        webhook=one.get("webhook", ""),
         language=one.get("language", "en"),
         codes=tuple(one.get("codes", [])),
     )

@@ -19,7 +19,8 @@ ORGANISATIONS = ("contractor", "customer", "sales")
 class Person:
     """`id` is the key under `people`; `key` is a line as in `authorized_keys`, for signatures.
 
-    `codes` are hashes of codes that the person has on paper (`gate.new_code`).
+    `codes` are hashes of codes that the person has on paper (`gate.new_code`). `webhook` is the
+    name of a webhook of the site, by which notices come.
     """
 
     id: str
@@ -28,6 +29,7 @@ class Person:
     roles: tuple[str, ...]
     key: str = ""
     email: str = ""
+    webhook: str = ""
     language: str = "en"
     codes: tuple[str, ...] = ()
 
