@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import os
 import time
@@ -13,6 +14,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 from ansible_collections.boxlift.portal.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import known, place, process
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import Journal
+from ansible_collections.boxlift.portal.plugins.plugin_utils.notices import tell
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import forecast, forecast_text
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load
 
@@ -31,7 +33,7 @@ class ActionModule(ControllerAction):
     }
 
     def work(self, options: Data, task_vars: Data) -> Data:
-        nothing: Data = {"changed": False, "forecast": None, "steps": [], "text": []}
+        nothing: Data = {"changed": False, "forecast": None, "steps": [], "notices": [], "text": []}
         path = options["journal"] or place.configured()
         if not path:
             return nothing  # each run has a journal of its own then, and no step is in any of them
@@ -74,10 +76,12 @@ def look(path: str, journal: Journal, options: Data, now: float) -> Data:
         for every in journal.steps.values()
         for attempt in every
     ]
+    counts = tell.count(plan, path, now, process.is_running)
     return {
+        "notices": [dataclasses.asdict(count) for count in counts],
         "forecast": forecast.as_data(what),
         "steps": sorted(attempts, key=lambda attempt: float(t.cast("float", attempt["begin"]))),
-        "text": forecast_text.lines(what, plan.timezone),
+        "text": [*forecast_text.lines(what, plan.timezone), *tell.summary(plan, counts)],
     }
 
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 import typing as t
 
@@ -12,7 +11,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 from ansible_collections.boxlift.portal.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import place, process, writer
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.redact import masking
-from ansible_collections.boxlift.portal.plugins.plugin_utils.notices import mail, tell
+from ansible_collections.boxlift.portal.plugins.plugin_utils.notices import channels, mail, tell
 from ansible_collections.boxlift.portal.plugins.plugin_utils.notices.due import MAIL, Due, ways
 from ansible_collections.boxlift.portal.plugins.plugin_utils.notices.text import Message
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load
@@ -49,8 +48,10 @@ class ActionModule(ControllerAction):
     def work(self, options: Data, task_vars: Data) -> Data:
         self._vars = task_vars
         path, plan = place.required(options["journal"]), load(options["plan"])
-        self._smtp = server(options["smtp"])
-        self._webhooks = {str(name): webhook(name, given) for name, given in (options["webhooks"] or {}).items()}
+        self._smtp = channels.server(options["smtp"])
+        self._webhooks = {
+            str(name): channels.webhook(name, given) for name, given in (options["webhooks"] or {}).items()
+        }
         known = ways(plan, self._smtp is not None, self._webhooks)
         if not any(known.values()):
             return {"changed": False, "sent": [], "failures": [], "text": ["Nobody of the plan has a channel."]}
@@ -64,7 +65,9 @@ class ActionModule(ControllerAction):
             result = self._follow(teller, options)
         counts = tell.count(plan, path, time.time(), process.is_running)
         silent = [plan.people[name].name for name, its in known.items() if not its]
-        result["text"] = tell.summary(plan, counts) or ["Nothing is to be told."]
+        due = result["sent"]
+        would = [f"Would tell {', '.join(each['people'])} by {each['channel']}: {each['matter']}" for each in due]
+        result["text"] = (would if self._task.check_mode else tell.summary(plan, counts)) or ["Nothing is to be told."]
         if silent:
             result["text"].append(f"Without a channel: {', '.join(silent)}.")
         result["late"] = sum(each.late for each in counts)
@@ -169,29 +172,6 @@ def told(each: Due) -> Data:
         "people": list(each.people),
         "language": each.language,
     }
-
-
-def server(given: Data | None) -> mail.Server | None:
-    if not given:
-        return None
-    options = {key: value for key, value in given.items() if key != "timeout"}
-    return mail.Server(**options, seconds=float(given["timeout"]))
-
-
-def webhook(name: str, given: t.Any) -> Data:
-    """One entry of `webhooks`. Raises BoxliftError for one that is not encrypted on its way to another machine."""
-    known = {"url", "headers", "ca_path"}
-    if not isinstance(given, dict) or not given.get("url") or set(given) - known:
-        raise BoxliftError(
-            f"The webhook {name} has no url, or a key that means nothing.", "Give it url, headers and ca_path."
-        )
-    url = str(given["url"])
-    if not re.match(r"https://|http://(127[.0-9]+|localhost)[:/]", url):
-        raise BoxliftError(
-            f"The address of the webhook {name} does not begin with https://.",
-            "Give one that does; http:// serves for this very machine only.",
-        )
-    return {"url": url, "headers": dict(given.get("headers") or {}), "ca_path": str(given.get("ca_path") or "")}
 
 
 def numbers(sizes: Data) -> dict[str, int]:

@@ -12,6 +12,8 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleUndefinedVariable
 from ansible.plugins.action import ActionBase
+from ansible_collections.boxlift.portal.plugins.module_utils.finding import Finding
+from ansible_collections.boxlift.portal.plugins.plugin_utils.notices import channels
 from ansible_collections.boxlift.portal.plugins.plugin_utils.preflight import verdict
 from ansible_collections.boxlift.portal.plugins.plugin_utils.preflight.inventory import Hosts, Inventory, inspect
 
@@ -35,7 +37,7 @@ class ActionModule(ActionBase):
             return {**result, **self._module(given)}
         if step == "inventory":
             found = self._inventory()
-            answers = [finding.as_dict() for finding in found.findings]
+            answers = [finding.as_dict() for finding in [*found.findings, *self._notices()]]
             return {**result, "changed": False, "answers": answers, "certificate": found.certificate}
         if step in ("verdict", "inventory_verdict"):
             of_host = self._of_host if step == "verdict" else self._of_inventory
@@ -57,6 +59,15 @@ class ActionModule(ActionBase):
     def _inventory(self) -> Inventory:
         hosts = Hosts(self._vars["inventory_hostname"], self._vars["groups"])
         return inspect(_Variables(self), hosts)
+
+    def _notices(self) -> list[Finding]:
+        """On the channels of notices, which are the same for every host: said once."""
+        if self._vars["inventory_hostname"] != self._vars["ansible_play_hosts_all"][0]:
+            return []
+        variables = _Variables(self)
+        return channels.findings(
+            *(variables.get(name) for name in ("migration_plan", "notify_smtp", "notify_webhooks"))
+        )
 
     def _of_host(self, name: str) -> list[Data]:
         """What is known of a host after the playbook's steps."""

@@ -12,8 +12,14 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.plugin_utils.controller_action import ControllerAction
-from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import known, place, process, writer
-from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import OUTCOMES, Attempt, Journal, read
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import known, lines, place, process, writer
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import (
+    OUTCOMES,
+    Attempt,
+    Journal,
+    moment,
+    read,
+)
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.redact import masking
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import forecast, forecast_text
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.course import ROLLBACK
@@ -170,7 +176,20 @@ def end(path: str, options: Data, mask: t.Callable[[t.Any], t.Any], check: bool)
     }
     line = writer.append(path, "step", plain(fields, mask))
     now = datetime.datetime.now(tz=datetime.timezone.utc).timestamp()
-    return {**out, "line": line.seq, "seconds": round(now - begun[-1].start, 3)}
+    told = trouble(path, f"{options['id']}@{options['stage']}", begun[-1].start)
+    return {**out, "line": line.seq, "seconds": round(now - begun[-1].start, 3), "_say": told}
+
+
+def trouble(path: str, matter: str, since: float) -> list[str]:
+    """Which notices about the step no channel took, since it began: the run that they belong to says so too."""
+    with open(path, "rb") as stream:
+        notices = [line for line in lines.events_in(stream.read(), "notice") if line["matter"] == matter]
+    reasons = {
+        (line["channel"], line.get("reason", ""))
+        for line in notices
+        if line["outcome"] == "failed" and moment(line["time"]) >= since
+    }
+    return [f"{matter}: notices failed by {channel}: {reason}" for channel, reason in sorted(reasons)]
 
 
 def journal_of(path: str) -> Journal:

@@ -138,6 +138,21 @@ steps:
       operator: anna
       waiting_for: ""
       journal: /home/operator/site/journal/rehearsal.jsonl
+notices:
+  description:
+    - What became of the notices to each C(person) who could be told at some time, by this journal.
+    - C(sent) and C(failed) count by channel, C(reasons) says why a channel failed last, unless it has worked since.
+    - C(late) counts the notices that no channel brought in time; C(overdue) says that one is late now.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - person: approver
+      sent: {mail: 34}
+      failed: {mail: 2}
+      reasons: {}
+      late: 0
+      overdue: false
 text:
   description: The forecast for people, what must be decided first.
   returned: success

@@ -10,6 +10,8 @@ run again. WORK/night.json holds what portal, database and files were at each po
 
 from __future__ import annotations
 
+import contextlib
+import http.server
 import json
 import os
 import pathlib
@@ -18,7 +20,9 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
+import typing as t
 
 HERE = pathlib.Path(__file__).resolve().parent
 MOLECULE = HERE.parents[1]
@@ -68,7 +72,7 @@ class Night:
         self, name: str, *more: str, says: str = "", account: str = "olga", code: int = 0, stage: str = "rehearsal"
     ) -> str:
         """Run a playbook; what it said. Ends everything if it does not say what it must."""
-        command, environment = self.command(name, *more, account=account, stage=stage)
+        command, environment = self.command(name, *more, stage=stage), self.settings(account)
         self.kill_often(name, command, environment)
         start = time.monotonic()
         done = subprocess.run(
@@ -100,21 +104,48 @@ class Night:
                 self.killed += 1
                 print(f"{after:6.1f} s  {name} killed", flush=True)
 
-    def command(self, name: str, *more: str, account: str, stage: str) -> tuple[list[str], dict[str, str]]:
-        command = [
+    def command(self, name: str, *more: str, stage: str) -> list[str]:
+        return [
             "ansible-playbook", f"--inventory={MOLECULE}/shared/inventory.py",
             f"--extra-vars=@{MOLECULE}/provision/vars/site.yml", f"--extra-vars=@{MOLECULE}/cutover/vars/site.yml",
             f"--extra-vars=migration_stage={stage}", f"--extra-vars=name_resolvers=['{self.names}']",
             f"boxlift.portal.{name}", *more,
         ]  # fmt: skip
-        settings = {
+
+    def settings(self, account: str, callbacks: str = "boxlift.portal.journal") -> dict[str, str]:
+        return {
+            **os.environ,
             "BOXLIFT_JOURNAL": str(self.journal),
-            "ANSIBLE_CALLBACKS_ENABLED": "boxlift.portal.journal",
+            "ANSIBLE_CALLBACKS_ENABLED": callbacks,
             "SUDO_USER": account,
             "ANSIBLE_FORCE_COLOR": "false",
             "ANSIBLE_NOCOLOR": "true",
         }
-        return command, {**os.environ, **settings}
+
+    @contextlib.contextmanager
+    def told(self) -> t.Iterator[None]:
+        """Meanwhile people are told what goes on, by a webhook that keeps it in WORK/posts.json."""
+        server = Webhook()
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        hooks = {"notify_webhooks": {"team": {"url": f"http://127.0.0.1:{server.server_port}/team"}}}
+        (self.work / "webhooks.json").write_text(json.dumps(hooks), encoding="utf-8")
+        minutes = ("--extra-vars=notify_minutes=600", "--extra-vars=notify_every=5")
+        hooks_given = f"--extra-vars=@{self.work}/webhooks.json"
+        command = self.command("notify", *minutes, hooks_given, stage="final")
+        with (self.work / "notify.log").open("w", encoding="utf-8") as log:
+            follower = subprocess.Popen(
+                command, env=self.settings("olga", ""), stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
+        try:
+            yield
+            # Whoever is killed loses nothing: the next look sends what was due.
+            follower.terminate()
+            follower.wait()
+            self.play("notify", hooks_given, says="sent, 0 late, 0 attempts of a channel failed", stage="final")
+        finally:
+            follower.kill()
+            server.shutdown()
+            (self.work / "posts.json").write_text(json.dumps(server.posts), encoding="utf-8")
 
     def done(self, step: str, stage: str) -> None:
         self.play("done", f"--extra-vars=done_step={step}", stage=stage)
@@ -147,6 +178,27 @@ def address_of_the_box() -> str:
         ["docker", "inspect", "--format", template, BOX], capture_output=True, text=True, check=True
     )  # fmt: skip
     return done.stdout.strip()
+
+
+class Webhook(http.server.ThreadingHTTPServer):
+    """Takes notices on this machine."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Post)
+        self.posts: list[dict[str, t.Any]] = []
+
+
+class Post(http.server.BaseHTTPRequestHandler):
+    server: Webhook
+
+    def do_POST(self) -> None:
+        self.server.posts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_arguments: t.Any) -> None:
+        """The output is that of the playbooks."""
 
 
 def request_of(said: str, gate: str) -> str:
@@ -251,16 +303,22 @@ def main(work: str, end: str, kills: str) -> None:
     plan = (HERE / "plan.yml").read_text(encoding="utf-8")
     # The night that is taken back is of a site whose hosts stood before its plan began.
     (night.work / "plan.yml").write_text(plan + (STOOD if end == "take_back" else ""), encoding="utf-8")
+    with night.told():
+        move(night, end, int(kills))
+
+
+def move(night: Night, end: str, kills: int) -> None:
     if end == "commit":
         prepare(night)
     rehearse(night)
     expected = foreseen(night)
-    night.kills = int(kills)
+    night.kills = kills
     final(night)
     cutover(night, "must sign")
     night.look("open")
     night.play("status", says="closed for", stage="final")
     {"commit": commit, "take_back": take_back}[end](night)
+    night.kills = 0
     compare(night, expected)
 
 

@@ -63,6 +63,20 @@ def test_nobody_had_to_sign_twice() -> None:
     assert sorted(asked) == ["commit", "go", "prepared", "rehearsed"]
 
 
+def test_people_were_told_in_time_and_each_once() -> None:
+    posts = json.loads((WORK / "posts.json").read_text(encoding="utf-8"))
+    lines = map(json.loads, JOURNAL.read_text(encoding="utf-8").splitlines())
+    notices = [line for line in lines if line["event"] == "notice"]
+    assert {line["outcome"] for line in notices} == {"sent"}
+    assert len(posts) - len(notices) in (0, 1)  # the follower was ended, perhaps before it had written a line
+    told = {(post["matter"], post["kind"]) for post in posts}
+    assert told >= {
+        ("move.restore@rehearsal", "running"), ("gate go@final", "asked"), ("move.freeze@final", "waiting"),
+        ("move.freeze@final", "ended"),
+    }  # fmt: skip
+    assert {post["language"] for post in posts} == {"ar", "de", "en", "hi", "ru", "zh"}
+
+
 def test_the_journal_has_no_secret() -> None:
     assert "anary" not in JOURNAL.read_text(encoding="utf-8")
 

@@ -15,7 +15,9 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 
 # Plays with these actions are left out: a second report of the same move must be equal to the first.
 REPORT_ACTIONS = tuple(
-    prefix + name for prefix in ("boxlift.portal.", "") for name in ("report", "progress_info", "remark", "move_info")
+    prefix + name
+    for prefix in ("boxlift.portal.", "")
+    for name in ("report", "progress_info", "remark", "move_info", "notify")
 )
 # How an attempt ended; `unknown` is one without an end: its run was killed, or is still at it.
 OUTCOMES = ("ok", "failed", "skipped", "undone")

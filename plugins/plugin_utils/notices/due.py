@@ -30,7 +30,6 @@ class Way:
 
 
 Ways = t.Mapping[str, t.Sequence[Way]]  # by person
-Moments = dict[tuple[str, int], list[float]]  # by the mark of a span
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,21 +81,36 @@ def channels_seen(known: Ways, lines: t.Sequence[Line]) -> dict[str, t.Any] | No
     return {"what": CHANNELS, "people": now} if now != (before[-1]["people"] if before else {}) else None
 
 
+@dataclasses.dataclass(frozen=True)
+class _Noted:
+    """One line of a notice, as far as one person is concerned."""
+
+    channel: str
+    sent: bool
+    at: float
+
+
 class _Book:
-    """The lines of notices, by matter, person and state."""
+    """The lines of notices, by matter, person and state, and since when each person can be told."""
 
     def __init__(self, lines: t.Iterable[Line]) -> None:
-        self.notices: dict[tuple[str, str], list[tuple[tuple[str, int], str, str, float]]] = {}
         self.periods: dict[str, list[tuple[float, float | None]]] = {}
-        self.all: list[Line] = []
+        self.troubled: set[str] = set()  # channels whose last notice failed
+        self.people: dict[str, list[Line]] = {}
+        self._noted: dict[tuple[str, str], dict[tuple[str, int], list[_Noted]]] = {}
         for line in lines:
             if line["event"] == NOTICE:
-                self.all.append(line)
-                entry = ((line["kind"], line["since"]), line["channel"], line["outcome"], moment(line["time"]))
-                for person in line["people"]:
-                    self.notices.setdefault((line["matter"], person), []).append(entry)
+                self._notice(line)
             elif line["what"] == CHANNELS:
                 self._channels(moment(line["time"]), line["people"])
+
+    def _notice(self, line: Line) -> None:
+        noted = _Noted(line["channel"], line["outcome"] == SENT, moment(line["time"]))
+        (self.troubled.discard if noted.sent else self.troubled.add)(noted.channel)
+        for person in line["people"]:
+            self.people.setdefault(person, []).append(line)
+            by_mark = self._noted.setdefault((line["matter"], person), {})
+            by_mark.setdefault((line["kind"], line["since"]), []).append(noted)
 
     def _channels(self, at: float, people: t.Mapping[str, t.Any]) -> None:
         for person, periods in self.periods.items():
@@ -107,117 +121,125 @@ class _Book:
             if not periods or periods[-1][1] is not None:
                 periods.append((at, None))
 
-    def moments(self, matter: str, person: str, outcome: str, channel: str | None = None) -> Moments:
-        """When notices of each state were sent, or failed."""
-        out: Moments = {}
-        for mark, by, how, at in self.notices.get((matter, person), ()):
-            if how == outcome and channel in (None, by):
-                out.setdefault(mark, []).append(at)
-        return out
+    def noted(self, matter: Matter, person: str, span: Span, channel: str | None = None) -> list[_Noted]:
+        every = self._noted.get((matter.id, person), {}).get(span.mark, [])
+        return [each for each in every if channel in (None, each.channel)]
+
+    def sent(self, matter: Matter, person: str, span: Span, channel: str | None = None) -> list[float]:
+        """When notices of a state were sent."""
+        return [each.at for each in self.noted(matter, person, span, channel) if each.sent]
 
 
-def _account(matter: Matter, sent: Moments, begin: float, now: float) -> tuple[int, float | None]:
-    """How many notices were late or left out since `begin`, and until when the next one must be there, if one must."""
-    late, deadline, heard = 0, None, False
+def _next(book: _Book, matter: Matter, person: str, now: float, channel: str | None = None) -> float | None:
+    """Until when the person must hear (again) of the matter, by the channel or any; None if there is no more to it."""
+    span = matter.at(now)
+    if span is None or (span.until is not None and span.until <= now):
+        return None
+    times = book.sent(matter, person, span, channel)
+    if times:
+        return times[-1] + span.every if span.is_open else None
+    if not span.is_open and not _heard(book, matter, person, span, channel):
+        return None  # the end of what somebody has not heard of is no news
+    begin = book.periods.get(person, [(now, None)])[-1][0]
+    return max(span.since, begin) + span.first
+
+
+def _heard(book: _Book, matter: Matter, person: str, last: Span, channel: str | None = None) -> bool:
+    """Whether the person has heard of what ended with the span `last`."""
+    for span in reversed(matter.spans[: matter.spans.index(last)]):
+        if not span.is_open:
+            return False
+        if book.sent(matter, person, span, channel):
+            return True
+    return False
+
+
+def _late(book: _Book, matter: Matter, person: str, begin: float, now: float) -> int:
+    """How many notices came too late or not at all, from `begin` to `now`."""
+    late = 0
     for span in matter.spans:
-        if span.since > now:
-            break
         end = now if span.until is None else min(span.until, now)
-        times = sent.get(span.mark, [])
-        # The end of what somebody has not heard of is no news.
-        owed = span.is_open or heard
-        deadline = max(span.since, begin) + span.first if owed and (end > begin or span.until is None) else None
+        if span.since > now or end <= begin or not (span.is_open or _heard(book, matter, person, span)):
+            continue
+        deadline = max(span.since, begin) + span.first
+        times = book.sent(matter, person, span)
         for at in times:
-            if deadline is not None and at > deadline:
-                late += _missed(deadline, at, span.every)
-            deadline = at + span.every if span.is_open else None
-        if deadline is not None and end > deadline:
-            late += _missed(deadline, end, span.every) if span.is_open else 1
-        heard = span.is_open and (heard or bool(times))
-    return late, deadline
+            late += _missed(deadline, at, span.every)
+            deadline = at + span.every
+        if span.is_open:
+            late += _missed(deadline, end, span.every)
+        elif not times:
+            late += end > deadline
+    return late
 
 
 def _missed(deadline: float, at: float, every: float) -> int:
-    return 1 + int((at - deadline) // every)
+    return 1 + int((at - deadline) // every) if at > deadline else 0
 
 
 def due(
     matters: t.Iterable[Matter], lines: t.Sequence[Line], known: Ways, plan: Plan, now: float, look: float = 60.0
 ) -> list[Due]:
-    """The messages to be sent now, the most urgent first. The next look will be `look` seconds later."""
-    book = _Book(lines)
-    found: dict[tuple[str, Way, str], Due] = {}
-    for matter in matters:
-        span = matter.at(now)
-        if span is None or (span.until is not None and span.until <= now):
-            continue
-        for person in matter.people:
-            begin = book.periods.get(person, [(now, None)])[-1][0]
-            deadline_of_all = _account(matter, book.moments(matter.id, person, SENT), begin, now)[1]
-            for way in known.get(person, ()):
-                deadline = _due_by(book, matter, span, person, way, begin, deadline_of_all, now, look)
-                if deadline is None:
+    """The messages to be sent now, in the order in which to send them. The next look will be `look` seconds later.
+
+    What failed comes after what may work, the longest ago first: a channel that takes until its timeout keeps nobody
+    waiting who has another one.
+    """
+    return _Look(_Book(lines), known, plan, now, look).messages(matters)
+
+
+class _Look:
+    def __init__(self, book: _Book, known: Ways, plan: Plan, now: float, look: float) -> None:
+        self.book, self.known, self.plan, self.now, self.look = book, known, plan, now, look
+
+    def messages(self, matters: t.Iterable[Matter]) -> list[Due]:
+        found: dict[tuple[str, Way, str], Due] = {}
+        for matter in matters:
+            for person in matter.people:
+                if _next(self.book, matter, person, self.now) is None:
                     continue
-                language = plan.people[person].language
-                key = (matter.id, way, language)
-                before = found.get(key)
-                if before is not None:
-                    people = (*before.people, person)
-                    found[key] = dataclasses.replace(before, people=people, deadline=min(before.deadline, deadline))
-                else:
-                    name = _id(matter, span, way, language, book)
-                    found[key] = Due(name, matter, span, way, language, (person,), deadline)
-    troubled = _troubled(book)
-    return sorted(found.values(), key=lambda each: (each.way.channel in troubled, each.deadline, each.id))
+                for way in self.known.get(person, ()):
+                    one = self._one(matter, person, way)
+                    if one is not None:
+                        key = (matter.id, way, one.language)
+                        found[key] = _together(found[key], one) if key in found else one
+        return sorted(found.values(), key=self._order)
 
-
-def _due_by(
-    book: _Book,
-    matter: Matter,
-    span: Span,
-    person: str,
-    way: Way,
-    begin: float,
-    deadline_of_all: float | None,
-    now: float,
-    look: float,
-) -> float | None:
-    """Until when the person must hear by this channel; None if nothing is to be sent by it now."""
-    sent = book.moments(matter.id, person, SENT, way.channel)
-    deadline = _account(matter, sent, begin, now)[1]
-    if deadline is None:
-        return None
-    times = sent.get(span.mark, [])
-    if times:
-        start = deadline - max(span.every * RESERVE, look + SENDING)
-    else:
-        start = begin if span.prompt else deadline - (look + SENDING)
-    if now < start:
-        return None
-    failures = book.moments(matter.id, person, FAILED, way.channel).get(span.mark, [])
-    last = failures[-1] if failures and failures[-1] > max(times, default=0.0) else None
-    if last is not None:
-        # Somebody who hears by another channel, or has not heard for long, is not in a hurry.
-        hurry = deadline_of_all is not None and deadline_of_all - PATIENCE <= now <= deadline_of_all + PATIENCE
-        if not hurry and now - last < RETRY_EVERY:
+    def _one(self, matter: Matter, person: str, way: Way) -> Due | None:
+        """What is to be sent to the person by this channel now."""
+        span = matter.at(self.now)
+        deadline = _next(self.book, matter, person, self.now, way.channel)
+        if span is None or deadline is None:
             return None
-    return deadline
+        noted = self.book.noted(matter, person, span, way.channel)
+        sent = sum(each.sent for each in noted)
+        if sent:
+            start = deadline - max(span.every * RESERVE, self.look + SENDING)
+        else:
+            start = span.since if span.prompt else deadline - 2 * self.look - SENDING
+        if self.now < start or not self._may_try(matter, person, noted):
+            return None
+        language = self.plan.people[person].language
+        name = "\n".join([matter.id, span.kind, str(span.mark[1]), way.channel, way.target, language, str(sent)])
+        identity = hashlib.sha256(name.encode()).hexdigest()[:32]
+        return Due(identity, matter, span, way, language, (person,), deadline)
+
+    def _may_try(self, matter: Matter, person: str, noted: t.Sequence[_Noted]) -> bool:
+        """Whether it may be tried now: at once where it did not fail, or is in a hurry, else after a while."""
+        if not noted or noted[-1].sent or self.now - noted[-1].at >= RETRY_EVERY:
+            return True
+        # Somebody who has heard by another channel, or should have heard long ago, is in no hurry.
+        deadline = _next(self.book, matter, person, self.now)
+        return deadline is not None and abs(self.now - deadline) <= PATIENCE
+
+    def _order(self, each: Due) -> tuple[bool, float, float, str]:
+        noted = self.book.noted(each.matter, each.people[0], each.span, each.way.channel)
+        failed = noted[-1].at if noted and not noted[-1].sent else 0.0
+        return each.way.channel in self.book.troubled, failed, each.deadline, each.id
 
 
-def _id(matter: Matter, span: Span, way: Way, language: str, book: _Book) -> str:
-    earlier = sum(
-        (line["matter"], line["kind"], line["since"], line["channel"], line["outcome"])
-        == (matter.id, *span.mark, way.channel, SENT)
-        for line in book.all
-    )
-    text = "\n".join([matter.id, span.kind, str(span.mark[1]), way.channel, way.target, language, str(earlier)])
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _troubled(book: _Book) -> set[str]:
-    """Channels whose last notice failed: they may take until their timeout, so the others go first."""
-    last = {line["channel"]: line["outcome"] for line in book.all}
-    return {channel for channel, outcome in last.items() if outcome == FAILED}
+def _together(one: Due, other: Due) -> Due:
+    return dataclasses.replace(one, people=(*one.people, *other.people), deadline=min(one.deadline, other.deadline))
 
 
 def line_of(each: Due, outcome: str, reason: str = "") -> dict[str, t.Any]:
@@ -244,11 +266,9 @@ def tally(matters: t.Sequence[Matter], lines: t.Sequence[Line], now: float) -> l
         for matter in matters:
             if person not in matter.people:
                 continue
-            sent = book.moments(matter.id, person, SENT)
-            for begin, end in periods:
-                count, deadline = _account(matter, sent, begin, now if end is None else end)
-                late += count
-                overdue = overdue or (end is None and deadline is not None and deadline < now)
+            late += sum(_late(book, matter, person, begin, now if end is None else end) for begin, end in periods)
+            deadline = _next(book, matter, person, now) if periods[-1][1] is None else None
+            overdue = overdue or (deadline is not None and deadline < now)
         out.append(_count(person, book, late, overdue))
     return out
 
@@ -257,13 +277,12 @@ def _count(person: str, book: _Book, late: int, overdue: bool) -> Count:
     sent: dict[str, int] = {}
     failed: dict[str, int] = {}
     reasons: dict[str, str] = {}
-    for line in book.all:
-        if person in line["people"]:
-            channel, worked = line["channel"], line["outcome"] == SENT
-            counts = sent if worked else failed
-            counts[channel] = counts.get(channel, 0) + 1
-            if worked:
-                reasons.pop(channel, None)
-            else:
-                reasons[channel] = str(line.get("reason") or "")
+    for line in book.people.get(person, []):
+        channel, worked = line["channel"], line["outcome"] == SENT
+        counts = sent if worked else failed
+        counts[channel] = counts.get(channel, 0) + 1
+        if worked:
+            reasons.pop(channel, None)
+        else:
+            reasons[channel] = str(line.get("reason") or "")
     return Count(person, sent, failed, reasons, late, overdue)

@@ -10,6 +10,7 @@ that the forecast asks for a decision. Times are seconds since the epoch. Nothin
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import Attempt, Failure, moment
@@ -57,7 +58,7 @@ class Span:
     prompt: bool = True
     facts: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
 
-    @property
+    @functools.cached_property
     def mark(self) -> tuple[str, int]:
         """By which the lines about it are known again."""
         return self.kind, round(self.since * 1000)
@@ -94,6 +95,12 @@ class Sight:
     lines: t.Sequence[Line]  # of LINE_KINDS
     is_running: t.Callable[[str], bool]
     now: float
+
+    @functools.cached_property
+    def killed(self) -> dict[tuple[str, str, int], float]:
+        """When an attempt was first seen to be killed, by step, stage and number of its line."""
+        seen = [line for line in self.lines if line["event"] == OBSERVED and line["what"] == KILLED]
+        return {(line["step"], line["stage"], line["line"]): moment(line["time"]) for line in seen}
 
 
 def matters(sight: Sight) -> list[Matter]:
@@ -230,11 +237,7 @@ def _went_on(attempt: Attempt, failure: Failure) -> bool:
 
 
 def _seen_killed(sight: Sight, attempt: Attempt) -> float | None:
-    for line in sight.lines:
-        killed = line["event"] == OBSERVED and line["what"] == KILLED
-        if killed and (line["step"], line["stage"], line["line"]) == (attempt.step, attempt.stage, attempt.line):
-            return moment(line["time"])
-    return None
+    return sight.killed.get((attempt.step, attempt.stage, attempt.line))
 
 
 def _passed(sight: Sight, attempt: Attempt) -> float | None:

@@ -115,8 +115,11 @@ class Teller:
         if check:
             return Look(waiting=found, blind=blind)
         about = self._known(sight, journal, what)
-        out = Look(blind=blind)
+        out, wasted = Look(blind=blind), 0.0
         for each in found:
+            if wasted > self.every / 2 and each.way.channel in {other.way.channel for other, _reason in out.failed}:
+                continue  # it is due at the next look too, before those that were tried now
+            begun = clock()
             text = message(each, dataclasses.replace(about, now=clock()))
             try:
                 self._send(each, dataclasses.replace(text, body=self._mask(text.body)))
@@ -124,6 +127,7 @@ class Teller:
                 reason = str(self._mask(error.message))
                 writer.append(self.path, m.NOTICE, line_of(each, FAILED, reason))
                 out.failed.append((each, reason))
+                wasted += clock() - begun
             else:
                 writer.append(self.path, m.NOTICE, line_of(each, SENT))
                 out.sent.append(each)

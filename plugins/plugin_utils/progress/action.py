@@ -18,6 +18,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible.vars.clean import remove_internal_keys
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import place, process, writer
 from ansible_collections.boxlift.portal.plugins.plugin_utils.progress import probe
 from ansible_collections.boxlift.portal.plugins.plugin_utils.progress import text as progress_text
 from ansible_collections.boxlift.portal.plugins.plugin_utils.progress.follow import AGAIN, Follower
@@ -77,6 +78,7 @@ class LongAction(ActionBase):
             say=self._say,
             limit=self._limit,
             terminal=ON_TERMINAL,
+            record=self._record,
         )
         result = follower.result()
         remove_internal_keys(result)
@@ -171,6 +173,18 @@ class LongAction(ActionBase):
         """Recognises the same task in a later run. Slow to compute, since passwords may be among the arguments."""
         text = json.dumps(self._task.args, sort_keys=True, default=str).encode()
         return hashlib.scrypt(text, salt=bytes.fromhex(salt), n=2**14, r=8, p=1).hex()
+
+    def _record(self, state: t.Mapping[str, t.Any]) -> None:
+        """How far the work is, as a line of the journal, where one is configured."""
+        path = place.configured()
+        if not path:
+            return
+        fields = {"host": self._vars.get("inventory_hostname", ""), "module": self._module}
+        fields.update({name: state[name] for name in ("phase", "done", "total")}, process=process.parent_process())
+        try:
+            writer.append(os.path.abspath(path), "progress", fields)
+        except (OSError, BoxliftError) as error:
+            self._say(f"its progress is not in the journal: {getattr(error, 'message', None) or error}")
 
     def _say(self, text: str) -> None:
         display.display(f"{self._vars.get('inventory_hostname', 'host')} | {self._module}: {text}")

@@ -21,6 +21,7 @@ RECONNECT = (5.0, 10.0, 20.0, 40.0, 60.0)  # seconds between attempts; the last 
 SAY_EVERY_ON_TERMINAL, SAY_EVERY_IN_LOG = 3.0, 60.0  # on a terminal after each probe but the first ones
 # A process that is gone may have ended well a moment ago: its result is still being written.
 GONE_FOR_SURE = 10.0
+RECORD_EVERY = 120.0  # how far it is, for notices and for those who read the journal afterwards
 AGAIN = "Run the same task again: it goes on where it was."
 
 Result = dict[str, t.Any]
@@ -30,7 +31,7 @@ class Follower:
     """Follows one job.
 
     `probe` asks the host after a number of seconds, or earlier when the job ends; it raises AnsibleError if the host
-    cannot be reached. `say` prints a line.
+    cannot be reached. `say` prints a line, and `record` keeps how far the job is.
     """
 
     def __init__(
@@ -39,10 +40,11 @@ class Follower:
         say: t.Callable[[str], None],
         limit: float,
         terminal: bool,
+        record: t.Callable[[t.Mapping[str, t.Any]], None] = lambda state: None,
         clock: t.Callable[[], float] = time.monotonic,
         sleep: t.Callable[[float], None] = time.sleep,
     ) -> None:
-        self._probe, self._say = probe, say
+        self._probe, self._say, self._record = probe, say, record
         self._clock, self._sleep = clock, sleep
         self._began = clock()
         self._until = self._began + limit
@@ -50,6 +52,7 @@ class Follower:
         self._say_every = SAY_EVERY_ON_TERMINAL if terminal else SAY_EVERY_IN_LOG
         self._said_at = float("-inf")
         self._said_phase = ""
+        self._recorded_at = float("-inf")
         self._gone_since: float | None = None
         self._forecast = Forecast()
         self.run: Run | None = None  # as last seen
@@ -97,6 +100,9 @@ class Follower:
         if seen.job == "ended" or self.run.outcome != "running":
             return
         now = self._clock()
+        if state["phase"] and now - self._recorded_at >= RECORD_EVERY:
+            self._recorded_at = now
+            self._record(state)
         if state["phase"] == self._said_phase and now - self._said_at < self._say_every:
             return
         silent = seen.now - state["updated"]

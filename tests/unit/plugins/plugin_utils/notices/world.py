@@ -22,7 +22,12 @@ LOOK = 60.0
 
 PLAN: dict[str, t.Any] = {
     "people": {
-        "coordinator": {"name": "Olga Petrova", "email": "olga@contractor.example", "webhook": "team", "language": "ru"},
+        "coordinator": {
+            "name": "Olga Petrova",
+            "email": "olga@contractor.example",
+            "webhook": "team",
+            "language": "ru",
+        },
         "operator": {"name": "Li Wei", "webhook": "team", "language": "zh"},
         "approver": {"name": "Anna Schmidt", "email": "anna@example.com", "language": "de"},
         "executor": {"name": "Ravi Kumar", "email": "it@example.com", "webhook": "office", "language": "hi"},
