@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import getpass
+import multiprocessing
 import os
 from pathlib import Path
 
@@ -31,8 +32,13 @@ def own_process() -> str:
 
 
 def parent_process() -> str:
-    """ansible-playbook itself, for code in one of its forked workers."""
-    return token(os.getppid())
+    """ansible-playbook itself, for code in one of its forked workers; empty if it has ended.
+
+    A worker outlives a killed ansible-playbook and is given another parent, which runs as long as the host does.
+    """
+    began = multiprocessing.parent_process()
+    parent = os.getppid()
+    return token(parent) if began is None or began.pid == parent else ""
 
 
 def is_running(process: str) -> bool:
