@@ -80,7 +80,7 @@ def test_the_closure_is_measured_from_the_freeze_to_the_opening(told: dict[str, 
     closure = told["move"]["closure"]
     # The difference, the name, the last look with the 20 s behind it, and the opening.
     assert closure["seconds"] == 5760 + 1500 + 180 + 20 + 420
-    assert closure["planned"] == 900 + 7200 + 900 + 300 + 600
+    assert closure["planned"] == 900 + 7200 + 900 + 300 + 300 + 600
     assert closure["to"] - closure["from"] == closure["seconds"]
 
 
