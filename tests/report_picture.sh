@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# A picture of a report by headless Chromium: the tests' sample journal, or the page that is named.
+# A picture of a report by headless Chromium: the tests' sample move by its plan, or the page that is named.
 # usage: report_picture.sh [PICTURE [PAGE]]      (default: docs/images/report.png; HEIGHT and WIDTH in pixels)
+#   A picture whose name ends in .pdf is the page as it is printed.
 #   docs/images/health.png is made from the demo: HEIGHT=2300 report_picture.sh docs/images/health.png PAGE
 #   docs/images/plan.png is made from the example: HEIGHT=1580 report_picture.sh docs/images/plan.png PAGE
 set -euo pipefail
@@ -15,20 +16,28 @@ if [[ -n ${2:-} ]]; then
   cp "$2" "$work/report.html"
 else
   PYTHONPATH=.cache/collections:tests python - "$work" << 'PYTHON'
+import datetime
 import sys
 from pathlib import Path
 
+from ansible_collections.boxlift.portal.plugins.plugin_utils.handover import gantt
+from ansible_collections.boxlift.portal.plugins.plugin_utils.handover.move import with_plan
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import reader
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report import build, page
-from unit.plugins.plugin_utils import sample_journal
+from unit.plugins.plugin_utils import sample_move
 
 work = Path(sys.argv[1])
-sample_journal.write(work / "move.jsonl")
-(work / "report.html").write_text(page.render(build.build(reader.read([str(work / "move.jsonl")]))), encoding="utf-8")
+plan = sample_move.write(work / "move.jsonl").plan
+journal = reader.read([str(work / "move.jsonl")])
+report = with_plan(build.build(journal), journal, plan, datetime.date(2026, 5, 11))
+(work / "report.html").write_text(page.render(report, gantt.drawn(report["move"])), encoding="utf-8")
 PYTHON
 fi
 mkdir -p docs/images
+picture=${1:-docs/images/report.png}
+how=(--screenshot="$picture" --window-size="${WIDTH:-1100},${HEIGHT:-1500}")
+[[ $picture != *.pdf ]] || how=(--print-to-pdf="$picture" --no-pdf-header-footer)
 chromium --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking \
   --disable-component-update --disable-sync --user-data-dir="$work/profile" --hide-scrollbars \
-  --window-size="${WIDTH:-1100},${HEIGHT:-1500}" --screenshot="${1:-docs/images/report.png}" \
+  "${how[@]}" \
   "file://$work/report.html" 2> "$work/log" || { cat "$work/log" >&2; exit 1; }

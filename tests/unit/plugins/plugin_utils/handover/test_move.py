@@ -84,6 +84,20 @@ def test_the_closure_is_measured_from_the_freeze_to_the_opening(told: dict[str, 
     assert closure["to"] - closure["from"] == closure["seconds"]
 
 
+def test_work_stops_when_the_freeze_begins(out: Move) -> None:
+    out.event("step", step="move.freeze", state="begin", stage="final")
+    begun = out.now
+    out.wait(300)
+    out.event("step", step="move.freeze", state="end", outcome="ok", stage="final")
+    assert report(out, None)["move"]["closure"]["from"] == begun
+
+
+def test_no_day_makes_what_has_happened_undone(whole: Move) -> None:
+    early = report(whole, datetime.date(2026, 1, 1))["move"]
+    assert early["as_of"] == report(whole, None)["move"]["as_of"] == whole.now
+    assert early["state"] == "committed"
+
+
 def test_a_waiver_stands_first_until_it_is_over(whole: Move, told: dict[str, t.Any]) -> None:
     (waiver,) = told["move"]["waivers"]
     assert (waiver["input"], waiver["person"], waiver["in_force"]) == ("entitlement", "Decision maker", True)
@@ -167,6 +181,18 @@ def test_the_protocol_names_what_was_proven_and_who_signs(whole: Move, told: dic
     assert [each["name"] for each in go["signers"]] == ["Coordinator", "Decision maker", "Head of sales"]
     assert go["opened"] == go["signers"][-1]["at"]
     assert (gates["Acceptance of the move"]["state"], gates["Acceptance of the move"]["signers"]) == ("closed", [])
+
+
+def test_only_signatures_that_count_are_named(tmp_path: Path) -> None:
+    move = Move(tmp_path / "move.jsonl")
+    move.step("prepare.accept", "prepare", 1)
+    move.opened("go", ("approver", 60), ("key_user", 60))
+    old = move.asked
+    move.opened("go", ("executor", 60), ("coordinator", 60))  # asked for anew; and the executor may not sign
+    at, move.asked = move.now, old
+    move.sign("coordinator", 60)  # an answer to the old request
+    (go,) = [each for each in report(move, None)["move"]["protocol"]["gates"] if each["title"].startswith("Go or")]
+    assert (go["state"], [(each["name"], each["at"]) for each in go["signers"]]) == ("requested", [("Coordinator", at)])
 
 
 def test_the_head_proves_the_journal_and_stays_when_others_look(out: Move) -> None:

@@ -83,7 +83,7 @@ def test_who_has_not_signed_yet(out: Move) -> None:
 
 def test_remarks_and_waivers_have_owner_and_day(out: Move) -> None:
     sample_move.until_the_freeze(out)
-    mine = left(out, "2026-05-10")["Customer"]
+    mine = left(out, "2026-05-10", [finding("fail", "some")])["Customer"]
     assert mine[0] == ("remark", "Name the second administrator", "2026-04-10", True)
     assert ("waiver", "Settle what was waived: entitlement", "2026-06-08", False) in mine
     late = left(out, "2026-06-10")["Customer"]
