@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # A picture of a report by headless Chromium: the tests' sample move by its plan, or the page that is named.
-# usage: report_picture.sh [PICTURE [PAGE]]      (default: docs/images/report.png; HEIGHT and WIDTH in pixels)
+# usage: report_picture.sh [PICTURE [PAGE]]      (default: docs/images/report.png, with HEIGHT=2700)
 #   A picture whose name ends in .pdf is the page as it is printed.
 #   docs/images/health.png is made from the demo: HEIGHT=2300 report_picture.sh docs/images/health.png PAGE
 #   docs/images/plan.png is made from the example: HEIGHT=1580 report_picture.sh docs/images/plan.png PAGE
@@ -35,7 +35,7 @@ PYTHON
 fi
 mkdir -p docs/images
 picture=${1:-docs/images/report.png}
-how=(--screenshot="$picture" --window-size="${WIDTH:-1100},${HEIGHT:-1500}")
+how=(--screenshot="$picture" --window-size="${WIDTH:-1100},${HEIGHT:-2700}")
 [[ $picture != *.pdf ]] || how=(--print-to-pdf="$picture" --no-pdf-header-footer)
 chromium --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking \
   --disable-component-update --disable-sync --user-data-dir="$work/profile" --hide-scrollbars \

@@ -23,7 +23,7 @@ def verdict(report: dict[str, t.Any], moved: bool) -> tuple[str, int]:
     findings = {finding["id"]: finding for finding in report["findings"] or []}
     missing = [name for name in NEEDED if findings.get(name, {}).get("status") not in ("pass", "warn")]
     if moved and not missing:
-        return f"The demo is done: people can work with the portal. {report['result']['text']}", 0
+        return f"The demo is done. {report['result']['text']}", 0
     told = [f"{name}: {findings[name]['observed'] if name in findings else 'was not looked at'}" for name in missing]
     text = report["result"]["text"]
     said = text if text.startswith("Nobody can work") else " ".join([text, *told])

@@ -21,7 +21,6 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import G
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.schedule import Schedule, schedule
 
 Line = dict[str, t.Any]
-NOTICE = "notice"
 #: The lines that say something of the move. The last of them is noted in the protocol: those of tasks go on with every
 #: run, also with that of the report itself.
 TELLING = (lines.STEP, "remark", *lines.GATE_KINDS)
@@ -46,7 +45,6 @@ class Evidence:
         self.attempts = sorted((one for many in journal.steps.values() for one in many), key=lambda one: one.start)
         self.heads: list[Head] = []
         self.lines: list[Line] = []
-        self.notices = 0
         for path in journal.files:
             self._read(path)
         self.now = max(self._moments(), default=0.0)
@@ -117,7 +115,6 @@ class Evidence:
             fault = error.message
         if verify.verify(content).code == verify.NO_CHAIN:
             fault = f"The journal {path} has no chain: an earlier version has written it."
-        self.notices += sum(1 for _line in lines.events_in(content, NOTICE))
         last = told[-1] if told else {}
         self.heads.append(Head(path, int(last.get("seq") or 0), str(last.get("hash") or ""), fault))
 

@@ -12,7 +12,9 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.handover.course_of_
 from ansible_collections.boxlift.portal.plugins.plugin_utils.handover.evidence import Evidence
 from ansible_collections.boxlift.portal.plugins.plugin_utils.handover.protocol import protocol
 from ansible_collections.boxlift.portal.plugins.plugin_utils.handover.todo import todo
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import process
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import Journal
+from ansible_collections.boxlift.portal.plugins.plugin_utils.notices import tell
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import course
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Plan
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.build import (
@@ -51,7 +53,7 @@ def with_plan(report: Data, journal: Journal, plan: Plan, today: datetime.date |
             "waits": waits(of),
             "errors": errors(of),
             "remarks": remarks(of),
-            "notices": of.notices,
+            "notices": notices(of),
             "stages": stages(of),
             "compared": compared(of),
             "visits": visits(of, closed),
@@ -62,9 +64,11 @@ def with_plan(report: Data, journal: Journal, plan: Plan, today: datetime.date |
 
 def first_line(of: Evidence, result: Data, closed: Data) -> Data:
     """Whether people can work: in the cloud until the freeze, nowhere until the opening, then by the findings."""
-    fault = next((head.fault for head in of.heads if head.fault), "")
-    if fault:
-        return {"level": "bad", "text": f"Whether people can work is not proven. {fault}"}
+    wrong = faults(of)
+    if wrong:
+        found = result["text"][0].lower() + result["text"][1:]
+        text = f"Whether people can work is not proven. {wrong[0]} By the findings: {found}"
+        return {"level": "bad", "text": text}
     state = of.course.state
     if state in BEFORE:
         new = result["text"][0].lower() + result["text"][1:]
@@ -84,9 +88,16 @@ def first_line(of: Evidence, result: Data, closed: Data) -> Data:
 
 
 def faults(of: Evidence) -> list[str]:
-    """Why the journals do not prove what this report says."""
+    """Why the journals do not prove what this report says: each needs the one before to be in order."""
     broken = [head.fault for head in of.heads if head.fault]
-    return broken or [f"{each}." for each in of.course.jumps]  # where no gate counts, everything would be a jump
+    asked = {name: of.asked(name) for name in of.plan.gates}
+    other = [
+        f"The gate {name} was asked for with another version of the plan ({line['plan'][:12]}), and does not count. "
+        "Give the plan that was signed, or ask for the gate anew."
+        for name, line in asked.items()
+        if line is not None and line["plan"] != of.plan.sha256
+    ]
+    return broken or other or [f"{each}." for each in of.course.jumps]
 
 
 def waivers(of: Evidence) -> list[Data]:
@@ -154,6 +165,20 @@ def remarks(of: Evidence) -> list[Data]:
         }
         for name, decision in of.decisions.items()
         for each in decision.remarks
+    ]
+
+
+def notices(of: Evidence) -> list[Data]:
+    """What became of the notices to each person; empty where nobody was to be told by this collection."""
+    return [
+        {
+            "person": of.plan.people[each.person].name if each.person in of.plan.people else each.person,
+            "sent": sum(each.sent.values()),
+            "failed": sum(each.failed.values()),
+            "late": each.late,
+        }
+        for head in of.heads
+        for each in tell.count(of.plan, head.path, of.now, process.is_running)
     ]
 
 

@@ -143,7 +143,7 @@ class Writer:
     def _stamp(self) -> str:
         return self.clock.strftime("%Y-%m-%dT%H:%M:%S.") + f"{self.clock.microsecond // 1000:03d}Z"
 
-    def event(self, kind: str, **fields: t.Any) -> None:
+    def event(self, kind: str, /, **fields: t.Any) -> None:
         with self.path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps({"event": kind, "time": self._stamp(), **fields}) + "\n")
 

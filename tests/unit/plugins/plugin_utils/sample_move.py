@@ -48,7 +48,7 @@ class Move(Writer):
         self.last = verify.Link(0, "", hashlib.sha256(b"").hexdigest())
         self.asked: dict[str, t.Any] = {}
 
-    def event(self, kind: str, **fields: t.Any) -> None:
+    def event(self, kind: str, /, **fields: t.Any) -> None:
         self.last, data = writer._line({"event": kind, "time": self._stamp(), **fields}, self.last)
         with self.path.open("ab") as stream:
             stream.write(data)
@@ -82,7 +82,10 @@ class Move(Writer):
 
     def ask(self, name: str) -> None:
         wanted = self.plan.gates[name]
-        inputs = [gate.Input(each, True, "seen") for each in wanted.inputs]
+        inputs = [
+            gate.Input(each, False, "a licence for trial") if each == "entitlement" else gate.Input(each, True, "seen")
+            for each in wanted.inputs
+        ]
         self.asked = gate.request(self.plan, wanted, "operator", "operator@desk", inputs, self.now)
         self.event(gate.REQUEST, **self.asked)
 
@@ -97,6 +100,10 @@ class Move(Writer):
         fields = {"gate": name, "stage": wanted.stage, "plan": self.plan.sha256, "person": person, "account": person}
         fields |= {"at": self.now, "method": gate.TYPED, "input": what, "reason": reason}
         self.event(gate.WAIVER, **fields, until=self.now + days * 24 * HOUR)
+
+    def heard(self, matter: str, kind: str, since: float, *people: str, outcome: str = "sent") -> None:
+        mark = {"matter": matter, "kind": kind, "since": round(since * 1000)}
+        self.event("notice", **mark, channel="mail", people=list(people), language="en", outcome=outcome)
 
     def opened(self, name: str, *signers: tuple[str, float], **more: t.Any) -> None:
         self.ask(name)
@@ -150,9 +157,25 @@ def until_the_freeze(out: Move) -> None:
     out.at("2026-05-04T07:00:00")
     run(out, "final", 0.96, FINDINGS)
     out.people("move.tell_users", "final", 600)
+    out.step("move.name_ttl", "final", 20)
     out.at("2026-05-09T17:20:00")
     out.waive("go", "entitlement", "approver", "The licence of the voice library comes on 20 May", 30)
     out.opened("go", ("coordinator", 120), ("approver", 1500), ("key_user", 240))
+
+
+def difference(out: Move) -> None:
+    """The step of the night that people wait for, with its notices: the mail server was away for a while."""
+    out.event("observed", what="channels", people={"approver": ["mail"], "coordinator": ["mail"]})
+    since, people = out.now, ("approver", "coordinator")
+    for number in range(5):
+        out.wait(1080 if number else 240)
+        outcome = "failed" if number == 3 else "sent"
+        out.heard("move.delta@final", "waiting", since, *people, outcome=outcome)
+    out.people("move.delta", "final", 1200)
+    end = out.now
+    out.wait(60)
+    out.heard("move.delta@final", "ended", end, *people)
+    out.event("observed", what="channels", people={})
 
 
 def write(path: Path) -> Move:
@@ -160,13 +183,12 @@ def write(path: Path) -> Move:
     out = Move(path)
     until_the_freeze(out)
     out.people("move.freeze", "final", 900)
-    out.people("move.delta", "final", 1.6 * HOUR)
-    out.people("move.switch_domain", "final", 1500)
+    difference(out)
+    out.people("move.switch_domain", "final", 1440)  # 1500 s after it could begin
+    out.step("move.name", "final", 380)
     out.step("move.last_health", "final", 180, module="portal_health", results=[{"findings": FINDINGS}])
     out.people("move.open", "final", 420)
     out.step("move.calls", "final", 40)
     remarks = [{"text": "Send the 14 users without a password their letter", "owner": "customer", "due": "2026-05-12"}]
     out.opened("commit", ("coordinator", 300), ("approver", 1300), remarks=remarks)
-    for _number in range(7):
-        out.event("notice", audience="customer")
     return out

@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.boxlift.portal.plugins.plugin_utils.handover.move import with_plan
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import verify
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import read
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.schedule import schedule
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.build import build
 from unit.plugins.plugin_utils import sample_move
 from unit.plugins.plugin_utils.sample_move import Move
@@ -48,7 +49,7 @@ def test_the_report_is_plain_data_and_keeps_what_the_journal_says(whole: Move, t
     plain = build(read([str(whole.path)]))
     assert {**told, "move": None} == plain
     assert told["result"]["text"].startswith("People can work, with limits: Messenger and live updates (push.server).")
-    assert (told["move"]["state"], told["move"]["faults"], told["move"]["notices"]) == ("committed", [], 7)
+    assert (told["move"]["state"], told["move"]["faults"]) == ("committed", [])
 
 
 def test_before_the_freeze_people_work_in_the_cloud(out: Move) -> None:
@@ -76,11 +77,21 @@ def test_after_a_rollback_people_work_in_the_cloud(out: Move) -> None:
     assert (told["move"]["closure"]["from"], told["move"]["closure"]["seconds"]) == (None, None)
 
 
-def test_the_closure_is_measured_from_the_freeze_to_the_opening(told: dict[str, t.Any]) -> None:
+def test_notices_are_counted_and_so_is_what_came_late(told: dict[str, t.Any], out: Move) -> None:
+    # The fourth failed, and the fifth came 36 minutes after the third.
+    assert told["move"]["notices"] == [
+        {"person": name, "sent": 5, "failed": 1, "late": 1} for name in ("Decision maker", "Coordinator")
+    ]
+    assert report(out)["move"]["notices"] == [], "nobody was to be told"
+
+
+def test_the_closure_is_measured_from_the_freeze_to_the_opening(told: dict[str, t.Any], whole: Move) -> None:
     closure = told["move"]["closure"]
-    # The difference, the name, the last look with the 20 s behind it, and the opening.
-    assert closure["seconds"] == 5760 + 1500 + 180 + 20 + 420
-    assert closure["planned"] == 900 + 7200 + 900 + 300 + 300 + 600
+    # The difference, the name, the resolvers, the last look, each with 20 s behind it, and the opening.
+    assert closure["seconds"] == 5760 + 1500 + 380 + 20 + 180 + 20 + 420
+    dates = schedule(whole.plan)
+    planned = dates.opening.astimezone(datetime.timezone.utc) - dates.window[0]
+    assert closure["planned"] == planned.total_seconds() > 2 * 3600
     assert closure["to"] - closure["from"] == closure["seconds"]
 
 
@@ -121,10 +132,24 @@ def test_an_edited_journal_proves_nothing(whole: Move, tmp_path: Path) -> None:
     told = report(edited)
     (fault,) = told["move"]["faults"]
     assert "is not as it was written: Line " in fault
-    assert told["result"] == {"level": "bad", "text": f"Whether people can work is not proven. {fault}"}
+    found = "people can work, with limits: Messenger and live updates (push.server). 1 of 12 checks failed."
+    text = f"Whether people can work is not proven. {fault} By the findings: {found}"
+    assert told["result"] == {"level": "bad", "text": text}
     # No gate is open by such a journal, and nothing is waived.
     assert {each["state"] for each in told["move"]["protocol"]["gates"]} == {"closed"}
     assert told["move"]["waivers"] == []
+
+
+def test_another_plan_than_the_signed_one_proves_nothing(whole: Move) -> None:
+    other = Move(whole.path.with_name("other.jsonl"), {**sample_move.PLAN, "title": "Edited after the signatures"})
+    other.path = whole.path
+    told = report(other)
+    assert [fault.partition(" (")[0] for fault in told["move"]["faults"]] == [
+        f"The gate {name} was asked for with another version of the plan"
+        for name in ("prepared", "rehearsed", "go", "commit")
+    ]
+    # By that plan no gate was ever open, so its states would say that people still work in the cloud.
+    assert told["result"]["text"].startswith("Whether people can work is not proven. The gate prepared was asked for")
 
 
 def test_what_no_state_admits_is_named(tmp_path: Path) -> None:

@@ -213,7 +213,7 @@ def test_the_page_of_a_move_by_its_plan(tmp_path: Path) -> None:
     ]
     places = [said.index(words) for words in order]
     assert places == sorted(places)
-    for words in ("2 h 11 min", "Name the second administrator", "Grew /var by 40 GiB", "2026-05-12", "4c" * 32):
+    for words in ("2 h 18 min", "Name the second administrator", "Grew /var by 40 GiB", "2026-05-12", "4c" * 32):
         assert words in said
     # Every time is one of the plan's zone.
     assert "CEST" in said and "UTC" not in said and "Times are of Europe/Berlin" in said
