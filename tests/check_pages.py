@@ -113,6 +113,7 @@ def check_section(check: Check, seen: str) -> str:
         ("Expected", check.expected),
         ("Remedy", check.remedy),
         ("Owner", check.owner),
+        ("If it fails, it keeps from working", check.blocks),
         ("Seen from", seen),
         ("Needs", ", ".join(link(need) for need in check.needs) or "nothing"),
         ("Reference", check.reference or "none"),
