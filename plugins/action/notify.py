@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import typing as t
 
@@ -46,7 +47,7 @@ class ActionModule(ControllerAction):
     }
 
     def work(self, options: Data, task_vars: Data) -> Data:
-        self._vars = task_vars
+        self._vars, self._parent = task_vars, os.getppid()
         path, plan = place.required(options["journal"]), load(options["plan"])
         self._smtp = channels.server(options["smtp"])
         self._webhooks = {
@@ -101,11 +102,18 @@ class ActionModule(ControllerAction):
                 warnings.update(dict.fromkeys(f"{each.way.channel} fails: {reason}" for each, reason in look.failed))
                 for each in look.sent:
                     self._display.display(f"told {', '.join(each.people)} by {each.way.channel}: {each.matter.id}")
-            if last:
+            if last or not self._wait(begun + options["every"]):
                 break
-            time.sleep(max(options["every"] - (time.monotonic() - begun), 0))
         more = {"warnings": list(warnings)} if warnings else {}
         return {"changed": bool(sent), "sent": sent, "failures": failures, **more}
+
+    def _wait(self, until: float) -> bool:
+        """Whether ansible-playbook is still there then: without it, this worker would go on unseen."""
+        while time.monotonic() < until:
+            if os.getppid() != self._parent:
+                return False
+            time.sleep(min(1.0, max(until - time.monotonic(), 0)))
+        return True
 
     def _masking(self, task_vars: Data) -> t.Callable[[t.Any], t.Any]:
         """Masks secrets of the inventory, and the addresses of webhooks: who knows one can write there."""

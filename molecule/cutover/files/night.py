@@ -134,7 +134,11 @@ class Night:
         command = self.command("notify", *minutes, hooks_given, stage="final")
         with (self.work / "notify.log").open("w", encoding="utf-8") as log:
             follower = subprocess.Popen(
-                command, env=self.settings("olga", ""), stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                command,
+                env=self.settings("olga", "boxlift.portal.once"),
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
             )
         try:
             yield

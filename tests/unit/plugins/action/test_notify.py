@@ -14,7 +14,7 @@ import pytest
 import yaml
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import process, verify, writer
 from ansible_collections.boxlift.portal.plugins.plugin_utils.notices import tell
-from unit.plugins.playbook import run_playbook
+from unit.plugins.playbook import run_playbook, start_playbook
 from unit.plugins.plugin_utils.notices.servers import MailServer, Webhook, certificate, serving
 from unit.plugins.plugin_utils.notices.world import PLAN
 
@@ -154,3 +154,30 @@ def test_it_goes_on_for_as_long_as_it_was_told_to(site: Path, mails: MailServer)
     assert done.returncode == 0, done.stdout
     failed = [line for line in lines(site) if line["outcome"] == "failed" and line["people"] == ["approver"]]
     assert len(failed) >= 2
+
+
+@pytest.mark.slow
+def test_its_worker_ends_with_the_playbook(site: Path, mails: MailServer) -> None:
+    """A killed ansible-playbook leaves nobody behind who sends on, unseen."""
+    journal = str(site / "journal/move.jsonl")
+    play = NOTIFY + "  vars: {notify_minutes: 60}\n"
+    with start_playbook(site, play, "--extra-vars=@vars.json", BOXLIFT_JOURNAL=journal) as running:
+        wait_for(lambda: len(lines(site)) == 8)
+        with tell.alone(journal) as free:
+            assert not free
+        running.kill()
+
+    def is_free() -> bool:
+        with tell.alone(journal) as free:
+            return free
+
+    wait_for(is_free)
+    notify(site)
+    assert len(lines(site)) == 8  # it goes on where the other one was
+
+
+def wait_for(condition: t.Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)

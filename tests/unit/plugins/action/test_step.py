@@ -12,7 +12,8 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import verify
+from ansible_collections.boxlift.portal.plugins.action.step import trouble
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import verify, writer
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import UNKNOWN, Attempt, read
 from unit.plugins.playbook import run_playbook, start_playbook
 
@@ -178,3 +179,16 @@ def test_an_end_needs_its_begin_and_its_evidence(tmp_path: Path) -> None:
         done = run_playbook(tmp_path, END, "-e", f'{{"evidence": {evidence}}}', **settings)
         assert done.returncode == 2
         assert text in done.stdout + done.stderr
+
+
+def test_the_end_of_a_step_says_which_notices_failed(tmp_path: Path) -> None:
+    path = str(tmp_path / "move.jsonl")
+    for matter, outcome, reason in (
+        ("move.fetch@final", "failed", "451 later"),
+        ("move.fetch@final", "failed", "451 later"),
+        ("move.fetch@final", "sent", ""),
+        ("move.fetch@rehearsal", "failed", "gone"),
+    ):
+        writer.append(path, "notice", {"matter": matter, "channel": "mail", "outcome": outcome, "reason": reason})
+    assert trouble(path, "move.fetch@final", 0.0) == ["move.fetch@final: notices failed by mail: 451 later"]
+    assert trouble(path, "move.fetch@final", time.time() + 60) == []

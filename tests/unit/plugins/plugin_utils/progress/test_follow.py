@@ -28,9 +28,13 @@ class Host:
         self.ends_at = ways.get("ends_at", 160.0)
         self.result: dict[str, t.Any] = ways.get("result", {"changed": True, "msg": "fetched"})
         self.looks = 0
+        self.recorded: list[tuple[float, str, int]] = []
+
+    def record(self, state: t.Mapping[str, t.Any]) -> None:
+        self.recorded.append((round(self.now, 1), state["phase"], state["done"]))
 
     def watch(self, limit: float = 3600.0, terminal: bool = True) -> Follower:
-        return Follower(self.look, self.say, limit, terminal, clock=lambda: self.now, sleep=self.sleep)
+        return Follower(self.look, self.say, limit, terminal, self.record, clock=lambda: self.now, sleep=self.sleep)
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -68,6 +72,13 @@ def test_the_result_is_the_modules_own() -> None:
     assert Host().watch().result() == {"changed": True, "msg": "fetched"}
     failed = {"failed": True, "changed": False, "msg": "Part 3 is damaged.", "remedy": "Fetch it again."}
     assert Host(result=failed).watch().result() == failed
+
+
+def test_how_far_it_is_is_kept_every_two_minutes() -> None:
+    host = Host(ends_at=400.0)
+    host.watch().result()
+    assert [at for at, _phase, _done in host.recorded] == [1.0, 123.0, 243.0, 363.0]
+    assert [phase for _at, phase, _done in host.recorded] == ["fetch", "verify", "verify", "verify"]
 
 
 def test_a_short_job_is_not_waited_for_long() -> None:
