@@ -40,11 +40,21 @@ def test_it_says_how_far_it_is_and_returns_what_the_module_returns(backup_site: 
     assert not (backup_site / "run").exists()
     assert not jobs.exists()
 
-    with stopped(backup_site, playbook(jobs=1), ANSIBLE_ASYNC_DIR=str(jobs)) as job:
+    journal = backup_site / "move.jsonl"
+    settings = {"ANSIBLE_ASYNC_DIR": str(jobs), "BOXLIFT_JOURNAL": str(journal)}
+    with stopped(backup_site, playbook(jobs=1), **settings) as job:
         output = until_told(job.watcher.stdout, 1)
         os.kill(job.pid, signal.SIGCONT)
         output += job.watcher.communicate(timeout=SECONDS)[0]
     watched = returned(backup_site)
+    written = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
+    (progress,) = [line for line in written if line["event"] == "progress"]
+    assert (progress["module"], progress["phase"], progress["process"]) == (
+        "backup_verify",
+        "verify",
+        written[0]["process"],
+    )
+    assert 0 <= progress["done"] <= progress["total"]
     assert [line.split(": ", 1)[1].split()[0] for line in told(output)] == ["verify", "done"]
     assert "5 of 5 parts" in told(output)[-1]
     (phase,) = watched.pop("progress")["phases"]

@@ -59,6 +59,8 @@ class MailServer(socketserver.ThreadingTCPServer):
         self.commands: list[str] = []
         self.refuse = ""
         self.silent = False  # greets, and answers nothing
+        self.endless = False  # never comes to the end of an answer
+        self.over = threading.Event()
         self.tls = tls
 
     @property
@@ -91,6 +93,8 @@ class _Session(socketserver.StreamRequestHandler):
             word = command.split(" ")[0].upper()
             if self.server.silent:
                 continue
+            while self.server.endless and not self.server.over.wait(0.1):
+                self.say("250-and")
             if word == "EHLO":
                 self.say("250-lab\r\n250 AUTH PLAIN")
             elif word == "AUTH":
@@ -153,6 +157,7 @@ def serving(server: t.Any) -> t.Iterator[t.Any]:
     try:
         yield server
     finally:
+        getattr(server, "over", threading.Event()).set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -110,6 +110,8 @@ def test_a_task_that_a_rescue_has_mended_is_no_incident(move: Move, ways: d.Ways
         )  # fmt: skip
         kinds = {kind for _minute, kind in by("mail", heard(move, ways, 1))}
         assert kinds == ({"incident"} if status == "failed" else set())
+        (matter,) = m.matters(move.sight())
+        assert [span.kind for span in matter.spans] == (["running", "incident"] if status == "failed" else ["running"])
 
 
 def test_people_who_share_an_address_and_a_language_get_one_message(move: Move) -> None:

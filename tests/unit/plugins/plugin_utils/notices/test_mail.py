@@ -70,8 +70,9 @@ def test_a_refusal_is_told_in_the_servers_words(smtp: MailServer) -> None:
     assert smtp.mails == []
 
 
-def test_a_server_that_does_not_answer_is_left_in_time(smtp: MailServer) -> None:
-    smtp.silent = True
+@pytest.mark.parametrize("how", ["silent", "endless"])
+def test_a_server_that_does_not_come_to_an_end_is_left_in_time(how: str, smtp: MailServer) -> None:
+    setattr(smtp, how, True)
     begun = time.monotonic()
     with pytest.raises(BoxliftError):
         send(server_of(smtp, seconds=0.6), "anna@example.com", Message("s", "b"), "abc")
