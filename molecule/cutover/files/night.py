@@ -108,7 +108,7 @@ class Night:
         return [
             "ansible-playbook", f"--inventory={MOLECULE}/shared/inventory.py",
             f"--extra-vars=@{MOLECULE}/provision/vars/site.yml", f"--extra-vars=@{MOLECULE}/cutover/vars/site.yml",
-            f"--extra-vars=migration_stage={stage}", f"--extra-vars=name_resolvers=['{self.names}']",
+            f"--extra-vars=migration_stage={stage}", f"--extra-vars=name_resolvers={self.names}",
             f"boxlift.portal.{name}", *more,
         ]  # fmt: skip
 
