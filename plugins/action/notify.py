@@ -8,6 +8,7 @@ import os
 import time
 import typing as t
 
+from ansible.errors import AnsibleError
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import place, process, writer
@@ -147,9 +148,12 @@ class ActionModule(ControllerAction):
             "timeout": WEBHOOK_SECONDS,
             **({"ca_path": given["ca_path"]} if given["ca_path"] else {}),
         }
-        done = self._execute_module(
-            module_name="ansible.builtin.uri", module_args=arguments, task_vars=self._vars, wrap_async=False
-        )
+        try:
+            done = self._execute_module(
+                module_name="ansible.builtin.uri", module_args=arguments, task_vars=self._vars, wrap_async=False
+            )
+        except AnsibleError as error:
+            done = {"failed": True, "msg": str(error)}
         if done.get("failed"):
             raise BoxliftError(
                 str(done.get("msg") or "It did not answer."), "Look at notify_webhooks, and at the service behind it."

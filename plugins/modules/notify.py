@@ -91,7 +91,7 @@ options:
     type: dict
     default: {}
   minutes:
-    description: For how many minutes to go on. V(0) looks once.
+    description: For how many minutes to go on, by the plan as it was at the start. V(0) looks once.
     type: float
     default: 0
   every:

@@ -57,8 +57,8 @@ def is_reached(host: str, port: int) -> str:
     """Why a connection cannot be made; empty if it can."""
     try:
         socket.create_connection((host, port), timeout=REACH_SECONDS).close()
-    except OSError as error:
-        return error.strerror or str(error)
+    except (OSError, UnicodeError) as error:  # the latter for what is no host's name
+        return getattr(error, "strerror", None) or str(error)
     return ""
 
 

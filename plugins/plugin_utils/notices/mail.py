@@ -52,7 +52,7 @@ def send(server: Server, to: str, message: Message, identity: str) -> None:
     mail.set_content(message.body, cte="base64")
     try:
         _hand_over(server, mail)
-    except (OSError, smtplib.SMTPException) as error:
+    except (OSError, smtplib.SMTPException, UnicodeError) as error:  # the last one for what is no host's name
         raise BoxliftError(
             f"{server.host}:{server.port} did not take the mail: {_reason(error)}",
             "Look at notify_smtp, and at the mail server.",

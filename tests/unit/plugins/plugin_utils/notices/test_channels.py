@@ -73,6 +73,7 @@ def test_preflight_names_whom_nobody_can_tell_and_what_does_not_answer() -> None
 
 
 def test_preflight_really_knocks() -> None:
+    assert [each.status for each in findings(PLAN, {**SMTP, "host": "mail..example.com"}, {})] == ["warn", "warn"]
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
         hooks = {"team": {"url": f"https://127.0.0.1:{port}/x"}}

@@ -80,6 +80,9 @@ def test_a_server_that_does_not_come_to_an_end_is_left_in_time(how: str, smtp: M
 
 
 def test_nobody_listens(smtp: MailServer) -> None:
+    with pytest.raises(BoxliftError, match="did not take the mail: "):
+        nowhere = dataclasses.replace(server_of(smtp), host="mail..example.com")
+        send(nowhere, "anna@example.com", Message("s", "b"), "abc")
     smtp.shutdown()
     smtp.server_close()
     with pytest.raises(BoxliftError, match="did not take the mail: .*refused"):
