@@ -243,7 +243,7 @@ EXAMPLES = r"""
   boxlift.portal.telephony_check:
     manager:
       users:
-        - {name: boxlift-events, password: "{{ telephony_ami_events_password }}", read: [call, cdr]}
+        - {name: boxlift-events, password: "{{ telephony_ami_events_password }}", read: [call, cdr, system]}
     trunks: [carrier]
     phones: ["101", "102"]
     tls:

@@ -13,6 +13,7 @@ import typing as t
 from testinfra.host import Host
 
 RECORDS = "/var/log/asterisk/cdr-custom/boxlift.csv"
+HAPPENED = "/var/log/asterisk/cel-custom/boxlift.csv"
 RECORDINGS = "/var/spool/asterisk/monitor"
 FIELDS = [
     "linkedid", "uniqueid", "sequence", "start", "answer", "end", "duration", "billsec", "disposition", "src", "dst",
@@ -33,6 +34,15 @@ print(urllib.request.urlopen(request, context=context).read().decode())
 Row = dict[str, t.Any]
 
 
+class Happened(t.NamedTuple):
+    """An event of a channel: CHAN_START, BRIDGE_ENTER …"""
+
+    uniqueid: str
+    at: float
+    what: str
+    channel: str
+
+
 class Office:
     """The host that plays the whole office."""
 
@@ -42,6 +52,10 @@ class Office:
     def call(self, *calls: Row) -> None:
         """Make these calls at the same time (tests/lab/telephony/calls.py); returns when all have ended."""
         self.host.check_output("python3 /opt/lab-telephony/calls.py %s", json.dumps(calls))
+
+    def harmed_call(self, *calls: Row) -> None:
+        """Make them while the exchange, or the whole host, is killed; returns when all have ended, however."""
+        self.host.run("python3 /opt/lab-telephony/calls.py %s harmed", json.dumps(calls))
 
     def lab(self, path: str, settings: Row | None = None) -> t.Any:
         """Ask the simulated portal, or tell it."""
@@ -56,6 +70,18 @@ class Office:
             record = dict(zip(FIELDS, row, strict=True))
             calls.setdefault(record["linkedid"], []).append(record)
         return calls
+
+    def happened(self) -> dict[str, list[Happened]]:
+        """What happened to the channels of each call with a client, written at once: Linkedid → in order of time."""
+        calls: dict[str, list[Happened]] = {}
+        text = self.host.check_output(f"cat $(ls -tr {HAPPENED} {HAPPENED}-* 2>/dev/null)")
+        for linkedid, uniqueid, at, what, _number, _exten, _context, channel, *_rest in csv.reader(io.StringIO(text)):
+            calls.setdefault(linkedid, []).append(Happened(uniqueid, float(at), what, channel))
+        return {
+            f"pbx-{linkedid}": rows
+            for linkedid, rows in calls.items()
+            if any(row.channel.startswith("PJSIP/carrier-") for row in rows)
+        }
 
     def of(self, client: str) -> list[list[dict[str, str]]]:
         """The calls from this number."""

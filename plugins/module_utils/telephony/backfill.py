@@ -1,17 +1,31 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Calls that no event told of, from the exchange's records: after an outage of the manager interface or of ours."""
+"""Calls that no event told of, from the exchange's records: after an outage of the manager interface or of ours.
+
+A crash of the exchange leaves no record of the calls that were up. They are told from what is stored of them.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.telephony.call_fact import CallFact, Exchange
+from ansible_collections.boxlift.portal.plugins.module_utils.telephony.call_fact import (
+    ANSWERED,
+    MISSED,
+    OUTGOING,
+    OUTGOING_STATUS,
+    CallFact,
+    Exchange,
+)
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.cdr import CdrRow, by_call, fact_of
-from ansible_collections.boxlift.portal.plugins.module_utils.telephony.store import Store
+from ansible_collections.boxlift.portal.plugins.module_utils.telephony.store import Store, StoredCall
 
 MARK, FIRST_START = "backfilled_until", "first_start"
+# Since when the exchange runs; when it was last heard, now and before it began anew.
+BEGAN, HEARD, LAST_HEARD = "exchange_began", "exchange_heard", "exchange_heard_before"
+# It tells whole seconds, and what it tells is read a little later.
+SAME_SECONDS = 2.0
 # Events of an end come within moments; a call whose last record is younger may still be told by them.
 SETTLE_SECONDS = 15.0
 OVERLAP_SECONDS = 600.0
@@ -25,6 +39,18 @@ def window(store: Store, now: float) -> tuple[float, float]:
         store.set_meta(FIRST_START, str(now))
         store.set_meta(MARK, str(now))
     return max(float(store.meta(MARK)) - OVERLAP_SECONDS, float(store.meta(FIRST_START))), now
+
+
+def heard(store: Store, now: float) -> None:
+    """Note that the exchange runs."""
+    store.set_meta(HEARD, str(now))
+
+
+def runs_since(store: Store, began: float) -> None:
+    """Note since when it runs: no call of before goes on."""
+    if abs(began - float(store.meta(BEGAN) or 0)) > SAME_SECONDS:
+        store.set_meta(LAST_HEARD, store.meta(HEARD))
+        store.set_meta(BEGAN, str(began))
 
 
 def ended_calls(rows: t.Iterable[CdrRow], exchange: Exchange, until: float) -> list[CallFact]:
@@ -41,6 +67,33 @@ def ended_calls(rows: t.Iterable[CdrRow], exchange: Exchange, until: float) -> l
         if fact is not None:
             facts.append(fact)
     return facts
+
+
+def cut_calls(store: Store, live: t.Collection[str], until: float) -> list[StoredCall]:
+    """Calls that went on when the exchange crashed, once the records of before have been read.
+
+    `live` and `until` as for `backfill`, which comes first.
+    """
+    began = float(store.meta(BEGAN) or 0)
+    if until - SETTLE_SECONDS < began:
+        return []
+    return [call for call in store.open_calls() if call.fact.started < began and call.external_id not in live]
+
+
+def cut_off(fact: CallFact, recording: str, last_heard: float) -> CallFact:
+    """The fact of a call that a crash has ended, at `last_heard` as far as is known."""
+    answered = fact.stage == "talking"
+    talked = fact.talk_seconds + (max(0.0, last_heard - fact.talking_since) if fact.talking_since else 0.0)
+    unanswered = OUTGOING_STATUS["CANCEL"] if fact.kind == OUTGOING else MISSED
+    return dataclasses.replace(
+        fact,
+        stage="ended",
+        ringing=(),
+        talk_seconds=max(1, round(talked)) if answered else 0,
+        talking_since=0.0,
+        status=ANSWERED if answered else unanswered,
+        recording=fact.recording or recording,
+    )
 
 
 def backfill(

@@ -7,8 +7,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import re
 import stat
 import struct
+import time
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
@@ -45,6 +47,23 @@ def path_of(folder: str, name: str) -> str:
             "Let MixMonitor write wav.",
         )
     return path
+
+
+def of_call(folder: str, linkedid: str, started: float) -> str:
+    """The name, within the folder, of a recording that only its Linkedid ties to a call; empty if there is none.
+
+    Dial plans name recordings by it, in the folder itself or in one of the day: 2026/01/31. Raises OSError.
+    """
+    wanted = re.compile(rf"(.*[^0-9.])?{re.escape(linkedid)}\.(wav|mp3)", re.IGNORECASE)
+    # The recording of a call that began just before midnight may be one of the next day.
+    days = [time.strftime("%Y/%m/%d", time.localtime(moment)) for moment in (started, started + 60.0)]
+    for day in dict.fromkeys([*days, ""]):
+        path = os.path.join(folder, day)
+        if os.path.isdir(path):
+            for name in sorted(os.listdir(path)):
+                if wanted.fullmatch(name):
+                    return os.path.join(day, name)
+    return ""
 
 
 def take(path: str, now: float, quiet_seconds: float, smallest: int) -> Recording | None:

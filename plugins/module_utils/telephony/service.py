@@ -12,10 +12,11 @@ import asyncio
 import collections
 import datetime
 import json
+import os
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.telephony import backfill, clicks, reconcile
+from ansible_collections.boxlift.portal.plugins.module_utils.telephony import backfill, clicks, reconcile, recording
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.ami import (
     AmiError,
     AmiLost,
@@ -124,6 +125,7 @@ class Connector:
                 if self._session is not None:
                     self._session.close()
                     self._session = None
+                    backfill.heard(self.store, self._clock())
                     self.metrics.gaps.inc()
                 self.metrics.connected.set(0)
                 self.tracker.gap()
@@ -137,6 +139,8 @@ class Connector:
             event = event_of(message, now)
             if event is not None:
                 self.metrics.events.inc()
+                if event.name == "FullyBooted" and event.get("Uptime").isdecimal():
+                    backfill.runs_since(self.store, event.at - float(event.get("Uptime")))
                 facts.update((fact.external_id, fact) for fact in self.tracker.feed(event))
         if facts:
             self._keep(list(facts.values()))
@@ -262,9 +266,11 @@ class Connector:
 
     async def _find_missed(self) -> None:
         while True:
+            connected = self._backfill_now.is_set()
             self._backfill_now.clear()
             await self.find_missed()
-            await _until(self._backfill_now, BACKFILL_SECONDS)
+            # What has just ended is left to events. After a gap they will not come.
+            await _until(self._backfill_now, backfill.SETTLE_SECONDS + 1 if connected else BACKFILL_SECONDS)
 
     async def find_missed(self) -> None:
         """Look for calls that no event told of."""
@@ -285,13 +291,32 @@ class Connector:
             self._log("info", "found in the records", call=fact.external_id, number=fact.number)
         for external_id in given_up:
             self._log("error", "no end", call=external_id)
+        await self._end_cut_calls(until)
         self._wake.set()
+
+    async def _end_cut_calls(self, until: float) -> None:
+        """A crash of the exchange leaves no record of the calls that were up, but most of their recordings."""
+        settings, last_heard = self.settings.recordings, float(self.store.meta(backfill.LAST_HEARD) or 0)
+        for call in backfill.cut_calls(self.store, self.tracker.live(), until):
+            name, end = "", last_heard
+            if settings is not None and call.fact.stage == "talking":
+                linkedid = call.external_id.removeprefix(self.settings.exchange.external_id(""))
+                try:
+                    name = await asyncio.to_thread(recording.of_call, settings.folder, linkedid, call.fact.started)
+                    if name:  # each says that the call was still up
+                        end = max(end, os.stat(os.path.join(settings.folder, name)).st_mtime)
+                except OSError as error:
+                    self._log("error", "recording", call=call.external_id, reason=str(error))
+            self.store.put([backfill.cut_off(call.fact, name, end)], {})
+            self._log("warning", "cut by a crash of the exchange", call=call.external_id, recording=name)
 
     async def _look_after(self) -> None:
         """Once a minute, figures; once a night, reconciliation and what may be forgotten."""
         while True:
             self.figures()
             now = self._clock()
+            if self._session is not None:
+                backfill.heard(self.store, now)
             day = _midnight(now - DAY)
             if _midnight(now) + 3 * 3600 < now and self.store.meta("reconciled") != str(day):
                 await self.reconcile(day)

@@ -12,12 +12,16 @@ from ansible_collections.boxlift.portal.plugins.module_utils.telephony.calls imp
 
 
 class AmiServer:
-    """`tell` sends events to whoever listens. `actions` are those that were asked for."""
+    """`tell` sends events to whoever listens. `actions` are those that were asked for.
+
+    `uptime`: for how many seconds the exchange has been running, which it tells who logs in; None: it does not tell.
+    """
 
     def __init__(self) -> None:
         self.actions: list[dict[str, str]] = []
         self.silent = False
         self.refusal = ""
+        self.uptime: int | None = None
         self._listeners: list[asyncio.StreamWriter] = []
         self._server: asyncio.Server | None = None
         self.port = 0
@@ -75,3 +79,5 @@ class AmiServer:
             f"Response: {'Error' if refused else 'Success'}\r\nActionID: {action['ActionID']}\r\nMessage: {refused}\r\n"
         )
         writer.write(answer.encode() + b"\r\n")
+        if action["Action"] == "Login" and not refused and self.uptime is not None:
+            writer.write(f"Event: FullyBooted\r\nPrivilege: system,all\r\nUptime: {self.uptime}\r\n\r\n".encode())

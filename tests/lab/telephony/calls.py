@@ -13,6 +13,9 @@ once     a client: the call waits until role telephony_check is done with a call
 after, ring, talk   milliseconds until the caller dials, until whoever is called answers, until the caller hangs up
 
 Ends when all calls have ended; prints what went wrong at any side as JSON, and fails if anything did.
+
+calls.py PLAN harmed   the exchange is killed meanwhile: a caller who hears no more of it gives up, phones that nobody
+                       rings any more are switched off, and what went wrong is printed alone
 """
 
 from __future__ import annotations
@@ -35,6 +38,8 @@ PBX = "127.0.0.1:5060"
 CARRIER, CARRIER_PORT = "127.0.0.9", 5080
 PASSWORD = "lab-phone-{}"
 PORTAL, PORTAL_AUTHORITY = "https://localhost:8443", "/etc/lab-telephony/ca.pem"
+#: Seconds in which a side must be done, and within which a caller is where the exchange is killed.
+PATIENCE, HARMED_PATIENCE = 180, 30
 #: Each sipp has its own ports for audio, away from Asterisk's.
 FIRST_AUDIO = 30000
 
@@ -80,14 +85,15 @@ class Sipp:
         address: str,
         port: int,
         *options: str,
-        file: pathlib.Path | None = None,
+        patience: int,
+        file: pathlib.Path | None,
     ) -> None:
         first = FIRST_AUDIO + 20 * number
         self.log = folder / f"{number}-{scenario}.log"
         command = [
             "sipp", "-sf", str(file or FOLDER / f"{scenario}.xml"), "-i", address, "-p", str(port), "-mi", address,
             "-nostdin", "-min_rtp_port", str(first), "-max_rtp_port", str(first + 18),
-            "-timeout", "180", "-timeout_error",
+            "-timeout", str(patience), "-timeout_error",
             # The machine may be busy with other tests.
             "-watchdog_interval", "0",
             "-trace_err", "-error_file", str(self.log.with_suffix(".err")), *options,
@@ -107,14 +113,23 @@ class Sipp:
 class Plan:
     """Calls, with a phone for each side that is rung."""
 
-    def __init__(self, calls: t.Sequence[Call], folder: pathlib.Path) -> None:
-        self._calls, self._folder = calls, folder
+    def __init__(self, calls: t.Sequence[Call], folder: pathlib.Path, harmed: bool) -> None:
+        self._calls, self._folder, self._harmed = calls, folder, harmed
         self._numbers = iter(range(2000))
         if not (FOLDER / "tone.al").is_file():
             (FOLDER / "tone.al").write_bytes(tone())
 
-    def _sipp(self, scenario: str, address: str, port: int, *options: str, file: pathlib.Path | None = None) -> Sipp:
-        return Sipp(self._folder, next(self._numbers), scenario, address, port, *options, file=file)
+    def _sipp(
+        self,
+        scenario: str,
+        address: str,
+        port: int,
+        *options: str,
+        patience: int = PATIENCE,
+        file: pathlib.Path | None = None,
+    ) -> Sipp:
+        number = next(self._numbers)
+        return Sipp(self._folder, number, scenario, address, port, *options, patience=patience, file=file)
 
     def run(self) -> list[str]:
         """Log the phones in, make the calls; what went wrong."""
@@ -141,6 +156,9 @@ class Plan:
             # Nobody will end their calls any more.
             for number in [*call.phones, *(["carrier"] if call.carrier else [])] if problem else []:
                 sides[number].process.terminate()
+        if self._harmed:
+            for side in sides.values():
+                side.process.terminate()
         return problems + _problems(sides.values())
 
     def _make(self, index: int, call: Call) -> str:
@@ -153,8 +171,10 @@ class Plan:
         file.write_text((FOLDER / "call.xml").read_text().replace('"TALK"', f'"{call.talk}"'))
         inside = len(call.caller) == 3
         address, port = ("127.0.0.1", _port(call.caller)) if inside else (CARRIER, CARRIER_PORT + 1 + index)
+        patience = HARMED_PATIENCE if self._harmed else PATIENCE
         return self._sipp("call", address, port, "-m", "1", "-s", call.to, "-key", "caller", call.caller,
-                          "-key", "password", PASSWORD.format(call.caller), PBX, file=file).problem()  # fmt: skip
+                          "-key", "password", PASSWORD.format(call.caller), PBX,
+                          patience=patience, file=file).problem()  # fmt: skip
 
 
 def await_check(client: str, patience: float = 150) -> None:
@@ -180,10 +200,11 @@ def _problems(sides: t.Iterable[Sipp]) -> list[str]:
 
 
 def main() -> int:
+    calls, harmed = [Call.read(each) for each in json.loads(sys.argv[1])], sys.argv[2:] == ["harmed"]
     with tempfile.TemporaryDirectory() as folder:
-        problems = Plan([Call.read(each) for each in json.loads(sys.argv[1])], pathlib.Path(folder)).run()
+        problems = Plan(calls, pathlib.Path(folder), harmed).run()
     print(json.dumps(problems))
-    return 1 if problems else 0
+    return 1 if problems and not harmed else 0
 
 
 if __name__ == "__main__":

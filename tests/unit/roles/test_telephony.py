@@ -155,7 +155,7 @@ def test_calls_from_outside_reach_no_way_out() -> None:
 
 def test_the_accounts_of_the_manager_interface_may_do_only_their_own() -> None:
     named = dict(sections(written("manager-users.conf")))
-    assert (named["boxlift-events"]["read"], named["boxlift-events"]["write"]) == ("call,cdr", "")
+    assert (named["boxlift-events"]["read"], named["boxlift-events"]["write"]) == ("call,cdr,system", "")
     assert (named["boxlift-originate"]["read"], named["boxlift-originate"]["write"]) == ("", "originate")
     for values in named.values():
         assert (values["deny"], values["permit"]) == ("0.0.0.0/0.0.0.0", "127.0.0.1/255.255.255.255")
@@ -193,7 +193,7 @@ def test_an_asterisk_of_the_customer_keeps_the_names_of_its_own_dial_plan() -> N
 
 
 CLI = {
-    "manager show user boxlift-events": "  username: boxlift-events\n  read perm: call,cdr\n write perm: <none>",
+    "manager show user boxlift-events": "  username: boxlift-events\n  read perm: system,call,cdr\n write perm: <none>",
     "manager show user boxlift-originate": "  username: boxlift-originate\n read perm: <none>\n write perm: originate",
     "module show like cdr_": "cdr_custom.so   CDR  0  Running  core\ncdr_manager.so  AMI  0  Running  core",
 }
@@ -203,7 +203,7 @@ CLI = {
     ("asked", "answer", "said"),
     [
         ("manager show user boxlift-events", "There is no user called boxlift-events", ["does not read"]),
-        ("manager show user boxlift-events", "read perm: all", ["does not read"]),
+        ("manager show user boxlift-events", "read perm: call,cdr", ["does not read"]),
         ("module show like cdr_", "cdr_custom.so  CDR  0  Running  core", ["does not run"]),
         ("module show like cdr_", CLI["module show like cdr_"].replace("AMI  0  ", "AMI 0 Not "), ["does not run"]),
         ("module show like cdr_", CLI["module show like cdr_"], []),

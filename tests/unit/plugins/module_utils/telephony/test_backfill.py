@@ -99,6 +99,56 @@ def test_calls_without_an_end_are_given_up_after_half_a_day(store: Store) -> Non
     assert stored is not None and (stored.fact.ended, stored.fact.status) == (True, "603-S")
 
 
+RINGING = CallFact("pbx1-1.1", 2, CLIENT, "line", EPOCH, inner="101", ringing=("101",))
+TALKING = dataclasses.replace(RINGING, stage="talking", talking_since=EPOCH + 7)
+
+
+def cut(store: Store, until: float = NOW, live: tuple[str, ...] = ()) -> list[str]:
+    return [call.external_id for call in backfill.cut_calls(store, live, until)]
+
+
+def test_a_crash_of_the_exchange_ends_the_calls_of_before(store: Store) -> None:
+    after = dataclasses.replace(RINGING, external_id="pbx1-2.1", started=EPOCH + 200)
+    store.put([TALKING, after], {})
+    assert cut(store) == []
+    backfill.runs_since(store, EPOCH - 1)
+    assert cut(store) == []
+    backfill.runs_since(store, EPOCH + 100)
+    assert cut(store) == ["pbx1-1.1"]
+    assert cut(store, live=("pbx1-1.1",)) == []
+
+
+def test_records_of_before_the_crash_count_first(store: Store) -> None:
+    """The last of them are read when nothing can have ended within moments any more."""
+    store.put([TALKING], {})
+    backfill.runs_since(store, EPOCH + 40)
+    assert cut(store, until=EPOCH + 50) == []
+    assert found(store, row(), until=EPOCH + 55) == ["pbx1-1.1"]
+    assert cut(store, until=EPOCH + 55) == []
+
+
+def test_when_the_exchange_was_heard_before_it_crashed(store: Store) -> None:
+    backfill.heard(store, EPOCH)
+    backfill.runs_since(store, EPOCH + 100)
+    backfill.heard(store, EPOCH + 200)
+    # It tells whole seconds, and is the same one.
+    backfill.runs_since(store, EPOCH + 101)
+    assert store.meta(backfill.LAST_HEARD) == str(EPOCH)
+
+
+def test_what_a_cut_call_is_told_as() -> None:
+    talked = backfill.cut_off(TALKING, "a.wav", EPOCH + 19)
+    assert (talked.stage, talked.status, talked.talk_seconds, talked.recording) == ("ended", "200", 12, "a.wav")
+    # It was heard last before they talked; they did.
+    assert backfill.cut_off(TALKING, "", EPOCH).talk_seconds == 1
+    # A transfer was going on: nobody talks at that moment.
+    held = dataclasses.replace(TALKING, talk_seconds=30, talking_since=0.0)
+    assert backfill.cut_off(held, "", EPOCH + 99).talk_seconds == 30
+    rang = backfill.cut_off(RINGING, "", EPOCH + 19)
+    assert (rang.status, rang.talk_seconds, rang.ringing) == ("304", 0, ())
+    assert backfill.cut_off(dataclasses.replace(RINGING, kind=1), "", EPOCH).status == "603-S"
+
+
 def told(number: int, code: str = "200") -> dict[str, str]:
     return {"EXTERNAL_CALL_ID": f"pbx1-{number}", "CALL_ID": f"c{number}", "CALL_FAILED_CODE": code}
 

@@ -33,7 +33,20 @@ def test_it_is_told_while_it_rings_and_again_while_they_talk(calls: Calls) -> No
     for event in calls.events:
         stages += [(event.name, fact.stage, fact.ringing) for fact in tracker.feed(event)]
     assert stages[:2] == [("DialBegin", "ringing", ("101",)), ("BridgeEnter", "talking", ("101",))]
-    assert stages[2][1] == "ended"
+    assert [stage for _event, stage, _ringing in stages[2:4]] == ["talking", "ended"]
+
+
+def test_since_when_they_talk_is_told_and_how_long_before(calls: Calls) -> None:
+    """So that a call can be told which has no end."""
+    answered(calls, ring=7, talk=30)
+    tracker = CallTracker(EXCHANGE)
+    told = [fact for event in calls.events for fact in tracker.feed(event)]
+    assert [(fact.talk_seconds, fact.talking_since) for fact in told[:4]] == [
+        (0, 0.0),
+        (0, EPOCH + 7),
+        (30, 0.0),
+        (30, 0.0),
+    ]
 
 
 def test_missed_whatever_the_cause_says(calls: Calls) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import dataclasses
+import itertools
 import json
 import os
 import pathlib
@@ -18,6 +19,7 @@ import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony import service
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.call_fact import Exchange
+from ansible_collections.boxlift.portal.plugins.module_utils.telephony.calls import Event
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.cdr import CdrRow
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.logs import Log
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.metrics import Metrics
@@ -35,7 +37,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.telephony.store imp
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.web import EVENTS_PATH, listening
 from lab.exchange import events as exchange
 from lab.exchange.ami_server import AmiServer
-from lab.exchange.events import CLIENT, Calls, answered
+from lab.exchange.events import CLIENT, Calls, answered, missed
 from lab.telephony.faults import Fault
 from lab.telephony.server import APPLICATION_TOKEN, TelephonyServer
 from unit.conftest import Tls
@@ -252,6 +254,45 @@ def test_what_the_exchange_did_while_it_was_not_heard(lab: Lab, calls: Calls, mo
 
     lab.play(test, recordings=None)
     assert sorted(row["CALL_DURATION"] for row in lab.facts()) == [12, 30]
+    assert lab.portal.service.state()["calls"] == []
+
+
+def test_a_crash_of_the_exchange_ends_calls_that_no_record_tells_of(
+    lab: Lab, calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With talk until their recording ends, or until the exchange was heard last; who rang in vain is called back."""
+    monkeypatch.setattr(service, "FIRST_PAUSE", 0.05)
+    recorded = answered(calls, number="+79160000001", talk=20)
+    unrecorded = answered(calls, number="+79160000002", inner="102", recorded=False)
+    rings = missed(calls, number="+79160000003")
+    ends = {recorded.linkedid: "BridgeLeave", unrecorded.linkedid: "BridgeLeave", rings.linkedid: "DialEnd"}
+
+    def until_the_crash() -> t.Iterator[Event]:
+        for linkedid, end in ends.items():
+            of_call = [event for event in calls.events if event.get("Linkedid") == linkedid]
+            yield from itertools.takewhile(lambda event, last=end: event.name != last, of_call)
+
+    sound = lab.folder / f"{recorded.linkedid}.wav"
+    sound.write_bytes(SOUND)
+    # Somebody wrote to it after the exchange was heard last.
+    os.utime(sound, (exchange.EPOCH + 207, exchange.EPOCH + 207))
+
+    async def test(connector: Connector) -> None:
+        await lab.ami.listened_to()
+        lab.ami.tell(until_the_crash())
+        await lab.until(lambda: connector.store.counts()["registered"] == 3)
+        await lab.ami.stop()
+        await lab.until(lambda: any(line["event"] == "exchange lost" for line in lab.lines))
+        lab.offset, lab.ami.uptime = 300.0, 60
+        await lab.ami.start()
+        await lab.until(lambda: connector.store.counts()["closed"] == 3)
+
+    lab.play(test)
+    facts = {row["PHONE_NUMBER"][-1]: row for row in lab.facts()}
+    assert {number: row["CALL_FAILED_CODE"] for number, row in facts.items()} == {"1": "200", "2": "200", "3": "304"}
+    assert facts["1"]["CALL_DURATION"] == 200 and facts["1"]["RECORD_FILE_ID"]
+    # From the talk's begin until the connection ended.
+    assert 50 <= facts["2"]["CALL_DURATION"] <= 75 and not facts["2"]["RECORD_FILE_ID"]
     assert lab.portal.service.state()["calls"] == []
 
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
+import time
 import typing as t
 
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.telephony import recording
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.call_fact import (
     client_number,
     dialled_number,
@@ -202,3 +204,16 @@ def test_names_of_the_exchange() -> None:
     assert dialled_number("79161234567@carrier") == dialled_number("carrier/sip:79161234567@h:5060") == "79161234567"
     assert dialled_number("101") == "101" and dialled_number("carrier/sip:anna@h") == ""
     assert client_number("Anonymous") == client_number("") == "" and client_number(CLIENT) == CLIENT
+
+
+def test_a_recording_is_found_by_the_calls_linkedid(tmp_path: pathlib.Path) -> None:
+    """In a folder of the day, or in the folder itself; another call's identifier may begin or end with the same."""
+    noon = 1_764_400_000.0
+    day = time.strftime("%Y/%m/%d", time.localtime(noon))
+    (tmp_path / day).mkdir(parents=True)
+    for name in ("1764400000.12.wav", "11764400000.1.wav", "1764400000.1.txt", f"{day}/in-600-1764400000.2.WAV"):
+        (tmp_path / name).touch()
+    assert recording.of_call(str(tmp_path), "1764400000.1", noon) == ""
+    assert recording.of_call(str(tmp_path), "1764400000.2", noon) == f"{day}/in-600-1764400000.2.WAV"
+    (tmp_path / "1764400000.1.wav").touch()
+    assert recording.of_call(str(tmp_path), "1764400000.1", noon) == "1764400000.1.wav"
