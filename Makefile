@@ -43,6 +43,7 @@ check: lint ## For the hand, in minutes: lint, and the unit tests without the sl
 soak: engine ## For the night: the repetitions that `make test` leaves out (every seed of the kills, 500 faults, 10,000 tables, 300 calls)
 	$(PYTEST) -m soak -o faulthandler_timeout=9000
 	BOXLIFT_KILLS=66 tests/molecule.sh cutover
+	LAB_CALLS=300 tests/molecule.sh telephony
 
 sanity: setup ## ansible-test sanity on a copy of what git tracks
 	tests/sanity.sh
