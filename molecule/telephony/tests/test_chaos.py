@@ -66,9 +66,14 @@ def office(host: Host) -> Office:
 
 @pytest.fixture(scope="module")
 def seen(host: Host, office: Office, request: pytest.FixtureRequest) -> Seen:
-    say = request.config.pluginmanager.getplugin("terminalreporter").write_line
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+
+    def say(text: str) -> None:
+        with capture.global_and_fixture_disabled():
+            print(f"\n{text}", flush=True)
+
     began, chance = time.monotonic(), random.Random(SEED)
-    say(f"\nLAB_SEED={SEED}")
+    say(f"LAB_SEED={SEED}")
     before = len(office.happened())
     harm = Harm(office, host.ansible.get_variables()["lab_container"], chance)
     harm.round(ROUND, ["connector", "manager interface", "portal dark for 5 s", "connector"])

@@ -8,6 +8,7 @@ A crash of the exchange leaves no record of the calls that were up. They are tol
 from __future__ import annotations
 
 import dataclasses
+import json
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.call_fact import (
@@ -22,8 +23,10 @@ from ansible_collections.boxlift.portal.plugins.module_utils.telephony.cdr impor
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.store import Store, StoredCall
 
 MARK, FIRST_START = "backfilled_until", "first_start"
-# Since when the exchange runs; when it was last heard, now and before it began anew.
-BEGAN, HEARD, LAST_HEARD = "exchange_began", "exchange_heard", "exchange_heard_before"
+# When the exchange was heard last, and its starts: when each was, and when it was heard last before.
+HEARD, STARTS = "exchange_heard", "exchange_starts"
+# A second crash may come before the calls are told that the first one has cut.
+REMEMBERED_STARTS = 20
 # It tells whole seconds, and what it tells is read a little later.
 SAME_SECONDS = 2.0
 # Events of an end come within moments; a call whose last record is younger may still be told by them.
@@ -48,9 +51,14 @@ def heard(store: Store, now: float) -> None:
 
 def runs_since(store: Store, began: float) -> None:
     """Note since when it runs: no call of before goes on."""
-    if abs(began - float(store.meta(BEGAN) or 0)) > SAME_SECONDS:
-        store.set_meta(LAST_HEARD, store.meta(HEARD))
-        store.set_meta(BEGAN, str(began))
+    starts = _starts(store)
+    if not starts or abs(began - starts[-1][0]) > SAME_SECONDS:
+        starts.append((began, float(store.meta(HEARD) or 0)))
+        store.set_meta(STARTS, json.dumps(starts[-REMEMBERED_STARTS:]))
+
+
+def _starts(store: Store) -> list[tuple[float, float]]:
+    return [(began, before) for began, before in json.loads(store.meta(STARTS) or "[]")]
 
 
 def ended_calls(rows: t.Iterable[CdrRow], exchange: Exchange, until: float) -> list[CallFact]:
@@ -69,15 +77,19 @@ def ended_calls(rows: t.Iterable[CdrRow], exchange: Exchange, until: float) -> l
     return facts
 
 
-def cut_calls(store: Store, live: t.Collection[str], until: float) -> list[StoredCall]:
-    """Calls that went on when the exchange crashed, once the records of before have been read.
+def cut_calls(store: Store, live: t.Collection[str], until: float) -> list[tuple[StoredCall, float]]:
+    """Calls that went on when the exchange crashed, and when it was heard last before.
 
-    `live` and `until` as for `backfill`, which comes first.
+    None before all records of before have been read. `live` and `until` as for `backfill`, which comes first.
     """
-    began = float(store.meta(BEGAN) or 0)
-    if until - SETTLE_SECONDS < began:
+    starts, cut = _starts(store), []
+    if not starts or until - SETTLE_SECONDS < starts[-1][0]:
         return []
-    return [call for call in store.open_calls() if call.fact.started < began and call.external_id not in live]
+    for call in store.open_calls():
+        before = next((before for began, before in starts if call.fact.started < began), None)
+        if before is not None and call.external_id not in live:
+            cut.append((call, before))
+    return cut
 
 
 def cut_off(fact: CallFact, recording: str, last_heard: float) -> CallFact:

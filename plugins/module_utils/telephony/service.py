@@ -296,9 +296,9 @@ class Connector:
 
     async def _end_cut_calls(self, until: float) -> None:
         """A crash of the exchange leaves no record of the calls that were up, but most of their recordings."""
-        settings, last_heard = self.settings.recordings, float(self.store.meta(backfill.LAST_HEARD) or 0)
-        for call in backfill.cut_calls(self.store, self.tracker.live(), until):
-            name, end = "", last_heard
+        settings = self.settings.recordings
+        for call, end in backfill.cut_calls(self.store, self.tracker.live(), until):
+            name = ""
             if settings is not None and call.fact.stage == "talking":
                 linkedid = call.external_id.removeprefix(self.settings.exchange.external_id(""))
                 try:

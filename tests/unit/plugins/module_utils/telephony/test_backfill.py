@@ -104,7 +104,7 @@ TALKING = dataclasses.replace(RINGING, stage="talking", talking_since=EPOCH + 7)
 
 
 def cut(store: Store, until: float = NOW, live: tuple[str, ...] = ()) -> list[str]:
-    return [call.external_id for call in backfill.cut_calls(store, live, until)]
+    return [call.external_id for call, _heard in backfill.cut_calls(store, live, until)]
 
 
 def test_a_crash_of_the_exchange_ends_the_calls_of_before(store: Store) -> None:
@@ -128,12 +128,18 @@ def test_records_of_before_the_crash_count_first(store: Store) -> None:
 
 
 def test_when_the_exchange_was_heard_before_it_crashed(store: Store) -> None:
-    backfill.heard(store, EPOCH)
+    """Also if it crashes again before the calls are told that the first crash has cut."""
+    second = dataclasses.replace(RINGING, external_id="pbx1-2.1", started=EPOCH + 150)
+    store.put([TALKING, second], {})
+    backfill.heard(store, EPOCH + 50)
     backfill.runs_since(store, EPOCH + 100)
     backfill.heard(store, EPOCH + 200)
-    # It tells whole seconds, and is the same one.
-    backfill.runs_since(store, EPOCH + 101)
-    assert store.meta(backfill.LAST_HEARD) == str(EPOCH)
+    # It tells whole seconds, each time the connector begins to hear it, and is the same one.
+    for turn in range(25):
+        backfill.runs_since(store, EPOCH + 100 + turn % 2)
+    backfill.runs_since(store, EPOCH + 300)
+    heard = {call.external_id: moment for call, moment in backfill.cut_calls(store, (), NOW)}
+    assert heard == {"pbx1-1.1": EPOCH + 50, "pbx1-2.1": EPOCH + 200}
 
 
 def test_what_a_cut_call_is_told_as() -> None:
