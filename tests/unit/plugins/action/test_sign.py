@@ -86,3 +86,7 @@ def test_a_waiver_a_key_and_a_code(site: Path) -> None:
     plan = load(str(site / "plan.yml"))
     found = Proceedings(plan, str(site / "move.jsonl")).decision(plan.gates["prepared"])
     assert found.state == "open" and [each.reason for each in found.waived] == ["seen"]
+    # Who was killed behind the line, and signs again, is told that it stands.
+    before = (site / "move.jsonl").read_bytes()
+    assert "changed=0" in run(site, {"text": "approver approves prepared again"})
+    assert b'"event":"gate_' not in (site / "move.jsonl").read_bytes()[len(before) :]
