@@ -23,8 +23,8 @@ description:
     notice can still be in time, and every five minutes afterwards. It stops no step.
   - A notice is late that no channel of the person brought in time. If one is late at the end, the task fails and names
     the people, so that somebody tells them by telephone.
-  - Mail is sent by this action, since the module M(community.general.mail) does not verify the server's certificate.
-    Webhooks are called by M(ansible.builtin.uri).
+  - Mail is sent by this action, since the module C(community.general.mail) does not verify the server's certificate.
+    Webhooks are called by C(ansible.builtin.uri).
 extends_documentation_fragment:
   - boxlift.portal.attributes
   - boxlift.portal.attributes.actiongroup_portal
