@@ -58,7 +58,7 @@ def runs_since(store: Store, began: float) -> None:
 
 
 def _starts(store: Store) -> list[tuple[float, float]]:
-    return [(began, before) for began, before in json.loads(store.meta(STARTS) or "[]")]
+    return [(start[0], start[1]) for start in json.loads(store.meta(STARTS) or "[]")]
 
 
 def ended_calls(rows: t.Iterable[CdrRow], exchange: Exchange, until: float) -> list[CallFact]:

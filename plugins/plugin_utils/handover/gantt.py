@@ -47,7 +47,7 @@ def drawing(phase: Data) -> Data:
         for number, lane in enumerate(mine):
             top = y + number * LANE
             own = bars_of(step, lane, class_of(lane, lanes), cuts[lane], scale, top)
-            right = max([bar["x"] + bar["width"] for bar in own], default=LABEL)
+            right = max([drawn["x"] + drawn["width"] for drawn in own], default=LABEL)
             text = text_of(step, lane)
             bars += own
             texts.append({"x": round(right + 5, 1), "y": top + 10, "text": text})

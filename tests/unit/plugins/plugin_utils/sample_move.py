@@ -48,8 +48,8 @@ class Move(Writer):
         self.last = verify.Link(0, "", hashlib.sha256(b"").hexdigest())
         self.asked: dict[str, t.Any] = {}
 
-    def event(self, kind: str, /, **fields: t.Any) -> None:
-        self.last, data = writer._line({"event": kind, "time": self._stamp(), **fields}, self.last)
+    def event(self, event: str, /, **fields: t.Any) -> None:
+        self.last, data = writer._line({"event": event, "time": self._stamp(), **fields}, self.last)
         with self.path.open("ab") as stream:
             stream.write(data)
 

@@ -88,7 +88,7 @@ def test_an_attempt_without_an_end_is_drawn_as_far_as_it_is_known(out: Move) -> 
     assert lane["seconds"] is None
     (drawing,) = gantt.drawn({"phases": phases(evidence(out))})
     row = next(row for row in drawing["rows"] if row["label"].startswith("Fetch the backup"))
-    assert [bar["level"] for bar in row["bars"]] == ["lane0", "unknown"]
+    assert [drawn["level"] for drawn in row["bars"]] == ["lane0", "unknown"]
     assert [text["text"] for text in row["texts"]] == ["12 h", "not done", ""]
 
 
@@ -100,23 +100,23 @@ def test_a_step_that_the_plan_has_left_out_is_not_drawn(out: Move) -> None:
 
 def test_the_drawing_holds_every_bar_and_no_two_rows_touch(whole: Evidence) -> None:
     for drawing in gantt.drawn({"phases": phases(whole)}):
-        bars = [bar for row in drawing["rows"] for bar in row["bars"]]
-        assert min(bar["x"] for bar in bars) == LABEL
-        assert max(bar["x"] + bar["width"] for bar in bars) <= WIDTH - VALUE + gantt.SHORTEST_BAR
-        assert max(bar["y"] for bar in bars) < drawing["height"]
+        bars = [drawn for row in drawing["rows"] for drawn in row["bars"]]
+        assert min(drawn["x"] for drawn in bars) == LABEL
+        assert max(drawn["x"] + drawn["width"] for drawn in bars) <= WIDTH - VALUE + gantt.SHORTEST_BAR
+        assert max(drawn["y"] for drawn in bars) < drawing["height"]
         tops = [row["y"] for row in drawing["rows"]]
         assert all(after - before >= 2 * gantt.LANE for before, after in zip(tops, tops[1:]))
         failed = {"bad"} if drawing["title"] == "Move" else set()
-        assert {bar["level"] for bar in bars} == {each["lane"] for each in drawing["legend"]} | failed
+        assert {drawn["level"] for drawn in bars} == {each["lane"] for each in drawing["legend"]} | failed
         for row in drawing["rows"]:
-            tops = sorted({bar["y"] for bar in row["bars"]})
+            tops = sorted({drawn["y"] for drawn in row["bars"]})
             assert all(after - before == gantt.LANE for before, after in zip(tops, tops[1:]))
 
 
 def test_what_only_the_final_run_has_has_its_colour(whole: Evidence) -> None:
     drawing = gantt.drawn({"phases": phases(whole)})[1]
     row = next(row for row in drawing["rows"] if row["label"].startswith("Stop work"))
-    assert [bar["level"] for bar in row["bars"]] == ["lane0", "lane2"]
+    assert [drawn["level"] for drawn in row["bars"]] == ["lane0", "lane2"]
     assert [each["lane"] for each in drawing["legend"]] == ["lane0", "lane1", "lane2"]
 
 

@@ -85,7 +85,7 @@ def test_the_rehearsal_says_how_long_it_will_take(move: Move) -> None:
 
 def test_an_incident_says_what_was_reported_and_its_end_that_it_is_over(move: Move) -> None:
     move.begin("move.restore")
-    told = [each for each in move.due(d.ways(move.plan, True, ()))]
+    told = list(move.due(d.ways(move.plan, True, ())))
     for each in told:
         move.note(m.NOTICE, d.line_of(each, d.SENT))
     move.now += 7 * MINUTE
@@ -136,8 +136,8 @@ def test_a_decision_is_asked_for_in_every_language(tmp_path: Path, monkeypatch: 
         "commercial_owner": {"email": "sales@example.com", "language": "en"},
         "operator": {"email": "li@work.example"},
     }
-    tight = plan(cutover=window, people={**PLAN["people"], **{name: {**PLAN["people"].get(name, {}), **one}
-                                                            for name, one in people.items()}})  # fmt: skip
+    merged = {name: {**PLAN["people"].get(name, {}), **one} for name, one in people.items()}
+    tight = plan(cutover=window, people={**PLAN["people"], **merged})
     move = Move(tmp_path / "move.jsonl", monkeypatch, the_plan=tight)
     move.begin("move.fetch")
 
