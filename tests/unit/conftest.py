@@ -20,6 +20,7 @@ import tempfile
 import time
 import typing as t
 
+import hypothesis
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import (
@@ -32,6 +33,10 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection impo
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from lab.authority import Authority
 from lab.reference import reference_backups
+
+# A busy machine must not decide a test: no example has a deadline.
+hypothesis.settings.register_profile("boxlift", deadline=None)
+hypothesis.settings.load_profile("boxlift")
 
 STARTUP_SECONDS = 120  # only a server that does not start at all takes so long
 
