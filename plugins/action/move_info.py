@@ -73,14 +73,13 @@ def look(path: str, journal: Journal, options: Data, now: float) -> Data:
             "waiting_for": attempt.waiting_for,
             "journal": attempt.journal,
         }
-        for every in journal.steps.values()
-        for attempt in every
+        for attempt in journal.attempts
     ]
     counts = tell.count(plan, path, now, process.is_running)
     return {
         "notices": [dataclasses.asdict(count) for count in counts],
         "forecast": forecast.as_data(what),
-        "steps": sorted(attempts, key=lambda attempt: float(t.cast("float", attempt["begin"]))),
+        "steps": attempts,
         "text": [*forecast_text.lines(what, plan.timezone), *tell.summary(plan, counts)],
     }
 

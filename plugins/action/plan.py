@@ -4,16 +4,14 @@
 
 from __future__ import annotations
 
-import collections.abc
-import datetime
 import os
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.files import replace_file
 from ansible_collections.boxlift.portal.plugins.plugin_utils.controller_action import ControllerAction
-from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import ics, page, schema, view
-from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load_merged
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import ics, page, view
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import day_given, given, load_merged
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.schedule import schedule
 
 
@@ -36,14 +34,12 @@ class ActionModule(ControllerAction):
 
 def make(plan: t.Any, dest: str, today: str | None, letter_to: str, check: bool) -> dict[str, t.Any]:
     """Write the plan's files to `dest` where they differ; the module's result, with the differences."""
-    if plan is not None and not isinstance(plan, (str, collections.abc.Mapping)):
-        raise BoxliftError("plan is neither a path nor a mapping.", "Give the path of the site's plan.")
-    typed, merged = load_merged(os.path.expanduser(plan) if isinstance(plan, str) else plan)
+    typed, merged = load_merged(given(plan))
     if letter_to not in typed.organisations:
         raise BoxliftError(
             f"letter_to: the plan has no organisation {letter_to}.", f"Possible are {', '.join(typed.organisations)}."
         )
-    dates = schedule(typed, day(today) if today else None)
+    dates = schedule(typed, day_given(today))
     said = view.view(typed, dates, merged)
     # Without a window there are no days to put into a calendar, and those of an earlier plan would mislead.
     files: dict[str, bytes | None] = {
@@ -76,13 +72,6 @@ def make(plan: t.Any, dest: str, today: str | None, letter_to: str, check: bool)
             for name in changed
         ],
     }
-
-
-def day(text: str) -> datetime.date:
-    try:
-        return schema.day(text)
-    except ValueError as error:
-        raise BoxliftError(f"today: {text} is no day.", "Write it as YEAR-MONTH-DAY, such as 2026-11-28.") from error
 
 
 def held(path: str) -> bytes | None:

@@ -4,66 +4,38 @@
 
 from __future__ import annotations
 
-import collections.abc
 import datetime
 import json
 import os
 import typing as t
 
-from ansible.plugins.action import ActionBase
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.files import replace_file
+from ansible_collections.boxlift.portal.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.boxlift.portal.plugins.plugin_utils.handover import gantt
 from ansible_collections.boxlift.portal.plugins.plugin_utils.handover.move import with_plan
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.place import FOLDER, configured
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import read as read_journals
-from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import schema
-from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import day_given, given, load
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Plan
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.build import build as build_report
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.page import render
 
 
-class ActionModule(ActionBase):
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
-    _supports_async = False
+class ActionModule(ControllerAction):
+    SPEC: t.ClassVar[dict[str, t.Any]] = {
+        "journal": {"type": "list", "elements": "path"},
+        "dest": {"type": "path", "required": True},
+        "title": {"type": "str", "default": ""},
+        "plan": {"type": "raw"},
+        "today": {"type": "str"},
+    }
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        result = super().run(tmp, task_vars)
-        _checked, options = self.validate_argument_spec(
-            argument_spec={
-                "journal": {"type": "list", "elements": "path"},
-                "dest": {"type": "path", "required": True},
-                "title": {"type": "str", "default": ""},
-                "plan": {"type": "raw"},
-                "today": {"type": "str"},
-            }
-        )
-        try:
-            journals = options["journal"] or [configured() or FOLDER]
-            plan, today = plan_of(options["plan"]), day(options["today"])
-            result.update(make(journals, options["dest"], options["title"], self._task.check_mode, plan, today))
-        except BoxliftError as error:
-            result.update(failed=True, **error.as_result())
-        return result
-
-
-def plan_of(plan: t.Any) -> Plan | None:
-    """The plan of a path or mapping; None for neither. Raises BoxliftError."""
-    if not plan:
-        return None
-    if not isinstance(plan, (str, collections.abc.Mapping)):
-        raise BoxliftError("plan is neither a path nor a mapping.", "Give the path of the site's plan.")
-    return load(os.path.expanduser(plan) if isinstance(plan, str) else plan)
-
-
-def day(text: str | None) -> datetime.date | None:
-    try:
-        return schema.day(text) if text else None
-    except ValueError as error:
-        raise BoxliftError(f"today: {text} is no day.", "Write it as YEAR-MONTH-DAY, such as 2026-11-28.") from error
+    def work(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        journals = options["journal"] or [configured() or FOLDER]
+        plan = load(given(options["plan"])) if options["plan"] else None
+        today = day_given(options["today"])
+        return make(journals, options["dest"], options["title"], self._task.check_mode, plan, today)
 
 
 def make(

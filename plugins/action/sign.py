@@ -69,7 +69,7 @@ class ActionModule(ControllerAction):
             # It may be there before the gate is asked for, and after a request has expired.
             known, ignored = proceedings.waivers(wanted)[1], proceedings.waivers(wanted, added)[1]
         else:
-            known, ignored = proceedings.decision(wanted).ignored, after.ignored
+            known, ignored = found.ignored, after.ignored
         fresh = [reason for reason in ignored if reason not in known and "does not count" in reason]
         if fresh:
             raise BoxliftError(" ".join(fresh), "Nothing was written. Put right what it says, and sign again.")

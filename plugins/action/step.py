@@ -62,8 +62,8 @@ class ActionModule(ControllerAction):
 
 def begin(path: str, options: Data, mask: t.Callable[[t.Any], t.Any], check: bool) -> Data:
     """Write the line before the step; what is known of earlier attempts. Raises BoxliftError, OSError."""
-    if options["plan"]:
-        plan = load(options["plan"])
+    plan = load(options["plan"]) if options["plan"] else None
+    if plan:
         if options["id"] not in (*plan.steps, ROLLBACK):
             return left_out(path, options, check)
         step = plan.steps.get(options["id"])
@@ -75,7 +75,7 @@ def begin(path: str, options: Data, mask: t.Callable[[t.Any], t.Any], check: boo
         if is_done(plan, path, options):
             return {"changed": False, "done": True, "journal": path, "_say": [f"{options['id']} was done before."]}
     journal = known.gathered(path, options["history"])
-    outlook = outlook_of(load(options["plan"]), journal, path, options["stage"]) if options["plan"] else []
+    outlook = outlook_of(plan, journal, path, options["stage"]) if plan else []
     errors = known.known_errors(journal, options["id"])
     earlier = attempts(journal_of(path), options["id"], options["stage"])
     if earlier and is_at_work(earlier[-1]):

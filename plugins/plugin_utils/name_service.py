@@ -17,7 +17,6 @@ try:
     import dns.message
     import dns.query
     import dns.rcode
-    import dns.rdatatype
     import dns.resolver
 except ImportError:
     HAS_DNSPYTHON = False

@@ -24,16 +24,16 @@ import threading
 import time
 import typing as t
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "tests" / "lab"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / ".cache" / "collections"))
+
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import process, reader
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.forecast import Range, forecast
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load
+from name_server import NameServer
+
 HERE = pathlib.Path(__file__).resolve().parent
 MOLECULE = HERE.parents[1]
-sys.path.insert(0, str(MOLECULE.parent / "tests" / "lab"))
-sys.path.insert(0, str(MOLECULE.parent / ".cache" / "collections"))
-
-from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import process, reader  # noqa: E402
-from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.forecast import Range, forecast  # noqa: E402
-from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load  # noqa: E402
-from name_server import NameServer  # noqa: E402
-
 BOX = f"boxlift-{os.environ['MOLECULE_SCENARIO_NAME']}-box12"
 DOMAIN, CLOUD = "portal.boxlift.test", "192.0.2.80"
 #: What the live portal is: the sum of its tree without what PHP writes on its own, then each table with its checksum.

@@ -43,9 +43,8 @@ class CallFact:
     inner: str = ""  # who talked, or whom it rang; empty: several rang and nobody answered, or none was reached
     ringing: tuple[str, ...] = ()  # whose phones ring, or who talks, at this moment
     ring_seconds: float = 0.0
-    talk_seconds: int = (
-        0  # only between people; ringing and queueing are no talk; until `talking_since`, if that is set
-    )
+    # Only between people; ringing and queueing are no talk. Until `talking_since`, if that is set.
+    talk_seconds: int = 0
     talking_since: float = 0.0  # 0: nobody talks at this moment
     status: str = ""
     recording: str = ""  # the file's name, as the exchange gave it

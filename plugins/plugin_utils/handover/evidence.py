@@ -42,7 +42,7 @@ class Evidence:
     def __init__(self, plan: Plan, journal: Journal, today: datetime.date | None = None) -> None:
         self.zone = zoneinfo.ZoneInfo(plan.timezone)
         self.journal = journal
-        self.attempts = sorted((one for many in journal.steps.values() for one in many), key=lambda one: one.start)
+        self.attempts = journal.attempts
         self.heads: list[Head] = []
         self.lines: list[Line] = []
         for path in journal.files:

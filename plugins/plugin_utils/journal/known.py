@@ -65,9 +65,9 @@ def lines(errors: t.Sequence[Data]) -> list[str]:
         out.append(f"{error['step']}: known error (line {error['line']}{times}): {where and where + ': '}{head}")
         out += [f"  cure: {cure['text']} ({_took(cure['seconds'], error)})" for cure in error["cures"]]
         if not error["cures"]:
-            again = error["seconds_until_next"]
-            began = "" if again is None else f"; the step was begun again after {duration(again)}"
-            out.append(f"  no cure was noted{began}")
+            begun_again = error["seconds_until_next"] is not None
+            again = f"; the step was begun again {_took(None, error)}" if begun_again else ""
+            out.append(f"  no cure was noted{again}")
     return out
 
 

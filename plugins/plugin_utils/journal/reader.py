@@ -147,6 +147,11 @@ class Journal:
     #: The attempts at each step of the plan, by its id, in the order of their start.
     steps: dict[str, list[Attempt]] = dataclasses.field(default_factory=dict)
 
+    @property
+    def attempts(self) -> list[Attempt]:
+        """Those at all steps, in the order of their start."""
+        return sorted((one for every in self.steps.values() for one in every), key=lambda one: one.start)
+
     def failures(self, step: str) -> list[Failure]:
         """What went wrong with a step so far, the oldest first, with its cures."""
         return [failure for attempt in self.steps.get(step, []) for failure in attempt.failures]

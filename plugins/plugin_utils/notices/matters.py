@@ -17,6 +17,7 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader impo
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import course
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.forecast import Forecast
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.gate import APPROVE, REQUEST, SIGNATURE, Decision
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.graph import reach
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import (
     Estimate,
     Gate,
@@ -260,18 +261,8 @@ def _night(plan: Plan) -> list[Step]:
     """The steps between the end of work and the opening."""
     stage = _stage_of_the_night(plan)
     steps = {step.id: step for step in plan.occurrences(stage)}
-    behind = {plan.cutover.first}
-    grown = True
-    while grown:
-        more = {name for name, step in steps.items() if behind & set(step.depends)} - behind
-        behind |= more
-        grown = bool(more)
-    needed, pending = {plan.cutover.last}, [plan.cutover.last]
-    while pending:
-        for name in plan.steps[pending.pop()].depends:
-            if name in steps and name not in needed:
-                needed.add(name)
-                pending.append(name)
+    behind = reach(plan.cutover.first, lambda name: [one.id for one in steps.values() if name in one.depends])
+    needed = reach(plan.cutover.last, lambda name: [one for one in plan.steps[name].depends if one in steps])
     return [step for name, step in steps.items() if name in behind & needed]
 
 

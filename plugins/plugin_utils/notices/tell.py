@@ -17,7 +17,7 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import known, lines, process, writer
-from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import Attempt, Journal, read
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import Journal, read
 from ansible_collections.boxlift.portal.plugins.plugin_utils.notices import matters as m
 from ansible_collections.boxlift.portal.plugins.plugin_utils.notices.due import (
     FAILED,
@@ -63,7 +63,7 @@ def sight_of(plan: Plan, path: str, now: float, is_running: t.Callable[[str], bo
     content = pathlib.Path(path).read_bytes() if os.path.exists(path) else b""
     sight = m.Sight(
         plan=plan,
-        attempts=_attempts(read([path])) if content else [],
+        attempts=read([path]).attempts if content else [],
         gate_lines=gate_lines,
         decisions=decisions,
         lines=list(lines.events_in(content, *m.LINE_KINDS)),
@@ -71,10 +71,6 @@ def sight_of(plan: Plan, path: str, now: float, is_running: t.Callable[[str], bo
         now=now,
     )
     return sight, blind
-
-
-def _attempts(journal: Journal) -> list[Attempt]:
-    return sorted((each for every in journal.steps.values() for each in every), key=lambda each: each.start)
 
 
 class Teller:

@@ -132,7 +132,7 @@ def _is_size(value: t.Any) -> bool:
 def samples_of(journal: Journal, current: str, stage: str) -> dict[str, list[Sample]]:
     """By step: how long it took in every other stage and journal than `stage` of the journal `current`."""
     rounds: dict[tuple[str, str], list[Attempt]] = {}
-    for attempt in (attempt for attempts in journal.steps.values() for attempt in attempts):
+    for attempt in journal.attempts:
         if (attempt.journal, attempt.stage) != (current, stage):
             rounds.setdefault((attempt.journal, attempt.stage), []).append(attempt)
     out: dict[str, list[Sample]] = {}
@@ -236,12 +236,7 @@ class _Forecaster:
         whole = graph.build(plan)
         self.last = graph.step_node(plan, plan.cutover.last, stage)
         self.first = graph.step_node(plan, plan.cutover.first, stage)
-        needed, pending = {self.last}, [self.last]
-        while pending:
-            for one in whole.before[pending.pop()]:
-                if one.stage == stage and one not in needed:
-                    needed.add(one)
-                    pending.append(one)
+        needed = graph.reach(self.last, lambda node: (one for one in whole.before[node] if one.stage == stage))
         self.before = {node: [one for one in whole.before[node] if one in needed] for node in needed}
         self.order = [node for node in whole.order if node in needed]
         mine = {

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import graphlib
+import typing as t
 
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Moment, Plan
 
@@ -66,14 +67,21 @@ class Graph:
 
     def behind(self, node: Node) -> set[Node]:
         """The node and everything that cannot begin without it."""
-        after = self.after()
-        found, pending = {node}, [node]
-        while pending:
-            for other in after[pending.pop()]:
-                if other not in found:
-                    found.add(other)
-                    pending.append(other)
-        return found
+        return reach(node, self.after().__getitem__)
+
+
+Place = t.TypeVar("Place", bound=t.Hashable)
+
+
+def reach(start: Place, following: t.Callable[[Place], t.Iterable[Place]]) -> set[Place]:
+    """The start and everything that is reached from it, step by step."""
+    found, pending = {start}, [start]
+    while pending:
+        for other in following(pending.pop()):
+            if other not in found:
+                found.add(other)
+                pending.append(other)
+    return found
 
 
 def build(plan: Plan) -> Graph:

@@ -86,7 +86,7 @@ def _last(journal: Journal, stage: str, module: str, key: str) -> list[t.Any] | 
 
     A run of the same playbook by hand, after something was put in order, is a newer look at the same thing.
     """
-    attempts = [attempt for every in journal.steps.values() for attempt in every]
+    attempts = journal.attempts
     mine = [each for each in attempts if each.stage == stage and any(_tells(task, module, key) for task in each.tasks)]
     if not mine:
         return None

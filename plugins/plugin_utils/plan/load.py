@@ -10,10 +10,12 @@ import datetime
 import functools
 import hashlib
 import json
+import os
 import pathlib
 import typing as t
 import zoneinfo
 
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import check, schema, source
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.merge import BY_ID, Merged, merge
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import (
@@ -42,6 +44,23 @@ EVENTS = ("ordered", "arrived")
 @functools.lru_cache(maxsize=1)
 def default() -> Source:
     return source.from_file(str(DEFAULT))
+
+
+def given(plan: t.Any) -> str | t.Mapping[str, t.Any] | None:
+    """A plan as an option names it: its path, with the home folder in it, or a mapping. Raises BoxliftError."""
+    if isinstance(plan, str):
+        return os.path.expanduser(plan)
+    if plan is not None and not isinstance(plan, t.Mapping):
+        raise BoxliftError("plan is neither a path nor a mapping.", "Give the path of the site's plan.")
+    return plan
+
+
+def day_given(today: str | None) -> datetime.date | None:
+    """The day that an option names as today. Raises BoxliftError."""
+    try:
+        return schema.day(today) if today else None
+    except ValueError as error:
+        raise BoxliftError(f"today: {today} is no day.", "Write it as YEAR-MONTH-DAY, such as 2026-11-28.") from error
 
 
 def load(plan: str | t.Mapping[str, t.Any] | None = None) -> Plan:

@@ -36,7 +36,7 @@ class Proceedings:
 
     @property
     def attempts(self) -> list[reader.Attempt]:
-        return [attempt for attempts in self.told.steps.values() for attempt in attempts]
+        return self.told.attempts
 
     @functools.cached_property
     def course(self) -> course.Course:
