@@ -65,6 +65,7 @@ class Night:
         print(f"seed {seed} (BOXLIFT_SEED)", flush=True)
         self.chance = random.Random(seed)
         self.took: dict[str, float] = {}
+        self.posts: list[dict[str, t.Any]] = []
         #: Leads to the cloud, with a TTL that is too long, until somebody changes that.
         self.names = NameServer(DOMAIN, CLOUD, 3600)
 
@@ -126,10 +127,11 @@ class Night:
     def told(self) -> t.Iterator[None]:
         """Meanwhile people are told what goes on, by a webhook that keeps it in WORK/posts.json."""
         server = Webhook()
+        self.posts = server.posts
         threading.Thread(target=server.serve_forever, daemon=True).start()
         hooks = {"notify_webhooks": {"team": {"url": f"http://127.0.0.1:{server.server_port}/team"}}}
         (self.work / "webhooks.json").write_text(json.dumps(hooks), encoding="utf-8")
-        minutes = ("--extra-vars=notify_minutes=600", "--extra-vars=notify_every=5")
+        minutes = ("--extra-vars=notify_minutes=600", "--extra-vars=notify_every=1")
         hooks_given = f"--extra-vars=@{self.work}/webhooks.json"
         command = self.command("notify", *minutes, hooks_given, stage="final")
         with (self.work / "notify.log").open("w", encoding="utf-8") as log:
@@ -150,6 +152,14 @@ class Night:
             follower.kill()
             server.shutdown()
             (self.work / "posts.json").write_text(json.dumps(server.posts), encoding="utf-8")
+
+    def heard(self, matter: str, kind: str) -> None:
+        """Go on when people were told of it. What is over at once is not told of, and nobody here is as slow as people."""
+        end = time.monotonic() + 60
+        while not any((post["matter"], post["kind"]) == (matter, kind) for post in self.posts):
+            if time.monotonic() > end:
+                sys.exit(f"Nobody was told of {matter}, {kind}.")
+            time.sleep(0.1)
 
     def done(self, step: str, stage: str) -> None:
         self.play("done", f"--extra-vars=done_step={step}", stage=stage)
@@ -236,6 +246,7 @@ def final(night: Night) -> None:
     )  # fmt: skip
     night.play("waive", f"--extra-vars={waiver}", account="approver", stage="final")
     said = cutover(night, "must sign")
+    night.heard("gate go@final", "asked")
     night.sign("go", request_of(said, "go"), "approver", "coordinator", "key_user")
     for step, title in (
         ("move.freeze", "Stop work in the cloud portal"),
@@ -244,6 +255,8 @@ def final(night: Night) -> None:
         ("move.open", "Open the new portal"),
     ):
         cutover(night, f"now: {title}")
+        if step == "move.freeze":
+            night.heard("move.freeze@final", "waiting")
         night.done(step, "final")
         if step == "move.switch_domain":
             cutover(night, f"{night.names} still leads {DOMAIN} to {CLOUD}", 2, "--extra-vars=name_wait_minutes=0")
