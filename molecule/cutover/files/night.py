@@ -154,7 +154,7 @@ class Night:
             (self.work / "posts.json").write_text(json.dumps(server.posts), encoding="utf-8")
 
     def heard(self, matter: str, kind: str) -> None:
-        """Go on when people were told of it. What is over at once is not told of, and nobody here is as slow as people."""
+        """Go on when people were told of it: what is over at once is not told of, and nobody here is slow."""
         end = time.monotonic() + 60
         while not any((post["matter"], post["kind"]) == (matter, kind) for post in self.posts):
             if time.monotonic() > end:
