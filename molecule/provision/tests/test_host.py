@@ -62,5 +62,7 @@ def test_a_host_that_is_no_container_has_a_time_service(host: Host) -> None:
     """Containers have their host's clock. The side effect has the role take one of them for a host."""
     if host.file("/etc/systemd/system/systemd-timesyncd.service.d/lab.conf").exists:
         assert host.service("systemd-timesyncd").is_running
+        asked = host.check_output("timedatectl show-timesync --property=SystemNTPServers --property=FallbackNTPServers")
+        assert [line.partition("=")[2] for line in asked.splitlines()] == ["192.0.2.123", ""]
     else:
         assert not host.package("systemd-timesyncd").is_installed
