@@ -65,6 +65,7 @@ KEPT: dict[str, tuple[str, ...]] = {
         "progress",
     ),
     "database_import": ("tables", "rows", "repairs", "timeline", "progress"),
+    "entitlement_check": ("findings", "debts", "files"),
     "host_acceptance": ("findings", "figures"),
     "portal_copy": ("loaded", "kept", "dropped", "files", "progress"),
     "portal_health": ("findings", "summary", "vantage"),

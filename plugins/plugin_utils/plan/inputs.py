@@ -22,6 +22,7 @@ FINDINGS = {
     "acceptance": "host_acceptance",
     "health": "portal_health",
     "name_ttl": "name_info",
+    "entitlement": "entitlement_check",
 }
 
 

@@ -1,0 +1,253 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Uses against licences: a finding for each, and the debts that stay until they are paid."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.module_utils.entitlement import dates
+from ansible_collections.boxlift.portal.plugins.module_utils.entitlement.identity import WORDS, Identity
+from ansible_collections.boxlift.portal.plugins.module_utils.entitlement.licence import Absent, Licence, LicenceFile
+from ansible_collections.boxlift.portal.plugins.module_utils.entitlement.uses import Use
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.finding import Finding
+
+AREA = "entitlement"
+USES = f"{AREA}.uses"
+#: The best first.
+_BEST = ("pass", "warn", "unknown", "fail")
+
+
+@dataclasses.dataclass(frozen=True)
+class Debt:
+    """What works today and must be replaced: by whom, and until which day."""
+
+    feature: str
+    reason: str
+    owner: str
+    until: str
+    remedy: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Standing:
+    """What one file is worth at a moment. `until` is the day by which something must replace it, if that is known."""
+
+    file: LicenceFile
+    status: str
+    reason: str
+    remedy: str = ""
+    until: datetime.date | None = None
+    licence: Licence | None = None
+
+    def as_dict(self) -> dict[str, t.Any]:
+        said = self.licence
+        return {
+            "id": self.file.id,
+            "path": self.file.path,
+            "status": self.status,
+            "reason": self.reason,
+            "features": sorted(said.features) if said else [],
+            "expires": said.expires.isoformat() if said and said.expires else "",
+            "trial": bool(said and said.trial),
+            "customer": said.customer if said else "",
+            "proven": bool(said and said.proven),
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Judgement:
+    findings: list[Finding]
+    debts: list[Debt]
+    standings: list[Standing]
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """`findings`, `debts` and `files`, as the module returns them."""
+        return {
+            "findings": [each.as_dict() for each in self.findings],
+            "debts": [dataclasses.asdict(each) for each in self.debts],
+            "files": [each.as_dict() for each in self.standings],
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Around:
+    """For whom and when it is judged; a licence that ends within `soon` is a debt."""
+
+    identity: Identity
+    now: datetime.datetime
+    soon: datetime.timedelta = datetime.timedelta(days=30)
+
+
+def judge(
+    uses: t.Sequence[Use],
+    files: t.Sequence[tuple[LicenceFile, t.Callable[[], Licence]]],
+    around: Around,
+    blind: t.Sequence[Finding] = (),
+    declared: bool = True,
+) -> Judgement:
+    """`declared` is false where nobody has said what is used. `blind` are findings on what could not be looked at."""
+    standings = [_standing(file, load, around) for file, load in files]
+    findings, debts = [*blind], list[Debt]()
+    if not declared:
+        findings.append(
+            Finding(
+                USES,
+                AREA,
+                "unknown",
+                "nobody has said which features this site uses",
+                "a list of the features that need a licence",
+                "Set site_entitlements in the inventory: id and title of each feature; [] says that there is none.",
+            )
+        )
+    elif not uses:
+        findings.append(Finding(USES, AREA, "skip", "no feature that needs a licence is declared for this host"))
+    for use in uses:
+        finding, debt = _use(use, standings)
+        findings.append(finding)
+        debts += [debt] if debt else []
+    used = {use.feature for use in uses if not use.free}
+    covered = {
+        feature
+        for each in standings
+        if each.licence is not None and each.status in ("pass", "warn")
+        for feature in each.licence.features
+    }
+    findings += [_of_file(each, used, covered) for each in standings]
+    return Judgement(findings, debts, standings)
+
+
+# -- one file
+
+
+def _standing(file: LicenceFile, load: t.Callable[[], Licence], around: Around) -> Standing:
+    try:
+        licence = load()
+        replace_by = dates.start_of(file.replace_by, dates.ISO, dates.UTC).date() if file.replace_by else None
+    except Absent as error:
+        return Standing(file, "fail", error.message, error.remedy)
+    except BoxliftError as error:
+        return Standing(file, "unknown", error.message.rstrip("."), error.remedy)
+    wrong = list(_wrong(file, licence, around))
+    if wrong:
+        reasons, remedies = zip(*wrong)
+        return Standing(file, "fail", "; ".join(reasons), " ".join(dict.fromkeys(remedies)), licence=licence)
+    unseen = [kind for kind in licence.bound if not around.identity.of(kind)]
+    if unseen:
+        reason = f"it is bound to {', '.join(WORDS[kind] for kind in unseen)}, which is not known here"
+        return Standing(file, "unknown", reason, "Give it in the option identity, or run as root.", licence=licence)
+    return _limits(file, licence, around, replace_by)
+
+
+def _wrong(file: LicenceFile, licence: Licence, around: Around) -> t.Iterator[tuple[str, str]]:
+    """What makes it worthless: a reason and a remedy each."""
+    for kind, values in licence.bound.items():
+        mine = around.identity.of(kind)
+        if mine and not around.identity.matches(kind, values):
+            shown = ", ".join(values)[:120]
+            yield (
+                f"it is for {shown}, and {WORDS[kind]} is {', '.join(mine)[:200]}",
+                f"Have it issued for {mine[0]}, or put it on the host that it is for.",
+            )
+    if licence.expires is not None and licence.expires <= around.now:
+        yield f"it has expired: it was valid until {_shown(licence.expires, file)}", "Have it renewed."
+    if licence.starts is not None and licence.starts > around.now:
+        yield f"it is not valid yet: it begins {_shown(licence.starts, file)}", "Have it issued for an earlier day."
+    if file.customer and file.customer.casefold() != licence.customer.casefold():
+        yield f"it is for the customer {licence.customer[:80]!r}", f"Have it issued for {file.customer}."
+
+
+def _shown(moment: datetime.datetime, file: LicenceFile) -> str:
+    if moment.year in (datetime.MINYEAR, datetime.MAXYEAR):
+        return moment.date().isoformat()
+    return f"{moment.astimezone(dates.zone_of(file.timezone)):%Y-%m-%d %H:%M} {file.timezone}"
+
+
+def _limits(file: LicenceFile, licence: Licence, around: Around, replace_by: datetime.date | None) -> Standing:
+    ends = licence.expires
+    told = f"valid until {_shown(ends, file)}" if ends else "valid without an end"
+    soon = ends is not None and ends - around.now < around.soon
+    last = min(
+        (each for each in (replace_by, ends and (ends - datetime.timedelta(seconds=1)).date()) if each), default=None
+    )
+    if licence.trial:
+        # A trial without an end is owed as well; nobody may forget it for that.
+        until = last or (around.now + around.soon).date()
+        return Standing(file, "warn", f"it is a trial, {told}", "Replace it by a full licence.", until, licence)
+    if soon or replace_by:
+        reason = f"it ends soon: {told}" if soon else f"it is to be replaced by {replace_by}; {told}"
+        return Standing(file, "warn", reason, "Have it renewed.", last, licence)
+    return Standing(file, "pass", told, licence=licence)
+
+
+def _of_file(standing: Standing, used: set[str], covered: set[str]) -> Finding:
+    """A worthless file is no harm where others grant all of it that the site uses."""
+    file, licence, status, remedy = standing.file, standing.licence, standing.status, standing.remedy
+    mine = used & licence.features if licence else set()
+    if status == "fail" and licence is not None and mine and mine <= covered:
+        status, remedy = "warn", "Other files grant what it granted: take it out of site_licence_files."
+    granted = f"; grants {', '.join(sorted(licence.features))[:300] or 'nothing'}" if licence else ""
+    customer = f"; customer {licence.customer[:80]}" if licence and licence.customer else ""
+    return Finding(
+        f"{AREA}.file.{file.id}",
+        AREA,
+        status,
+        f"{file.path}: {standing.reason}{granted}{customer}",
+        "a licence that is valid for this host",
+        remedy if status != "pass" else "",
+        file.owner,
+    )
+
+
+# -- one use
+
+
+def _use(use: Use, standings: t.Sequence[Standing]) -> tuple[Finding, Debt | None]:
+    seen = f" ({use.seen})" if use.seen else ""
+    expected = f"a valid licence with {use.feature}, for {use.name}{seen}"
+
+    def said(status: str, observed: str, remedy: str = "") -> Finding:
+        return Finding(f"{AREA}.{use.feature}", AREA, status, observed, expected, remedy, use.owner)
+
+    if use.free:
+        return said("skip", f"needs no licence: {use.free}"), None
+    mine = [each for each in standings if each.licence is not None and use.feature in each.licence.features]
+    mine.sort(key=lambda each: (_BEST.index(each.status), -_end(each).timestamp()))
+    if mine and mine[0].status == "pass":
+        return said("pass", f"{mine[0].file.path} grants it, {mine[0].reason}"), None
+    if mine and mine[0].status == "warn":
+        best = mine[0]
+        until = best.until.isoformat() if best.until else ""
+        remedy = f"{best.remedy} It is for {use.name}, in {best.file.path}" + (f", until {until}." if until else ".")
+        reason = f"{best.file.path}: {best.reason}"
+        return said("warn", reason, remedy), Debt(use.feature, reason, use.owner, until, remedy)
+    if mine:
+        reason = "; ".join(f"{each.file.path}: {each.reason}" for each in mine)
+        return said(mine[0].status, reason, " ".join(dict.fromkeys(each.remedy for each in mine))), None
+    return _ungranted(use, standings, said), None
+
+
+def _end(standing: Standing) -> datetime.datetime:
+    return (standing.licence.expires if standing.licence else None) or dates.FAR
+
+
+def _ungranted(use: Use, standings: t.Sequence[Standing], said: t.Callable[..., Finding]) -> Finding:
+    blind = [each for each in standings if each.status == "unknown" and each.licence is None]
+    status = "fail" if use.certain else "warn"
+    order = f"Get a licence for {use.name} and name its file in site_licence_files"
+    if not use.certain:
+        order += "; or say in site_entitlements that it needs none (feature, free)"
+    if not standings:
+        return said(status, "no licence file is named for this host", f"{order}.")
+    if blind:
+        reason = "; ".join(f"{each.file.path}: {each.reason}" for each in blind)
+        remedies = " ".join(dict.fromkeys(each.remedy for each in blind))
+        return said("unknown", f"whether a file grants it is not known. {reason}", remedies)
+    absent = [each.file.path for each in standings if each.licence is None]
+    there = [each.file.path for each in standings if each.licence is not None]
+    parts = [f"{', '.join(there)} {'do' if len(there) > 1 else 'does'} not grant it"] if there else []
+    parts += [f"{', '.join(absent)} {'are' if len(absent) > 1 else 'is'} not there"] if absent else []
+    return said(status, "; ".join(parts), f"{order}, in {', '.join(there or absent)} or beside it.")
