@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import typing as t
 
 from ansible.errors import AnsibleError
@@ -64,14 +65,22 @@ class ActionModule(ActionBase):
                 entry["absent"] = entry["content"] is None
         except (BoxliftError, OSError) as error:
             entry["problem"] = result_of(error)["msg"]
+        except AnsibleError as error:  # a vault that stays closed, or no file at all
+            entry["problem"] = str(error)
         return entry
 
     def _content(self, path: t.Any) -> str | None:
-        """Base64 of a file of the controller, found where a task finds its files; None if it is not there."""
+        """Base64 of a file of the controller, in the site's folder or where a task finds its files; None for none."""
         if not path:
             return None
+        found = os.path.abspath(os.path.expanduser(str(path)))
+        if not os.path.exists(found):
+            try:
+                found = self._find_needle("files", str(path))
+            except AnsibleError:
+                return None
+        plain = self._loader.get_real_file(found)  # it may be in a vault
         try:
-            found = self._find_needle("files", str(path))
-        except AnsibleError:
-            return None
-        return base64.b64encode(read_bounded(found)).decode("ascii")
+            return base64.b64encode(read_bounded(plain)).decode("ascii")
+        finally:
+            self._loader.cleanup_tmp_file(plain)
