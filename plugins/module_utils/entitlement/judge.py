@@ -110,13 +110,12 @@ def judge(
         findings.append(finding)
         debts += [debt] if debt else []
     used = {use.feature for use in uses if not use.free}
-    covered = {
-        feature
-        for each in standings
-        if each.licence is not None and each.status in ("pass", "warn")
-        for feature in each.licence.features
-    }
-    findings += [_of_file(each, used, covered) for each in standings]
+    for standing in standings:
+        # A file that grants what is used has been judged by that.
+        if standing.licence is None or not used & standing.licence.features:
+            finding, debt = _of_file(standing)
+            findings.append(finding)
+            debts += [debt] if debt else []
     return Judgement(findings, debts, standings)
 
 
@@ -183,23 +182,31 @@ def _limits(file: LicenceFile, licence: Licence, around: Around, replace_by: dat
     return Standing(file, "pass", told, licence=licence)
 
 
-def _of_file(standing: Standing, used: set[str], covered: set[str]) -> Finding:
-    """A worthless file is no harm where others grant all of it that the site uses."""
-    file, licence, status, remedy = standing.file, standing.licence, standing.status, standing.remedy
-    mine = used & licence.features if licence else set()
-    if status == "fail" and licence is not None and mine and mine <= covered:
-        status, remedy = "warn", "Other files grant what it granted: take it out of site_licence_files."
-    granted = f"; grants {', '.join(sorted(licence.features))[:300] or 'nothing'}" if licence else ""
-    customer = f"; customer {licence.customer[:80]}" if licence and licence.customer else ""
-    return Finding(
+def _of_file(standing: Standing) -> tuple[Finding, Debt | None]:
+    """Of a file that nobody can read, or that grants nothing which the site uses."""
+    file, licence, remedy = standing.file, standing.licence, standing.remedy
+    granted = f"; of what it grants ({_listed(licence)}) nothing is used" if licence else ""
+    if licence is not None and standing.status in ("fail", "warn"):
+        remedy += " Or take it out of site_licence_files, if it is not needed."
+    finding = Finding(
         f"{AREA}.file.{file.id}",
         AREA,
-        status,
-        f"{file.path}: {standing.reason}{granted}{customer}",
+        standing.status,
+        f"{file.path}: {standing.reason}{granted}",
         "a licence that is valid for this host",
-        remedy if status != "pass" else "",
+        remedy,
         file.owner,
     )
+    return finding, _debt(file.id, file.owner, standing, remedy) if standing.status == "warn" else None
+
+
+def _listed(licence: Licence) -> str:
+    return ", ".join(sorted(licence.features))[:300] or "no feature"
+
+
+def _debt(feature: str, owner: str, standing: Standing, remedy: str) -> Debt:
+    until = standing.until.isoformat() if standing.until else ""
+    return Debt(feature, f"{standing.file.path}: {standing.reason}", owner, until, remedy)
 
 
 # -- one use
@@ -210,7 +217,8 @@ def _use(use: Use, standings: t.Sequence[Standing]) -> tuple[Finding, Debt | Non
     expected = f"a valid licence with {use.feature}, for {use.name}{seen}"
 
     def said(status: str, observed: str, remedy: str = "") -> Finding:
-        return Finding(f"{AREA}.{use.feature}", AREA, status, observed, expected, remedy, use.owner)
+        blocks = "some" if status == "fail" else "nobody"  # whoever uses it cannot
+        return Finding(f"{AREA}.{use.feature}", AREA, status, observed, expected, remedy, use.owner, blocks=blocks)
 
     if use.free:
         return said("skip", f"needs no licence: {use.free}"), None
@@ -222,8 +230,7 @@ def _use(use: Use, standings: t.Sequence[Standing]) -> tuple[Finding, Debt | Non
         best = mine[0]
         until = best.until.isoformat() if best.until else ""
         remedy = f"{best.remedy} It is for {use.name}, in {best.file.path}" + (f", until {until}." if until else ".")
-        reason = f"{best.file.path}: {best.reason}"
-        return said("warn", reason, remedy), Debt(use.feature, reason, use.owner, until, remedy)
+        return said("warn", f"{best.file.path}: {best.reason}", remedy), _debt(use.feature, use.owner, best, remedy)
     if mine:
         reason = "; ".join(f"{each.file.path}: {each.reason}" for each in mine)
         return said(mine[0].status, reason, " ".join(dict.fromkeys(each.remedy for each in mine))), None

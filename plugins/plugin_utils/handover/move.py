@@ -48,7 +48,7 @@ def with_plan(report: Data, journal: Journal, plan: Plan, today: datetime.date |
             "faults": faults(of),
             "waivers": waivers(of),
             "closure": closed,
-            "todo": todo(of, report["findings"] or []),
+            "todo": todo(of, report["findings"] or [], report["debts"]),
             "phases": phases(of),
             "waits": waits(of),
             "errors": errors(of),

@@ -16,10 +16,13 @@ NOW = "now"
 URGENT = {"everybody": NOW, "some": NOW}
 
 
-def todo(of: Evidence, findings: t.Sequence[Data]) -> list[Data]:
+def todo(of: Evidence, findings: t.Sequence[Data], debts: t.Sequence[Data] = ()) -> list[Data]:
     """A list for each organisation that has something to do: what is late first, then by day."""
     lists: dict[str, list[Data]] = {org: [] for org in of.plan.organisations}
-    for org, entry in (*_remarks(of), *_waivers(of), *_orders(of), *_signatures(of), *_steps(of), *_findings(findings)):
+    owed = _owed(debts)
+    rest = [each for each in findings if (each.get("host"), each["id"]) not in owed or each["status"] != "warn"]
+    entries = (*_remarks(of), *_waivers(of), *_orders(of), *_signatures(of), *_steps(of), *_debts(of, debts))
+    for org, entry in (*entries, *_findings(rest)):
         lists.setdefault(org, []).append(entry)
     names = {**of.plan.organisations, "vendor": "Vendor"}
     return [
@@ -114,6 +117,20 @@ def _steps(of: Evidence) -> t.Iterator[Entry]:
             yield _entry(step.owner, "step", step.title, _day(of, slot.end.date()), slot.state == "late", detail)
         if open_ones:
             return
+
+
+def _owed(debts: t.Sequence[Data]) -> set[tuple[t.Any, str]]:
+    """Host and id of the findings that a debt says better, with its day."""
+    ids = ("entitlement.{}", "entitlement.file.{}")
+    return {(each.get("host"), name.format(each["feature"])) for each in debts for name in ids}
+
+
+def _debts(of: Evidence, debts: t.Sequence[Data]) -> t.Iterator[Entry]:
+    for each in debts:
+        org, person = _org_of(of, each["owner"])
+        late = bool(each["until"]) and each["until"] < of.today.isoformat()
+        detail = f"{each['feature']}: {each['reason']}" + (f", {person}" if person else "")
+        yield _entry(org, "debt", each["remedy"], each["until"], late, detail)
 
 
 def _findings(findings: t.Sequence[Data]) -> t.Iterator[Entry]:

@@ -14,7 +14,7 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.report.verdict impo
 
 VERSION = 1
 BACKUP_MODULES, HEALTH_MODULES = ("backup_fetch", "backup_verify"), ("portal_health",)
-TELEPHONY_MODULES = ("telephony_check",)
+TELEPHONY_MODULES, ENTITLEMENT_MODULES = ("telephony_check",), ("entitlement_check",)
 # Each module, and the keys of its result with the timeline of parts and that of tables.
 TIMELINES = (
     ("backup_fetch", "timeline", ""),
@@ -23,6 +23,8 @@ TIMELINES = (
 )
 FINDING_FIELDS = ("id", "area", "status", "observed", "before", "expected", "remedy", "owner", "reference", "blocks")
 CALL_FIELDS = ("name", "direction", "line", "result", "queue", "recorded", "status", "talk", "code", "problems")
+LICENCE_FIELDS = ("id", "path", "status", "reason", "features", "expires", "trial", "customer", "proven")
+DEBT_FIELDS = ("feature", "reason", "owner", "until", "remedy")
 STEP_STATUSES = ("ok", "changed", "failed", "unreachable", "skipped")
 SLOWEST = 10
 FEW_STEPS = 12  # a run of at most so many steps shows each of them
@@ -56,6 +58,8 @@ def build(journal: Journal, title: str = "") -> Data:
         "findings": findings,
         "areas": areas_of(findings or []),
         "calls": calls_of(real),
+        "licences": licences_of(real),
+        "debts": debts_of(real),
         "backup": backup,
         "restore": restore_of(real),
         "timelines": timelines_of(real),
@@ -93,7 +97,10 @@ def findings_of(runs: t.Sequence[Run]) -> list[Data] | None:
     looked = False
     healthy = any(results([run], HEALTH_MODULES, "findings") for run in runs)
     # Once the portal itself was checked, the findings of preflight are history.
-    proofs = (BACKUP_MODULES, ("host_acceptance",), TELEPHONY_MODULES, HEALTH_MODULES if healthy else ("preflight",))
+    proofs = (
+        *(BACKUP_MODULES, ("host_acceptance",), TELEPHONY_MODULES, ENTITLEMENT_MODULES),
+        HEALTH_MODULES if healthy else ("preflight",),
+    )
     for modules in proofs:
         last = next((run for run in reversed(runs) if results([run], modules, "findings")), None)
         for step, result in results([last], modules, "findings") if last else []:
@@ -126,6 +133,31 @@ def calls_of(runs: t.Sequence[Run]) -> list[Data]:
         for step, result in results([last], TELEPHONY_MODULES, "calls")
         for call in result["calls"]
     ]
+
+
+def licences_of(runs: t.Sequence[Run]) -> list[Data]:
+    """What stood in each licence file when each host was looked at last."""
+    return _entitlements(runs, "files", LICENCE_FIELDS)
+
+
+def debts_of(runs: t.Sequence[Run]) -> list[Data]:
+    """What works by a licence that must be replaced: whatever the last look at each host has still found."""
+    found = _entitlements(runs, "debts", DEBT_FIELDS)
+    return sorted(found, key=lambda each: (each["until"] or "no day", each["host"], each["feature"]))
+
+
+def _entitlements(runs: t.Sequence[Run], key: str, fields: t.Sequence[str]) -> list[Data]:
+    """What was found on each host, by the last run that looked at it."""
+    latest: dict[str, list[Data]] = {}
+    for run in runs:
+        mine: dict[str, list[Data]] = {}
+        for step, result in results([run], ENTITLEMENT_MODULES, key):
+            host = step.host.partition(" -> ")[0]
+            mine.setdefault(host, []).extend(
+                {**dict.fromkeys(fields, ""), **each, "host": host} for each in result[key]
+            )
+        latest |= mine
+    return [each for _host, found in sorted(latest.items()) for each in found]
 
 
 def areas_of(findings: t.Sequence[Data]) -> list[Data]:

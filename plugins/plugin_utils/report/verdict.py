@@ -22,6 +22,7 @@ AREAS = {
     "content": "Content",
     "database": "Database",
     "domain": "Domain and links",
+    "entitlement": "Entitlements",
     "environment": "Host and PHP",
     "identity": "Users and logins",
     "integrations": "Applications and connections",

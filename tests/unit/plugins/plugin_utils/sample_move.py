@@ -36,6 +36,33 @@ PLAN: dict[str, t.Any] = {
         for name in ("hosts", "access", "certificate", "mail_relay", "licence", "first_backup", "test_users")
     },
 }
+VOICE, FAX = "/etc/asterisk/licences/voice.lic", "/etc/asterisk/licences/fax.lic"
+TRIAL = f"{FAX}: it is a trial, valid until 2026-06-01 00:00 Europe/Berlin"
+PAY = f"Replace it by a full licence. It is for Fax, in {FAX}, until 2026-05-31."
+MISSING = "1 fail: entitlement.voice_library"
+#: What entitlement_check says where the voice library is not licensed and the fax is on trial.
+LICENCES: dict[str, t.Any] = {
+    "findings": [
+        {
+            "id": "entitlement.voice_library",
+            "area": "entitlement",
+            "status": "fail",
+            "observed": f"{VOICE} does not grant it",
+            "expected": "a valid licence with voice_library, for Voice library",
+            "remedy": f"Get a licence for Voice library and name its file, in {VOICE} or beside it.",
+            "owner": "sales",
+            "blocks": "some",
+        },
+        {"id": "entitlement.fax", "area": "entitlement", "status": "warn", "observed": TRIAL, "remedy": PAY},
+    ],
+    "debts": [{"feature": "fax", "reason": TRIAL, "owner": "sales", "until": "2026-05-31", "remedy": PAY}],
+    "files": [
+        {"id": "voice.lic", "path": VOICE, "status": "pass", "reason": "valid without an end", "features": ["queue"]}
+        | {"expires": "", "trial": False, "customer": "Example Ltd", "proven": True},
+        {"id": "fax.lic", "path": FAX, "status": "warn", "reason": TRIAL.partition(": ")[2], "features": ["fax"]}
+        | {"expires": "2026-05-31T22:00:00+00:00", "trial": True, "customer": "", "proven": False},
+    ],
+}
 WORSE = [{**each, "status": "fail", "blocks": "some"} if each["id"] == "search.index" else each for each in FINDINGS]
 
 
@@ -83,7 +110,7 @@ class Move(Writer):
     def ask(self, name: str) -> None:
         wanted = self.plan.gates[name]
         inputs = [
-            gate.Input(each, False, "a licence for trial") if each == "entitlement" else gate.Input(each, True, "seen")
+            gate.Input(each, False, MISSING) if each == "entitlement" else gate.Input(each, True, "seen")
             for each in wanted.inputs
         ]
         self.asked = gate.request(self.plan, wanted, "operator", "operator@desk", inputs, self.now)
@@ -132,6 +159,7 @@ def run(out: Move, stage: str, slower: float, findings: list[dict[str, str]]) ->
     out.step("move.configure", stage, 1500 * slower)
     out.step("move.telephony", stage, 1260)
     out.step("move.health", stage, 240, module="portal_health", results=[{"findings": findings}])
+    out.step("move.entitlement", stage, 8)
     call = {"direction": "in", "line": "+74951000001", "result": "answered", "queue": True, "recorded": True}
     call |= {"talk": 12, "code": "200", "problems": []}
     calls = [{"name": name, "status": "pass", **call} for name in ("to sales", "to support", "to nobody")]

@@ -22,12 +22,12 @@ def out(tmp_path: Path) -> Move:
 
 
 def left(
-    out: Move, day: str, findings: t.Sequence[dict[str, t.Any]] = ()
+    out: Move, day: str, findings: t.Sequence[dict[str, t.Any]] = (), debts: t.Sequence[dict[str, t.Any]] = ()
 ) -> dict[str, list[tuple[str, str, str, bool]]]:
     of = Evidence(out.plan, read([str(out.path)]), datetime.date.fromisoformat(day))
     return {
         each["owner"]: [(one["kind"], one["what"], one["due"], one["late"]) for one in each["items"]]
-        for each in todo(of, findings)
+        for each in todo(of, findings, debts)
     }
 
 
@@ -110,3 +110,20 @@ def test_what_the_vendor_has_to_do_has_a_list_of_its_own(out: Move) -> None:
     out.step("prepare.preflight", "prepare", 1)
     found = left(out, "2026-04-01", [finding("warn", "some", "vendor", "")])
     assert found["Vendor"] == [("finding", "seen", "", False)]
+
+
+def test_a_debt_stands_for_its_warning_and_is_late_after_its_day(out: Move) -> None:
+    out.step("prepare.preflight", "prepare", 1)
+    debts = [{**each, "host": "pbx"} for each in sample_move.LICENCES["debts"]]
+    found = [{**finding("warn", "nobody", "sales"), "id": "entitlement.fax", "host": host} for host in ("pbx", "prod")]
+    found.append({**finding("fail", "some", "sales"), "id": "entitlement.voice_library", "host": "pbx"})
+    mine = left(out, "2026-05-31", found, debts)["Sales"]
+    assert ("debt", sample_move.PAY, "2026-05-31", False) in mine
+    # The warning of the other host has no debt, and what fails is mended now.
+    assert [item for item in mine if item[0] == "finding"] == [
+        ("finding", "Mend it.", "now", False),
+        ("finding", "Mend it.", "", False),
+    ]
+    assert left(out, "2026-06-01", found, debts)["Sales"][0] == ("debt", sample_move.PAY, "2026-05-31", True)
+    person = [{**each, "owner": "commercial_owner", "until": ""} for each in debts]
+    assert ("debt", sample_move.PAY, "", False) in left(out, "2026-06-01", [], person)["Sales"]

@@ -223,7 +223,8 @@ def test_a_night_that_drifts_asks_for_a_decision(tmp_path: Path, plan: Plan, sit
     assert of.opening.p50 == of.opening.p80 == final.clock
     assert of.closed.p50 == final.clock - NIGHT
     assert of.opened
-    assert "Nobody wrote down: move.order_backup, move.tell_users, move.name_ttl, move.name." in lines(of, "Etc/UTC")
+    unwritten = "move.order_backup, move.tell_users, move.entitlement, move.name_ttl, move.name"
+    assert f"Nobody wrote down: {unwritten}." in lines(of, "Etc/UTC")
     assert lines(of, "Etc/UTC")[-1] == "Opened at 2026-11-29 05:00 UTC; closed for 7 h."
 
 

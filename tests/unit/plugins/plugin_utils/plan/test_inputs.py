@@ -96,9 +96,17 @@ def test_lead_items_need_a_window_to_be_in_time_for() -> None:
 
 
 def test_only_what_cannot_be_seen_may_be_told() -> None:
-    told = Input("entitlement", True, "told by anna: full licence")
-    assert seen("entitlement", told={"entitlement": told}) == told
-    assert not seen("entitlement").met
-    for name in ("health", "forecasts"):
+    told = Input("difference", True, "told by anna: nothing is missing")
+    assert seen("difference", told={"difference": told}) == told
+    assert not seen("difference").met
+    for gate, name in (("health", "health"), ("entitlement", "entitlement"), ("health", "forecasts")):
         with pytest.raises(BoxliftError, match=f"The input {name} of the gate commit cannot be told"):
-            seen("health", told={name: Input(name, True, "trust me")})
+            seen(gate, told={name: Input(name, True, "trust me")})
+
+
+def test_a_licence_that_is_missing_is_named() -> None:
+    found = [finding("fail", "entitlement.voice_library"), finding("warn", "entitlement.fax"), finding("skip", "x.y")]
+    assert seen("entitlement") == Input("entitlement", False, "nobody has looked in this stage")
+    looked = attempt("final", 1, "entitlement_check", findings=found, debts=[])
+    assert seen("entitlement", looked) == Input("entitlement", False, "1 fail: entitlement.voice_library")
+    assert seen("entitlement", attempt("final", 1, "entitlement_check", findings=found[1:])).met

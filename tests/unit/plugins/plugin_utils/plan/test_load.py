@@ -108,7 +108,9 @@ class TestSite:
     def test_takes_the_telephony_out(self) -> None:
         plan = load({"steps": {"move.telephony": None, "move.test_calls": None}, "lead_items": {"numbers": None}})
         assert "move.telephony" not in plan.steps
-        assert plan.steps["move.report"].depends == ("move.health", "move.configure", "move.sales_test")
+        assert plan.steps["move.entitlement"].depends == ("move.configure",)
+        after = ("move.health", "move.entitlement", "move.configure", "move.sales_test")
+        assert plan.steps["move.report"].depends == after
 
     def test_adds_a_step_and_a_playbook_of_its_own(self) -> None:
         step = {
@@ -246,8 +248,8 @@ class TestRefusals:
             "plan.yml:5: steps > move.restore > depends[1]: There is no move.verify among steps. Possible are "
             "prepare.agree, prepare.inventory, prepare.preflight, prepare.provision, prepare.accept, "
             "move.order_backup, move.tell_users, move.fetch, move.restore, move.configure, move.health, "
-            "move.test_calls, move.sales_test, move.report, move.preproduction, move.name_ttl, move.freeze, "
-            "move.delta, move.switch_domain, move.name, move.last_health, move.open, move.calls, settle.watch, "
+            "move.entitlement, move.test_calls, move.sales_test, move.report, move.preproduction, move.name_ttl, "
+            "move.freeze, move.delta, move.switch_domain, move.name, move.last_health, move.open, move.calls, settle.watch, "
             "settle.backup, settle.preproduction, settle.report, settle.hand_over.",
             "plan.yml:7: steps > move.health > depends[0]: move.configure is done only after stage prepare, in "
             "which move.health waits for it. Take it out of `depends`, or narrow the step's `stages`.",

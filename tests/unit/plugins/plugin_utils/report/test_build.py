@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import read
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.build import build, groups_of
 from unit.plugins.plugin_utils.sample_journal import FINDINGS, VOLUMES, Writer, finding, write
+from unit.plugins.plugin_utils.sample_move import LICENCES
 
 INTACT = [{"name": "b.tar", "status": "intact", "size": 5}]
 UNSEEN = "Whether people can work is not known: web.answers has not seen a page of the portal."
@@ -377,3 +378,40 @@ def test_the_whole_sample(tmp_path: Path) -> None:
     assert report["backup"]["volumes"] == VOLUMES
     assert report["restore"]["rows"] == 18_438_896
     assert 12 * 3600 < report["seconds"] < 13 * 3600
+
+
+def entitlement(out: Writer, host: str, *features: str) -> None:
+    """A run of the playbook entitlement on one host, on which these features are owed."""
+    out.start("entitlement")
+    out.begin_play("Hold the licences against what the site uses")
+    debts = [{"feature": each, "until": f"2026-05-3{number}"} for number, each in enumerate(features)]
+    found = {"findings": [finding("entitlement.uses", "pass", "seen")], "debts": debts, "files": []}
+    out.task("Hold", 1, action="boxlift.portal.entitlement_check", host=host, results=[found])
+    out.end()
+
+
+def test_a_debt_stays_until_a_later_look_at_its_host_finds_it_paid(out: Writer) -> None:
+    def owed() -> list[tuple[str, str]]:
+        return [(each["host"], each["feature"]) for each in built(out)["debts"]]
+
+    entitlement(out, "pbx", "voice", "fax")
+    entitlement(out, "prod", "editor")
+    health(out, "pass")
+    assert owed() == [("pbx", "voice"), ("prod", "editor"), ("pbx", "fax")]
+    entitlement(out, "pbx", "fax")
+    assert owed() == [("pbx", "fax"), ("prod", "editor")]
+    entitlement(out, "pbx -> localhost")
+    entitlement(out, "prod")
+    assert owed() == []
+
+
+def test_a_missing_licence_is_a_limit_of_the_first_line(out: Writer) -> None:
+    health(out, "pass")
+    out.start("entitlement")
+    out.begin_play("Hold")
+    out.task("Hold", 1, action="boxlift.portal.entitlement_check", results=[LICENCES])
+    out.end()
+    report = built(out)
+    words = "People can work, with limits: Entitlements (entitlement.voice_library). 1 of 3 checks failed."
+    assert report["result"] == {"level": "bad", "text": words}
+    assert [(each["id"], each["proven"]) for each in report["licences"]] == [("voice.lic", True), ("fax.lic", False)]

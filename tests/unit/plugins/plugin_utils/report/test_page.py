@@ -219,6 +219,16 @@ def test_the_page_of_a_move_by_its_plan(tmp_path: Path) -> None:
     assert "CEST" in said and "UTC" not in said and "Times are of Europe/Berlin" in said
 
 
+def test_what_is_owed_stands_with_its_owner_and_its_day(tmp_path: Path) -> None:
+    out = sample_move.write(tmp_path / "move.jsonl")
+    assert "Licences that are owed" not in Page(with_its_plan(out)).text
+    out.step("move.entitlement", "final", 8, module="entitlement_check", results=[sample_move.LICENCES])
+    said = Page(with_its_plan(out)).text
+    for words in (sample_move.PAY, sample_move.TRIAL, "2026-05-31", "signature verified", "Example Ltd"):
+        assert words in said
+    assert said.index("What is left to do") < said.index(sample_move.PAY) < said.index("Licences that are owed")
+
+
 def test_the_head_of_a_table_is_repeated_on_each_printed_page(tmp_path: Path) -> None:
     text = with_its_plan(sample_move.write(tmp_path / "move.jsonl"))
     heads = re.findall(r"<tr>\s*<th", text)
