@@ -35,6 +35,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+# Control characters, halves of surrogates, and what changes the direction of writing.
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")
 _SEPARATOR = re.compile(r"[=:]")
 _PART = re.compile(r"(?:^|/)(?P<name>[^/\[\]]+)(?:\[(?P<field>[^=\[\]]+)=(?P<value>[^\[\]]*)\])?")
@@ -68,6 +70,11 @@ def read_bounded(path: str, most: int = MOST_BYTES) -> bytes:
             "Name the licence file itself.",
         )
     return data
+
+
+def plain(text: str) -> str:
+    """Without spaces around it, and without what would disturb a terminal or cannot be written down."""
+    return _UNSEEN.sub("\ufffd", text.strip())
 
 
 def parse(data: bytes, form: str, encoding: str = "auto") -> Node:

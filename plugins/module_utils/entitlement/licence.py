@@ -127,7 +127,7 @@ def _fields(root: documents.Node, file: LicenceFile, name: str) -> list[document
     path = file.fields[name]
     found = documents.find(root, path)
     if not found:
-        there = ", ".join(dict.fromkeys(each for each, _node in root.children))[:200] or "no field at all"
+        there = ", ".join(dict.fromkeys(documents.plain(each) for each, _node in root.children))[:200] or "no field"
         raise BoxliftError(f"it has no field {path}; there is: {there}", _MAP)
     return found
 
@@ -136,7 +136,7 @@ def _one(root: documents.Node, file: LicenceFile, name: str) -> str | None:
     """The text of a field that has one value; None where the map does not name it."""
     if name not in file.fields:
         return None
-    found = list(dict.fromkeys(each.text.strip() for each in _fields(root, file, name)))
+    found = list(dict.fromkeys(documents.plain(each.text) for each in _fields(root, file, name)))
     if len(found) > 1:
         raise BoxliftError(f"its field {file.fields[name]} is there {len(found)} times with different values", _MAP)
     if not found[0] and not {"expires": "" in file.unlimited, "customer": True}.get(name, False):
@@ -155,8 +155,8 @@ def _features(root: documents.Node, file: LicenceFile) -> set[str]:
         return set()
     told: list[str] = []
     for node in _fields(root, file, "features"):
-        told += [name for name, child in node.children if child.text.strip().casefold() in _YES]
-        told += _split(node.text, file.separator)
+        told += [documents.plain(name) for name, child in node.children if child.text.strip().casefold() in _YES]
+        told += _split(documents.plain(node.text), file.separator)
     names = {name.strip().casefold(): feature for name, feature in file.names.items()}
     return {names.get(each.casefold(), each).casefold() for each in told}
 
@@ -164,7 +164,7 @@ def _features(root: documents.Node, file: LicenceFile) -> set[str]:
 def _bound(root: documents.Node, file: LicenceFile, kind: str) -> tuple[str, ...]:
     if kind not in file.fields:
         return ()
-    texts = [each.text.strip() for each in _fields(root, file, kind)]
+    texts = [documents.plain(each.text) for each in _fields(root, file, kind)]
     values = [value for text in texts for value in (re.split(r"[\s,;|]+", text))]
     if any(_among(value, file.any_host) for value in values):
         return ()
