@@ -507,6 +507,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.finding import FAIL
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.login import choose_login, portal_connection
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import rows
 
+MOST_DAYS = 3650
 MODULES_CONF = "/etc/asterisk/modules.conf"
 Data = dict[str, t.Any]
 
@@ -571,6 +572,8 @@ def _blind(name: str, observed: str, remedy: str) -> Finding:
 
 def work(params: Data) -> Judgement:
     zone = dates.zone_of(params["timezone"])
+    if not 0 <= params["soon_days"] <= MOST_DAYS:
+        raise BoxliftError(f"soon_days is {params['soon_days']}.", f"Give a number of days, {MOST_DAYS} at most.")
     told = uses.declared(params["uses"] or [])
     seen, blind = seen_in_use(params)
     files = [(entry, licence.declared(entry, params["timezone"])) for entry in params["licence_files"]]

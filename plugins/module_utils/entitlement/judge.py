@@ -165,16 +165,27 @@ def _shown(moment: datetime.datetime, file: LicenceFile) -> str:
     return f"{moment.astimezone(dates.zone_of(file.timezone)):%Y-%m-%d %H:%M} {file.timezone}"
 
 
+def _last_day(ends: datetime.datetime, file: LicenceFile) -> datetime.date:
+    """As the file's own zone counts days."""
+    last = ends - datetime.timedelta(seconds=1)
+    return (last if ends.year == datetime.MAXYEAR else last.astimezone(dates.zone_of(file.timezone))).date()
+
+
+def _later(moment: datetime.datetime, delta: datetime.timedelta) -> datetime.datetime:
+    try:
+        return moment + delta
+    except OverflowError:
+        return dates.FAR
+
+
 def _limits(file: LicenceFile, licence: Licence, around: Around, replace_by: datetime.date | None) -> Standing:
     ends = licence.expires
     told = f"valid until {_shown(ends, file)}" if ends else "valid without an end"
     soon = ends is not None and ends - around.now < around.soon
-    last = min(
-        (each for each in (replace_by, ends and (ends - datetime.timedelta(seconds=1)).date()) if each), default=None
-    )
+    last = min((each for each in (replace_by, ends and _last_day(ends, file)) if each), default=None)
     if licence.trial:
         # A trial without an end is owed as well; nobody may forget it for that.
-        until = last or (around.now + around.soon).date()
+        until = last or _later(around.now, around.soon).date()
         return Standing(file, "warn", f"it is a trial, {told}", "Replace it by a full licence.", until, licence)
     if soon or replace_by:
         reason = f"it ends soon: {told}" if soon else f"it is to be replaced by {replace_by}; {told}"

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import datetime
 import functools
 import json
 import sys
@@ -14,6 +15,7 @@ import typing as t
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.entitlement.signed import METHODS, Signed, opened
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from hypothesis import given, settings
@@ -109,17 +111,19 @@ def test_a_detached_signature_may_be_raw_hexadecimal_or_base64(method: str) -> N
         assert opened(PAYLOAD, how(method, proof=text)) == PAYLOAD
 
 
-def test_keys_may_be_in_der_or_in_a_certificate(tls: t.Any) -> None:
-    der = Signed("ed25519", public("ed25519", DER), proof=sign("ed25519", PAYLOAD))
-    assert opened(PAYLOAD, der) == PAYLOAD
-    key = t.cast("rsa.RSAPrivateKey", serialization.load_pem_private_key(tls.key.read_bytes(), None))
-    method = "rsa_pkcs1_sha256"
-    if not isinstance(key, rsa.RSAPrivateKey):  # the lab's authority signs with another kind
-        with pytest.raises(BoxliftError, match="its public key is none for"):
-            opened(PAYLOAD, Signed(method, tls.certificate.read_bytes(), proof=b"x"))
-        return
-    proof = key.sign(PAYLOAD, padding.PKCS1v15(), hashes.SHA256())
-    assert opened(PAYLOAD, Signed(method, tls.certificate.read_bytes(), proof=proof)) == PAYLOAD
+def certificate(method: str) -> bytes:
+    """One that the key has signed itself."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "vendor")])
+    day = datetime.datetime(2026, 1, 1)
+    built = x509.CertificateBuilder(name, name, private(method).public_key(), 1, day, day + datetime.timedelta(1))
+    signed = built.sign(private(method), None if method == "ed25519" else hashes.SHA256())
+    return signed.public_bytes(serialization.Encoding.PEM)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_keys_may_be_in_der_or_in_a_certificate(method: str) -> None:
+    for key in (public(method, DER), certificate(method)):
+        assert opened(PAYLOAD, Signed(method, key, proof=sign(method, PAYLOAD))) == PAYLOAD
 
 
 def of_curve() -> bytes:

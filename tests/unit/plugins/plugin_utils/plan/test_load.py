@@ -249,8 +249,8 @@ class TestRefusals:
             "prepare.agree, prepare.inventory, prepare.preflight, prepare.provision, prepare.accept, "
             "move.order_backup, move.tell_users, move.fetch, move.restore, move.configure, move.health, "
             "move.entitlement, move.test_calls, move.sales_test, move.report, move.preproduction, move.name_ttl, "
-            "move.freeze, move.delta, move.switch_domain, move.name, move.last_health, move.open, move.calls, settle.watch, "
-            "settle.backup, settle.preproduction, settle.report, settle.hand_over.",
+            "move.freeze, move.delta, move.switch_domain, move.name, move.last_health, move.open, move.calls, "
+            "settle.watch, settle.backup, settle.preproduction, settle.report, settle.hand_over.",
             "plan.yml:7: steps > move.health > depends[0]: move.configure is done only after stage prepare, in "
             "which move.health waits for it. Take it out of `depends`, or narrow the step's `stages`.",
             "plan.yml:7: steps > move.health > stages: Stage prepare is no part of phase move. Name stages of "
