@@ -103,6 +103,11 @@ options:
     description: The portal's host name, which must lead to this host. Empty does not ask.
     type: str
     default: ""
+  licence_files:
+    description: Licence files that must lie on this host in time, as M(boxlift.portal.entitlement_check) reads them.
+    type: list
+    elements: str
+    default: []
   expected_addresses:
     description: Further addresses that O(domain) may have, such as a reverse proxy's before this host.
     type: list
@@ -260,6 +265,7 @@ def main() -> None:
                 },
             },
             "domain": {"type": "str", "default": ""},
+            "licence_files": {"type": "list", "elements": "str", "default": [], "no_log": False},
             "expected_addresses": {"type": "list", "elements": "str", "default": []},
             "controller_time": {"type": "float"},
             "timeout": {"type": "float", "default": 20},
@@ -270,6 +276,7 @@ def main() -> None:
     wish = Wish(
         domain=params["domain"],
         expected_addresses=params["expected_addresses"],
+        licence_files=params["licence_files"],
         source_url=params["source_url"],
         source_path=params["source_path"],
         password_given=params["source_password_given"],

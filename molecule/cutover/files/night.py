@@ -50,6 +50,8 @@ ACCEPTANCE = tuple(f"--extra-vars=acceptance_{each}" for each in ("seconds=1", "
 #: Of all kills, the share that meets a run with most of its work before it, and any other command.
 SHARE_AT_WORK, SHARE = 0.4, 0.03
 AT_WORK = 15.0  # seconds from its start in which such a run is killed; others within the time they need
+#: Of the voice products, but without the library that the site uses.
+LICENCE = "Customer = Lab\nModules = queue, fax\nValid-Until = 31.12.2099\nDomain = portal.boxlift.test\n"
 STOOD = "done:\n" + "".join(
     f"  prepare.{step}: 2026-01-01\n" for step in ("agree", "inventory", "preflight", "provision", "accept")
 )
@@ -237,10 +239,10 @@ def final(night: Night) -> None:
     night.names.ttl = 300
     # A look by hand is enough.
     night.play("name", says="has set 300 s", stage="final")
-    cutover(night, "entitlement is not met")
+    cutover(night, "entitlement is not met (1 fail: entitlement.voice_library)")
     waiver = json.dumps(
         {
-            "gate": "go", "sign_person": "approver", "waive_input": "entitlement", "waive_reason": "seen by hand",
+            "gate": "go", "sign_person": "approver", "waive_input": "entitlement", "waive_reason": "it comes on Monday",
             "waive_days": 7, "sign_text": "approver waives go entitlement",
         }
     )  # fmt: skip
@@ -320,6 +322,7 @@ def main(work: str, end: str, kills: str) -> None:
     plan = (HERE / "plan.yml").read_text(encoding="utf-8")
     # The night that is taken back is of a site whose hosts stood before its plan began.
     (night.work / "plan.yml").write_text(plan + (STOOD if end == "take_back" else ""), encoding="utf-8")
+    (night.work / "voice.lic").write_text(LICENCE, encoding="utf-8-sig")
     with night.told():
         move(night, end, int(kills))
 

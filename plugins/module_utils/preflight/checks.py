@@ -118,6 +118,17 @@ def name(host: Host, domain: str, expected: t.Sequence[str]) -> Finding:
     return _finding("names.domain", True, seen, wish)
 
 
+def licence_files(host: Host, paths: t.Sequence[str]) -> Finding:
+    """Licences may come later than the hosts, so that a missing one is named and refuses nothing."""
+    absent = [path for path in paths if not os.path.isfile(host.path(path.lstrip("/")))]
+    seen = f"not there: {', '.join(absent)}" if absent else f"each of {len(paths)} licence files is there"
+    wish = "the licence files that site_licence_files names for this host, before the portal is moved to it"
+    remedy = "Have the licences sent, and put them there. Playbook entitlement then says what they grant."
+    return Finding(
+        *("licence.files", "licence", "warn" if absent else "pass", seen, wish, remedy if absent else "", "sales")
+    )
+
+
 def clock(host: Host, controller_time: float) -> Finding:
     """`controller_time` was read before the task was sent, so a host may seem ahead by the delay, never behind."""
     ahead = host.clock() - controller_time

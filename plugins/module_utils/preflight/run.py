@@ -30,6 +30,7 @@ class Wish:
     memory_mb: int = 0
     ports: t.Mapping[int, t.Sequence[str]] = dataclasses.field(default_factory=dict)
     controller_time: float | None = None
+    licence_files: t.Sequence[str] = ()
 
 
 def run(wish: Wish, host: Host, client: t.Callable[[], backup.Source]) -> list[Finding]:
@@ -49,6 +50,8 @@ def run(wish: Wish, host: Host, client: t.Callable[[], backup.Source]) -> list[F
     findings += disk.room(wanted, host.file_system)
     findings.append(checks.memory(host, wish.memory_mb))
     findings += checks.ports(host, wish.ports)
+    if wish.licence_files:
+        findings.append(checks.licence_files(host, wish.licence_files))
     if wish.domain:
         findings.append(checks.name(host, wish.domain, wish.expected_addresses))
     return findings

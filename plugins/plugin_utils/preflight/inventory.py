@@ -5,9 +5,12 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import typing as t
 
+from ansible_collections.boxlift.portal.plugins.module_utils.entitlement import uses
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.finding import Finding
 
 PORTS = {
@@ -18,6 +21,7 @@ PORTS = {
 #: Where other hosts reach the service. systemd opens these ports and hands them over.
 LINKS, LINK_HOLDERS = {"database": 3307, "cache": 6380}, ["systemd", "stunnel4"]
 MEMORY_MB = 1800
+WEB = "web"  # the group of entitlements and licence files that name none
 SOURCE_PATH, DOCUMENT_ROOT, DATABASE_DIRECTORY = "/var/lib/boxlift/backup", "/srv/portal/www", "/var/lib/mysql"
 
 _NAME = r"(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?[.])+[A-Za-z0-9-]*[A-Za-z][A-Za-z0-9-]*$"
@@ -98,6 +102,7 @@ def inspect(variables: Variables, hosts: Hosts) -> Inventory:
     """Judge every variable, and derive what the module is asked on this host."""
     findings = [_judge(each, variables) for each in inputs(variables, hosts)]
     findings += [_enough_hosts(hosts), _reached_from_others(variables, hosts)]
+    findings += [_entitlements(variables, hosts), _licence_files(variables, hosts)]
     if hosts.is_exchange:
         findings += [_webhook(variables), _packages(variables)]
     wrong = {finding.id.partition(".")[2] for finding in findings if finding.status == "fail"}
@@ -259,6 +264,70 @@ def _packages(variables: Variables) -> Finding:
     )
 
 
+def _entitlements(variables: Variables, hosts: Hosts) -> Finding:
+    """What the site uses and needs licences for; only the site can say it."""
+    told = variables.get("site_entitlements")
+    remedy = (
+        "Set site_entitlements in group_vars/all/main.yml: a list with feature, title and owner of each; [] if the site"
+        " uses nothing that needs a licence."
+    )
+    status, seen = "pass", "site_entitlements says which features need a licence"
+    problem = _misshapen(told, hosts, "feature")
+    if told is None:
+        status, seen = "warn", "site_entitlements is not set, so nobody can say whether the licences cover what is used"
+    elif problem:
+        status, seen = "fail", f"site_entitlements {problem}"
+    else:
+        try:
+            uses.declared(told)
+        except BoxliftError as error:
+            status, seen, remedy = "fail", error.message.rstrip("."), error.remedy
+    expected = "the features that need a licence, each with an id"
+    remedy = "" if status == "pass" else remedy
+    return Finding("inventory.site_entitlements", "inventory", status, seen, expected, remedy)
+
+
+def _licence_files(variables: Variables, hosts: Hosts) -> Finding:
+    """Those that lie on the controller; a licence may come later than the hosts, so that none refuses."""
+    told = variables.get("site_licence_files") or []
+    needed = [each for each in variables.get("site_entitlements") or [] if isinstance(each, dict)]
+    problem = _misshapen(told, hosts, "path")
+    absent = [] if problem else [str(each["path"]) for each in told if each.get("controller")]
+    absent = [path for path in absent if not os.path.exists(os.path.expanduser(path)) and not variables.is_file(path)]
+    status, seen = "pass", f"site_licence_files names {len(told)} files, and no licence is missing here"
+    if problem:
+        status, seen = "fail", f"site_licence_files {problem}"
+    elif absent:
+        status, seen = "warn", f"site_licence_files names {', '.join(absent)}, and there is no such file"
+    elif needed and not told:
+        status, seen = "warn", "site_entitlements names features, and site_licence_files no file"
+    return Finding(
+        "inventory.site_licence_files",
+        "inventory",
+        status,
+        seen,
+        "the licence files of what site_entitlements names, each with its path and how it is read",
+        "Have the licences sent, put them there, and name them in group_vars/all/main.yml." if status != "pass" else "",
+        "contractor" if problem else "sales",
+    )
+
+
+def _misshapen(told: t.Any, hosts: Hosts, field: str) -> str:
+    """What is wrong with a list whose entries have this field and perhaps a group; nothing if it is not set."""
+    if told is None:
+        return ""
+    if not isinstance(told, list) or not all(isinstance(each, dict) and each.get(field) for each in told):
+        return f"is no list of entries with {field}"
+    groups = {str(each.get("group") or WEB) for each in told}
+    empty = sorted(group for group in groups if not _members(hosts, group))
+    return f"names the group {', '.join(empty)}, which has no host of production" if empty else ""
+
+
+def _members(hosts: Hosts, group: str) -> set[str]:
+    """Production's hosts of a group that an entry names."""
+    return set(hosts.of(group)) if group == WEB else set(hosts.groups.get(group, ())) & set(hosts.groups["production"])
+
+
 def _enough_hosts(hosts: Hosts) -> Finding:
     """One web host: each would restore a backup of its own and run the agents, and they share no files."""
     web, database = hosts.of("web"), hosts.of("database")
@@ -320,6 +389,7 @@ def _options(variables: Variables, hosts: Hosts, wrong: t.Collection[str]) -> di
         return variables.read(str(path)) if path else ""
 
     web = hosts.serves("web")
+    licences = variables.get("site_licence_files") if "site_licence_files" not in wrong else []
     memory_mb = variables.get("preflight_memory_mb")
     return {
         "source_url": good("source_url") if web else "",
@@ -345,5 +415,10 @@ def _options(variables: Variables, hosts: Hosts, wrong: t.Collection[str]) -> di
             if hosts.serves(group) and hosts.apart_from_web(group)
         ],
         "domain": good("site_domain") if web else "",
+        "licence_files": [
+            str(each["path"])
+            for each in licences or []
+            if not each.get("controller") and hosts.name in _members(hosts, str(each.get("group") or WEB))
+        ],
         "expected_addresses": variables.get("preflight_expected_addresses") or [],
     }

@@ -163,3 +163,11 @@ def test_this_very_host() -> None:
     lies_on = real.file_system("/nowhere/at/all")
     assert (lies_on.mount, lies_on.device) == ("/", os.stat("/").st_dev)
     assert lies_on.free > 0
+
+
+def test_a_licence_that_is_missing_is_named_and_refuses_nothing(fake: FakeHost) -> None:
+    fake.write("etc/voice.lic", "F=voice\n")
+    assert checks.licence_files(fake.host(), ["/etc/voice.lic"]).status == "pass"
+    found = checks.licence_files(fake.host(), ["/etc/voice.lic", "/etc/fax.lic", "/etc"])
+    assert (found.id, found.status, found.observed) == ("licence.files", "warn", "not there: /etc/fax.lic, /etc")
+    assert found.remedy and found.owner == "sales"

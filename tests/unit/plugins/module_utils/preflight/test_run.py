@@ -151,5 +151,10 @@ def test_a_host_for_the_cache_alone(fake: FakeHost) -> None:
     assert {finding.area for finding in found} == {"host", "memory", "ports"}
 
 
+def test_licences_are_looked_for_where_some_are_named(fake: FakeHost) -> None:
+    found = run(Wish(licence_files=["/etc/voice.lic"]), fake.host(), client)
+    assert [finding.status for finding in found if finding.id == "licence.files"] == ["warn"]
+
+
 def test_the_address_is_not_shown() -> None:
     assert "canary" not in repr(WISH)

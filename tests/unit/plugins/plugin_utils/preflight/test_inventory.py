@@ -17,6 +17,7 @@ GOOD: dict[str, t.Any] = {
     "site_database_password": "canary-1",
     "certificate_file": "cert.pem",
     "certificate_key_file": "key.pem",
+    "site_entitlements": [],
 }
 CALLS = {"production": ["one", "pbx"], "web": ["one"], "database": ["one"], "cache": ["one"], "telephony": ["pbx"]}
 TELEPHONY: dict[str, t.Any] = {
@@ -57,7 +58,7 @@ def failed(inventory: Inventory) -> dict[str, Finding]:
 def test_a_good_inventory() -> None:
     found = inspected(**GOOD)
     assert failed(found) == {}
-    assert len(found.findings) == 23
+    assert len(found.findings) == 25
     assert {finding.status for finding in found.findings} == {"pass"}
     assert found.certificate == "provable"
 
@@ -237,6 +238,7 @@ def test_what_a_host_with_everything_is_asked() -> None:
         ],
         "domain": "portal.example.com",
         "expected_addresses": ["192.0.2.1"],
+        "licence_files": [],
     }
 
 
@@ -279,3 +281,60 @@ def test_a_connection_that_leads_delegated_tasks_astray(name: str, value: str, w
         assert found["inventory.connection"].observed.startswith(f"{name} of one is a template")
     # Nobody delegates where there is no copy.
     assert "inventory.connection" not in failed(inspected(**{**GOOD, name: value}))
+
+
+class TestEntitlements:
+    VOICE: t.ClassVar[list[dict[str, t.Any]]] = [{"feature": "voice_library", "title": "Voice library"}]
+
+    def found(
+        self, uses: t.Any, files: t.Any = None, groups: dict[str, list[str]] | None = None
+    ) -> dict[str, tuple[str, str]]:
+        given = {**GOOD, "site_entitlements": uses, "site_licence_files": files}
+        findings = inspected(groups, **given).findings
+        return {
+            each.id.partition(".")[2]: (each.status, each.observed)
+            for each in findings
+            if each.id in ("inventory.site_entitlements", "inventory.site_licence_files")
+        }
+
+    def test_what_is_not_set_is_named_and_refuses_nothing(self) -> None:
+        status, seen = self.found(None)["site_entitlements"]
+        assert status == "warn" and seen.startswith("site_entitlements is not set")
+        assert {status for status, _seen in self.found([]).values()} == {"pass"}
+
+    def test_features_without_a_file_and_files_that_are_not_here_are_named(self) -> None:
+        assert self.found(self.VOICE)["site_licence_files"] == (
+            "warn", "site_entitlements names features, and site_licence_files no file",
+        )  # fmt: skip
+        here, there = {"path": "cert.pem", "controller": True}, {"path": "/etc/voice.lic"}
+        assert self.found(self.VOICE, [here, there])["site_licence_files"][0] == "pass"
+        absent = self.found(self.VOICE, [here, {"path": "gone.lic", "controller": True}])
+        assert absent["site_licence_files"] == (
+            "warn", "site_licence_files names gone.lic, and there is no such file",
+        )  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("uses", "words"),
+        [
+            ("voice", "is no list of entries with feature"),
+            (["voice"], "is no list of entries with feature"),
+            ([{"title": "Voice"}], "is no list of entries with feature"),
+            ([{"feature": "Voice"}], "The feature 'Voice' of site_entitlements has no proper id"),
+            ([{"feature": "a"}, {"feature": "a"}], "is there twice"),
+            ([{"feature": "a", "group": "telephony"}], "names the group telephony, which has no host of production"),
+        ],
+    )
+    def test_what_would_stop_the_check_later_refuses_now(self, uses: t.Any, words: str) -> None:
+        status, seen = self.found(uses)["site_entitlements"]
+        assert status == "fail" and words in seen
+
+    def test_a_list_of_files_that_is_none_refuses(self) -> None:
+        for files in ("a.lic", [{"id": "a"}], [{"path": "a", "group": "push"}]):
+            assert self.found(self.VOICE, files)["site_licence_files"][0] == "fail"
+
+    def test_each_host_is_asked_for_the_files_of_its_group(self) -> None:
+        files = [{"path": "/a"}, {"path": "/b", "group": "telephony"}, {"path": "cert.pem", "controller": True}]
+        for host, expected in (("one", ["/a"]), ("pbx", ["/b"])):
+            given = inspected(CALLS, host, **{**TELEPHONY, "site_licence_files": files})
+            assert given.options["licence_files"] == expected
+        assert inspected(**GOOD, site_licence_files="x").options["licence_files"] == []
