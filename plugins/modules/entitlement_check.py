@@ -494,6 +494,7 @@ summary:
 
 import datetime
 import os
+import socket
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -515,7 +516,10 @@ Data = dict[str, t.Any]
 def identity_of(params: Data) -> Identity:
     given = params["identity"]
     if given is None:
-        return of_this_host(params["domains"])
+        by_name = any((entry["fields"] or {}).get("host_name") for entry in params["licence_files"])
+        # A name service that is away takes its time, so it is asked only where some licence is for a name.
+        names = (socket.gethostname, socket.getfqdn) if by_name else (socket.gethostname,)
+        return of_this_host(params["domains"], names=names)
     return Identity(**{kind: tuple(values) for kind, values in given.items()}, domain=tuple(params["domains"]))
 
 

@@ -8,7 +8,6 @@ import dataclasses
 import glob
 import os
 import re
-import socket
 import typing as t
 
 #: The fields of a licence that may say for what it is.
@@ -40,12 +39,8 @@ class Identity:
         return any(_fits(kind, normal(kind, each), mine) for each in wanted)
 
 
-def of_this_host(
-    domains: t.Iterable[str] = (),
-    root: str = "/",
-    names: t.Sequence[t.Callable[[], str]] = (socket.gethostname, socket.getfqdn),
-) -> Identity:
-    """What the kernel and the name service say; what cannot be read is not known."""
+def of_this_host(domains: t.Iterable[str], names: t.Iterable[t.Callable[[], str]], root: str = "/") -> Identity:
+    """What the kernel says, and what `names` say of the host's name; what cannot be read is not known."""
     found = [name() for name in names]
     macs = [_read(path) for path in sorted(glob.glob(os.path.join(root, "sys/class/net/*/address")))]
     ids = [_read(os.path.join(root, path)) for path in ("etc/machine-id", "sys/class/dmi/id/product_uuid")]

@@ -77,12 +77,15 @@ def test_the_clock_of_the_host_counts_without_a_day(run_module: RunModule, file:
         assert statuses(result) == {"entitlement.fax": status}
 
 
-def test_what_the_action_brought_is_read_in_place_of_the_hosts_file(run_module: RunModule) -> None:
+def test_what_the_action_brought_is_read_in_place_of_the_hosts_file(run_module: RunModule, tmp_path: Path) -> None:
     content = base64.b64encode(b"F=fax\n").decode()
-    entry = {"path": "files/x.lic", "fields": {"features": "F"}, "controller": True}
+    # The host has another file of this name.
+    (tmp_path / "x.lic").write_text("F=fax\n")
+    path = str(tmp_path / "x.lic")
+    entry = {"path": path, "fields": {"features": "F"}, "controller": True}
     assert not run_module(entitlement_check, uses=USES[1:], licence_files=[{**entry, "content": content}])["failed"]
     absent = run_module(entitlement_check, uses=USES[1:], licence_files=[{**entry, "absent": True}])
-    assert absent["findings"][0]["observed"] == "files/x.lic is not there"
+    assert absent["findings"][0]["observed"] == f"{path} is not there"
     closed = run_module(
         entitlement_check, uses=USES[1:], licence_files=[{**entry, "problem": "a closed vault"}], fail_on="never"
     )
@@ -117,6 +120,19 @@ def test_the_host_is_this_one_unless_another_is_told(run_module: RunModule, tmp_
     assert statuses(run_module(entitlement_check, **options))["entitlement.fax"] in ("fail", "unknown")
     there = run_module(entitlement_check, **options, identity={"mac": ["00-16-3E-AA-BB-CC"]})
     assert statuses(there) == {"entitlement.fax": "pass"}
+
+
+@pytest.mark.parametrize(("field", "asked"), [("host_name", True), ("domain", False)])
+def test_the_name_service_is_asked_only_for_a_licence_by_name(
+    run_module: RunModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, field: str, asked: bool
+) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(entitlement_check.socket, "getfqdn", lambda: calls.append("") or "pbx.example.com")
+    (tmp_path / "a.lic").write_text("H=pbx.example.com\n")
+    entry = {"path": str(tmp_path / "a.lic"), "grants": ["fax"], "fields": {field: "H"}}
+    options = {"uses": USES[1:], "licence_files": [entry], "domains": ["pbx.example.com"]}
+    assert statuses(run_module(entitlement_check, **options)) == {"entitlement.fax": "pass"}
+    assert bool(calls) is asked
 
 
 class TestSeenInUse:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import typing as t
 from pathlib import Path
@@ -13,6 +14,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.entitlement import 
 from ansible_collections.boxlift.portal.plugins.module_utils.entitlement.dates import UTC
 from ansible_collections.boxlift.portal.plugins.module_utils.entitlement.licence import Absent, Licence, declared
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -120,6 +123,19 @@ def test_empty_may_mean_without_an_end_and_for_any_host() -> None:
 )
 def test_trials(value: str, entry: dict[str, t.Any], trial: bool) -> None:
     assert read(VENDOR.replace("Full", value), **entry).trial is trial
+
+
+def test_of_what_is_signed_only_the_payload_counts() -> None:
+    """Whatever somebody has added beside it says nothing."""
+    key = ed25519.Ed25519PrivateKey.generate()
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    told = licence.signed_as({"method": "ed25519", "verify_with": base64.b64encode(public), "layout": "jws"}, None)
+    head, payload = (base64.urlsafe_b64encode(each).rstrip(b"=") for each in (b"Modules=everything\n", VENDOR.encode()))
+    data = head + b"." + payload + b"." + base64.urlsafe_b64encode(key.sign(head + b"." + payload))
+    file = declared({"path": "/etc/voice.lic", "fields": FIELDS, "date_format": "%d.%m.%Y"}, "Europe/Berlin")
+    found = licence.load(file, data, told)
+    assert found.proven and found.features == {"vl-pro", "fax", "queue"}
+    assert not read(VENDOR).proven
 
 
 def test_what_would_disturb_a_terminal_is_replaced() -> None:

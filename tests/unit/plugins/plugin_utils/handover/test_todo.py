@@ -124,6 +124,9 @@ def test_a_debt_stands_for_its_warning_and_is_late_after_its_day(out: Move) -> N
         ("finding", "Mend it.", "now", False),
         ("finding", "Mend it.", "", False),
     ]
+    # What fails on the same host is no matter of days.
+    worse = [{**found[0], "status": "fail"}]
+    assert ("finding", "Mend it.", "", False) in left(out, "2026-05-31", worse, debts)["Sales"]
     assert left(out, "2026-06-01", found, debts)["Sales"][0] == ("debt", sample_move.PAY, "2026-05-31", True)
     person = [{**each, "owner": "commercial_owner", "until": ""} for each in debts]
     assert ("debt", sample_move.PAY, "", False) in left(out, "2026-06-01", [], person)["Sales"]
