@@ -580,11 +580,12 @@ def work(params: Data) -> Judgement:
         raise BoxliftError(f"soon_days is {params['soon_days']}.", f"Give a number of days, {MOST_DAYS} at most.")
     told = uses.declared(params["uses"] or [])
     seen, blind = seen_in_use(params)
-    files = [(entry, licence.declared(entry, params["timezone"])) for entry in params["licence_files"]]
+    entries = params["licence_files"]
+    files = licence.declared_all(entries, params["timezone"])
     now = dates.moment_of(params["day"], zone) if params["day"] else datetime.datetime.now(dates.UTC)
     return judge(
         uses.together(told, seen),
-        [(file, loader(entry, file)) for entry, file in files],
+        [(file, loader(entry, file)) for entry, file in zip(entries, files)],
         Around(identity_of(params), now, datetime.timedelta(days=params["soon_days"])),
         blind,
         declared=params["uses"] is not None,

@@ -12,7 +12,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.entitlement import 
 from ansible_collections.boxlift.portal.plugins.module_utils.entitlement.identity import WORDS, Identity
 from ansible_collections.boxlift.portal.plugins.module_utils.entitlement.licence import Absent, Licence, LicenceFile
 from ansible_collections.boxlift.portal.plugins.module_utils.entitlement.uses import Use
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, from_system
 from ansible_collections.boxlift.portal.plugins.module_utils.finding import Finding
 
 AREA = "entitlement"
@@ -130,6 +130,9 @@ def _standing(file: LicenceFile, load: t.Callable[[], Licence], around: Around) 
         return Standing(file, "fail", error.message, error.remedy)
     except BoxliftError as error:
         return Standing(file, "unknown", error.message.rstrip("."), error.remedy)
+    except OSError as error:
+        seen = f"it cannot be read: {error.strerror or error}"
+        return Standing(file, "unknown", seen, from_system(error, file.path).remedy)
     wrong = list(_wrong(file, licence, around))
     if wrong:
         reasons, remedies = zip(*wrong)
@@ -171,22 +174,17 @@ def _last_day(ends: datetime.datetime, file: LicenceFile) -> datetime.date:
     return (last if ends.year == datetime.MAXYEAR else last.astimezone(dates.zone_of(file.timezone))).date()
 
 
-def _later(moment: datetime.datetime, delta: datetime.timedelta) -> datetime.datetime:
-    try:
-        return moment + delta
-    except OverflowError:
-        return dates.FAR
-
-
 def _limits(file: LicenceFile, licence: Licence, around: Around, replace_by: datetime.date | None) -> Standing:
     ends = licence.expires
     told = f"valid until {_shown(ends, file)}" if ends else "valid without an end"
     soon = ends is not None and ends - around.now < around.soon
     last = min((each for each in (replace_by, ends and _last_day(ends, file)) if each), default=None)
     if licence.trial:
-        # A trial without an end is owed as well; nobody may forget it for that.
-        until = last or _later(around.now, around.soon).date()
-        return Standing(file, "warn", f"it is a trial, {told}", "Replace it by a full licence.", until, licence)
+        remedy = "Replace it by a full licence."
+        if last is None:
+            # Owed from today, or it would never be late.
+            last, remedy = around.now.date(), f"{remedy} Say in replace_by until when it may stay."
+        return Standing(file, "warn", f"it is a trial, {told}", remedy, last, licence)
     if soon or replace_by:
         reason = f"it ends soon: {told}" if soon else f"it is to be replaced by {replace_by}; {told}"
         return Standing(file, "warn", reason, "Have it renewed.", last, licence)

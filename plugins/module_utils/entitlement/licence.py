@@ -13,7 +13,7 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.entitlement import dates, documents, signed
 from ansible_collections.boxlift.portal.plugins.module_utils.entitlement.identity import KINDS
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, from_system
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 
 #: What a field map may name.
 FIELDS = ("features", "expires", "starts", "trial", "customer", *KINDS)
@@ -73,7 +73,7 @@ class Absent(BoxliftError):
 def load(file: LicenceFile, content: bytes | None = None, how: signed.Signed | None = None) -> Licence:
     """What stands in the file, or in `content` where it was brought; `how` it is signed.
 
-    Raises BoxliftError, which says what is wrong without naming the file; Absent if it is not there.
+    Raises BoxliftError, which says what is wrong without naming the file; Absent if it is not there; and OSError.
     """
     if content is None:
         try:
@@ -82,8 +82,6 @@ def load(file: LicenceFile, content: bytes | None = None, how: signed.Signed | N
             raise Absent("it is not there", f"Put the licence file to {file.path}, or correct its path.") from error
         except ValueError as error:  # a path with NUL
             raise BoxliftError("its path is none", "Correct the path in site_licence_files.") from error
-        except OSError as error:
-            raise from_system(error, file.path) from error
     if len(content) > documents.MOST_BYTES:
         raise BoxliftError("it is too big for a licence", "Name the licence file itself.")
     if not content.strip():
@@ -220,6 +218,19 @@ def declared(entry: t.Mapping[str, t.Any], timezone: str) -> LicenceFile:
         owner=entry.get("owner") or "sales",
         replace_by=str(entry.get("replace_by") or ""),
     )
+
+
+def declared_all(entries: t.Iterable[t.Mapping[str, t.Any]], timezone: str) -> list[LicenceFile]:
+    """All entries; where several have the same id, the later ones get a number."""
+    files: dict[str, LicenceFile] = {}
+    for entry in entries:
+        file, number = declared(entry, timezone), 1
+        name = file.id
+        while name in files:
+            number += 1
+            name = f"{file.id}.{number}"
+        files[name] = dataclasses.replace(file, id=name)
+    return list(files.values())
 
 
 def signed_as(entry: t.Mapping[str, t.Any], proof: bytes | None) -> signed.Signed:

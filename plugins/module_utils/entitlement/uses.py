@@ -10,6 +10,8 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 
+#: So other findings of this area are called.
+_OURS = ("uses", "asterisk_modules", "portal_modules", "file.")
 FEATURE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,79}")
 #: Modules of Asterisk that their makers license, and whether that is certain for every build of that name.
 LICENSED: tuple[tuple[str, str, bool], ...] = (
@@ -55,7 +57,7 @@ def declared(entries: t.Iterable[t.Mapping[str, t.Any]]) -> list[Use]:
     uses: dict[str, Use] = {}
     for entry in entries:
         feature = str(entry.get("feature") or "")
-        if not FEATURE.fullmatch(feature) or feature in uses:
+        if not FEATURE.fullmatch(feature) or feature.startswith(_OURS) or feature in uses:
             raise BoxliftError(
                 f"The feature {feature!r} of site_entitlements "
                 + ("is there twice." if feature in uses else "has no proper id."),

@@ -35,7 +35,7 @@ def moment(text: str) -> datetime.datetime:
 
 def judged(
     uses: t.Sequence[Use],
-    *files: str | BoxliftError,
+    *files: str | Exception,
     now: str = "2026-12-05T12:00",
     identity: Identity = HOST,
     declared: bool = True,
@@ -44,12 +44,12 @@ def judged(
     """Files are lines F=, E= and so on with semicolons between them; the map names what is there."""
     pairs = []
     for number, text in enumerate(files):
-        content = "" if isinstance(text, BoxliftError) else text.replace(";", "\n")
+        content = "" if isinstance(text, Exception) else text.replace(";", "\n")
         fields = {name: path for name, path in FIELDS.items() if f"{path}=" in content}
         file = licence.declared({"path": f"/lic/{number}", "fields": fields, **entry}, "Europe/Berlin")
 
-        def load(file: licence.LicenceFile = file, text: str | BoxliftError = text, content: str = content) -> t.Any:
-            if isinstance(text, BoxliftError):
+        def load(file: licence.LicenceFile = file, text: str | Exception = text, content: str = content) -> t.Any:
+            if isinstance(text, Exception):
                 raise text
             return licence.load(file, content.encode())
 
@@ -61,6 +61,7 @@ def statuses(found: Judgement) -> dict[str, str]:
     return {each.id.partition(".")[2]: each.status for each in found.findings}
 
 
+CLOSED = PermissionError(13, "Permission denied", "/lic/0")
 UNREADABLE = BoxliftError("it is no text in utf-8 at byte 2", "Say in which encoding the file is.")
 ABSENT = licence.Absent("it is not there", "Bring it.")
 
@@ -100,6 +101,7 @@ def test_at_midnight_the_licence_lacks_the_voice_library() -> None:
         (("F=voice_library;T=yes;E=2027-12-31",), "warn", "it is a trial, valid until 2028-01-01"),
         ((UNREADABLE,), "unknown", "whether a file grants it is not known. /lic/0: it is no text in utf-8 at byte 2"),
         ((UNREADABLE, "F=fax"), "unknown", "is not known"),
+        ((CLOSED,), "unknown", "/lic/0: it cannot be read: Permission denied"),
         ((ABSENT,), "fail", "/lic/0 is not there"),
         ((ABSENT, "F=fax", "F=queue"), "fail", "/lic/1, /lic/2 do not grant it; /lic/0 is not there"),
         # The best of several counts.
@@ -109,7 +111,7 @@ def test_at_midnight_the_licence_lacks_the_voice_library() -> None:
         ((UNREADABLE, "F=voice_library;E=2027-12-31"), "pass", "/lic/1 grants it"),
     ],
 )
-def test_a_use(files: tuple[str | BoxliftError, ...], status: str, words: str) -> None:
+def test_a_use(files: tuple[str | Exception, ...], status: str, words: str) -> None:
     finding = judged([VOICE], *files).findings[0]
     assert (finding.id, finding.status) == ("entitlement.voice_library", status)
     assert words in finding.observed
@@ -146,8 +148,9 @@ def test_a_debt_has_its_owner_and_its_day() -> None:
     remedy = "Replace it by a full licence. It is for fax, in /lic/0, until 2026-12-20."
     assert trial.debts == [Debt("fax", reason, "customer", "2026-12-20", remedy)]
     assert trial.findings[0].remedy == remedy
-    # Nobody may forget a trial without an end either; and the site may want it replaced earlier.
-    assert [each.until for each in judged([FAX], "F=fax;T=trial").debts] == ["2027-01-04"]
+    # One without an end is owed from today, or it would never be late; and the site may say another day.
+    (endless,) = judged([FAX], "F=fax;T=trial").debts
+    assert endless.until == "2026-12-05" and "Say in replace_by until when it may stay." in endless.remedy
     early = judged([FAX], "F=fax;T=trial;E=2027-12-31", replace_by="2026-12-10")
     assert [each.until for each in early.debts] == ["2026-12-10"]
     planned = judged([FAX], "F=fax;E=2027-12-31", replace_by="2026-12-10")
@@ -247,7 +250,7 @@ LINES = st.text(st.sampled_from("FETHSC=;voice_library,2026-12-05 yes\n"), max_s
     st.sampled_from(["", "2026-12-05", "9999-12-31", "0001-01-01"]),
 )
 def test_every_use_has_one_finding_whatever_stands_there(
-    files: list[str | BoxliftError], now: datetime.datetime, replace_by: str
+    files: list[str | Exception], now: datetime.datetime, replace_by: str
 ) -> None:
     found = judged([VOICE, FAX], *files, now=now.isoformat(), replace_by=replace_by, any_host=[""], unlimited=[""])
     ids = [each.id for each in found.findings]

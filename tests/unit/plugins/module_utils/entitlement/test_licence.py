@@ -159,12 +159,18 @@ def test_a_file_that_is_not_there_is_another_matter_than_one_that_cannot_be_read
         (tmp_path, None, "it is no file"),
         (tmp_path / "empty.lic", None, "it is empty"),
         ("a\0b", None, "its path is none"),
-        ("x" * 5000, None, "too long"),
         ("anywhere", b"x" * 2**21, "too big for a licence"),
     ):
         with pytest.raises(BoxliftError, match=words) as raised:
             load(other, content)
         assert not isinstance(raised.value, Absent)
+    with pytest.raises(OSError, match="too long"):
+        load("x" * 5000)
+
+
+def test_files_of_one_name_are_told_apart() -> None:
+    entries = [{"path": "/a/x.lic"}, {"path": "/b/X.lic"}, {"path": "/c", "id": "x.lic"}, {"path": "/d/"}]
+    assert [each.id for each in licence.declared_all(entries, "UTC")] == ["x.lic", "x.lic.2", "x.lic.3", "d"]
 
 
 def test_what_the_action_brings_is_base64() -> None:

@@ -101,7 +101,7 @@ def test_what_is_declared_and_seen_is_one() -> None:
     assert told[0] == Use("voice_library", "Voice library", modules=("res_speech_lumenvox",))
 
 
-@pytest.mark.parametrize("feature", ["", "Voice", "a b", "-a", "a/b", "a" * 81, "голос"])
+@pytest.mark.parametrize("feature", ["", "Voice", "a b", "-a", "a/b", "a" * 81, "голос", "uses", "file.x"])
 def test_an_id_is_part_of_a_findings_name(feature: str) -> None:
     with pytest.raises(BoxliftError, match="has no proper id"):
         declared([{"feature": feature}])
