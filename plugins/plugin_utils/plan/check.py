@@ -11,6 +11,7 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import graph
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.merge import Merged, near
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import (
+    AUTONOMOUS,
     Gate,
     LeadItem,
     Moment,
@@ -20,6 +21,8 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import (
 )
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.source import Path, Problem, shown
 
+#: What a sealed code may be for, beside an occurrence.
+PURPOSES = ("stop", "rollback", "resume")
 PLAYBOOKS = pathlib.Path(__file__).parents[3] / "playbooks"
 
 
@@ -73,6 +76,7 @@ class _Checker:
             else:
                 self.known("gates", mark, ("states", state))
         self.cutover()
+        self.supervision()
         self.signers()
         return self.problems
 
@@ -231,3 +235,26 @@ class _Checker:
             message = f"The point of no return, {cutover.point_of_no_return:%Y-%m-%d %H:%M}, is not within the window."
             remedy = "Give a longer window, a shorter estimate of `rollback`, or another point_of_no_return."
             self.wrong(("cutover", "point_of_no_return"), message, remedy)
+
+    def supervision(self) -> None:
+        what = self.plan.supervision
+        for name, path in (
+            (what.operator, ("supervision", "operator")),
+            *((name, ("supervision", "watchers", number)) for number, name in enumerate(what.watchers)),
+        ):
+            if name:
+                self.known("people", name, path)
+        for purpose in what.envelopes:
+            if purpose not in PURPOSES:
+                step, _at, stage = purpose.partition("@")
+                self.moment(Moment(step, stage), ("supervision", "envelopes", purpose))
+        if what.mode == AUTONOMOUS:
+            return
+        if not what.operator or not what.watchers:
+            remedy = "Name who types and who watches: operator: ID and watchers: [ID], each one of `people`."
+            self.wrong(("supervision",), f"Mode {what.mode} needs an operator and a watcher.", remedy)
+        elif what.operator in what.watchers:
+            self.wrong(("supervision", "watchers"), f"{what.operator} would watch himself.", "Name somebody else.")
+        elif what.count > len(what.watchers):
+            message = f"{what.count} watchers must agree, and {len(what.watchers)} are named."
+            self.wrong(("supervision", "count"), message, "Name more watchers, or ask for fewer.")

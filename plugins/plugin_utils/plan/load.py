@@ -31,6 +31,7 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import (
     Signature,
     Stage,
     Step,
+    Supervision,
     Undo,
     Visit,
 )
@@ -151,6 +152,7 @@ def build(data: Data) -> Plan:
             state: mark.removeprefix("gate ") if mark.startswith("gate ") else moment(mark)
             for state, mark in data.get("states", {}).items()
         },
+        supervision=_supervision(data.get("supervision", {})),
     )
 
 
@@ -209,6 +211,7 @@ def _step(name: str, one: Data, data: Data) -> Step:
         evidence=tuple(one.get("evidence", [])),
         undo=Undo(one["undo"].get("playbook"), one["undo"].get("reason", "")),
         not_yet=one.get("not_yet", ""),
+        vars=dict(one.get("vars", {})),
     )
 
 
@@ -258,4 +261,16 @@ def _cutover(one: Data, gates: t.Mapping[str, Gate], zone: zoneinfo.ZoneInfo) ->
         commit=one["commit"],
         commit_minutes=gates[one["commit"]].timeout_minutes if one["commit"] in gates else 0,
         policy=one["policy"],
+    )
+
+
+def _supervision(one: Data) -> Supervision:
+    usual = Supervision()
+    return Supervision(
+        mode=one.get("mode", usual.mode),
+        operator=one.get("operator", usual.operator),
+        watchers=tuple(one.get("watchers", usual.watchers)),
+        count=one.get("count", usual.count),
+        answer_minutes=one.get("answer_minutes", usual.answer_minutes),
+        envelopes=dict(one.get("envelopes", {})),
     )

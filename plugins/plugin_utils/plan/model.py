@@ -13,6 +13,8 @@ import datetime
 import typing as t
 
 ORGANISATIONS = ("contractor", "customer", "sales")
+#: Who gives leave to begin a step: nobody, operator and watcher at the terminal, or a code that is told by telephone.
+MODES = AUTONOMOUS, SUPERVISED, DICTATED = "autonomous", "supervised", "dictated"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +89,8 @@ class Step:
     """`playbook` is None where people do the work.
 
     `scale` names the size that the time grows with, such as `backup_bytes`. `gates` must be open before it begins.
-    `not_yet` says what this collection cannot do for the step so far, and what to do instead.
+    `not_yet` says what this collection cannot do for the step so far, and what to do instead. `vars` are the variables
+    that its playbook is given.
     """
 
     id: str
@@ -105,6 +108,7 @@ class Step:
     evidence: tuple[str, ...]
     undo: Undo
     not_yet: str = ""
+    vars: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
 
     @property
     def manual(self) -> bool:
@@ -205,6 +209,22 @@ class Cutover:
 
 
 @dataclasses.dataclass(frozen=True)
+class Supervision:
+    """How the operator is watched: `mode` is one of `MODES`.
+
+    `operator` types, `watchers` look on, and `count` of them must agree with each step within `answer_minutes`.
+    `envelopes` says for how many sealed codes of each purpose: `stop`, `rollback`, `resume` or an occurrence.
+    """
+
+    mode: str = "autonomous"
+    operator: str = ""
+    watchers: tuple[str, ...] = ()
+    count: int = 1
+    answer_minutes: int = 10
+    envelopes: t.Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
 class Plan:
     """Everything by id, in the plan's order.
 
@@ -231,6 +251,7 @@ class Plan:
     done: t.Mapping[Moment, datetime.date]
     sha256: str
     states: t.Mapping[str, Moment | str] = dataclasses.field(default_factory=dict)
+    supervision: Supervision = dataclasses.field(default_factory=Supervision)
 
     def occurrences(self, stage: str) -> list[Step]:
         """The steps of a stage, in the plan's order."""
