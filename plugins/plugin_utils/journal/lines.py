@@ -10,6 +10,8 @@ import typing as t
 STEP = "step"
 #: A gate was asked for, signed, or one of its inputs was waived.
 GATE_KINDS = ("gate_request", "gate_signature", "gate_waiver")
+#: A code was accepted or refused, an item ended with its read-back, an envelope was opened.
+SUPERVISION = "supervision"
 
 
 def events_in(content: bytes, *kinds: str) -> t.Iterator[dict[str, t.Any]]:

@@ -247,6 +247,8 @@ class _Checker:
         for purpose in what.envelopes:
             if purpose not in PURPOSES:
                 step, _at, stage = purpose.partition("@")
+                only = self.plan.steps[step].stages if step in self.plan.steps else ()
+                stage = stage or (only[0] if len(only) == 1 else "")
                 self.moment(Moment(step, stage), ("supervision", "envelopes", purpose))
         if what.mode == AUTONOMOUS:
             return

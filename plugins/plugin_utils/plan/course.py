@@ -45,7 +45,7 @@ class Course:
 def course(plan: Plan, attempts: t.Iterable[Attempt], decisions: t.Iterable[Decision]) -> Course:
     """The state that steps and gates have led to, in the order of their ends."""
     ended = sorted((each for each in attempts if each.outcome == DONE and each.end is not None), key=_end)
-    undone = _stages_of_the_cutover(plan)
+    undone = stages_of_the_cutover(plan)
     # What people wrote down as done serves while nothing can be lost by it.
     told = {each: _midnight(day) for each, day in plan.done.items() if each.stage not in undone}
     marks: list[tuple[float, str, str]] = []
@@ -116,7 +116,7 @@ def _before(plan: Plan, step: Step, stage: str) -> list[Moment]:
     return [Moment(each.id, stage if stage in each.stages else each.stages[-1]) for each in steps]
 
 
-def _stages_of_the_cutover(plan: Plan) -> set[str]:
+def stages_of_the_cutover(plan: Plan) -> set[str]:
     return {
         mark.stage for state, mark in plan.states.items() if state in (FROZEN, MOVED, OPEN) and isinstance(mark, Moment)
     }

@@ -295,16 +295,21 @@ def _moment(seconds: float) -> datetime.datetime:
     return datetime.datetime.fromtimestamp(seconds, tz=datetime.timezone.utc)
 
 
-def new_code() -> tuple[str, str]:
-    """A code to be handed over on paper, and what of it stands in the plan (`codes` of a person)."""
-    code = "".join(secrets.choice("0123456789") for _digit in range(_CODE_DIGITS))
+def new_code(digits: int = _CODE_DIGITS) -> tuple[str, str]:
+    """A code to be handed over on paper, and what of it is kept, such as `codes` of a person in the plan."""
+    code = "".join(secrets.choice("0123456789") for _digit in range(digits))
     return code, _hashed(code, secrets.token_bytes(16))
 
 
 def code_of(person: Person, code: str) -> str | None:
     """What stands in the plan for this code; None if the person has no such code. Spaces do not count."""
+    return kept_of(person.codes, code)
+
+
+def kept_of(codes: t.Iterable[str], code: str) -> str | None:
+    """Which of what is kept is of this code; None if none is."""
     digits = "".join(code.split())
-    for known in person.codes:
+    for known in codes:
         if hmac.compare_digest(known, _hashed(digits, bytes.fromhex(known.partition(":")[0]))):
             return known
     return None

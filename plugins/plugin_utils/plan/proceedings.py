@@ -72,8 +72,11 @@ def verified(person: t.Any, text: str, signature: str) -> bool:
     return ssh_signature.verify(person, text, signature)
 
 
-def lines_of(journal: str) -> list[Data]:
-    """The lines about gates. Raises BoxliftError if the journal is not whole: then it proves nothing."""
+def lines_of(journal: str, *kinds: str) -> list[Data]:
+    """The lines of these kinds, of gates if none is named.
+
+    Raises BoxliftError if the journal is not whole: then it proves nothing.
+    """
     path = pathlib.Path(journal)
     if not path.is_file():
         return []
@@ -85,4 +88,4 @@ def lines_of(journal: str) -> list[Data]:
             f"The journal {journal} is not as it was written: {found.text}",
             "No gate is open by it. Bring back the copy that was not changed, and tell those who have signed.",
         )
-    return list(lines.events_in(content, *lines.GATE_KINDS))
+    return list(lines.events_in(content, *(kinds or lines.GATE_KINDS)))

@@ -14,7 +14,7 @@ import unicodedata
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 
-#: A quasigroup without a weak spot for swaps, its diagonal zero: H. M. Damm, Total anti-symmetrische Quasigruppen, 2004.
+#: A totally anti-symmetric quasigroup with a diagonal of zeros: H. M. Damm, Total anti-symmetrische Quasigruppen, 2004.
 DAMM = (
     "0317598642",
     "7092154863",

@@ -63,7 +63,9 @@ def test_which_group_was_misheard_is_said() -> None:
     assert str(caught.value.remedy) == "Have group 2 read again."
 
 
-@pytest.mark.parametrize("said", ["407112269455086", "40711-22694-55086", "4 0 7 1 1 2 2 6 9 4 5 5 0 8 6", "４０７１１ 22694 55086"])
+@pytest.mark.parametrize(
+    "said", ["407112269455086", "40711-22694-55086", "4 0 7 1 1 2 2 6 9 4 5 5 0 8 6", "４０７１１ 22694 55086"]
+)
 def test_spaces_and_other_alphabets_do_not_count(said: str) -> None:
     assert digits.ungrouped(said, 3) == "407122695508"
 
