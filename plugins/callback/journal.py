@@ -20,6 +20,9 @@ description:
   - Results of tasks with C(no_log) are never written, only that the task ran. Values of options and variables whose
     names say password, secret, token and the like are masked everywhere, and so is what looks like a secret.
   - Where the journal cannot be written a warning says so once, and the playbook goes on.
+  - In a run of M(boxlift.portal.supervise) it ends the step, and shows the read-back as the last thing on the screen.
+    What a supervised or dictated run shows on the terminal is kept as text, masked as the journal is, in the folder
+    C(recordings) beside the journal.
 requirements:
   - enable it in the configuration with C(callbacks_enabled = boxlift.portal.journal)
 options:
@@ -42,13 +45,20 @@ import time
 import typing as t
 
 from ansible.plugins.callback import CallbackBase
+from ansible.utils import display as ansible_display
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import writer
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.process import own_process
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.redact import Redactor
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.writer import iso
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision import closing, screen
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.recording import Recording, listen
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.site import Site
 
 VERSION = 2
+#: Whose beginning may begin a recording: whether it does, their result says.
+STEP, SUPERVISE = "boxlift.portal.step", "boxlift.portal.supervise"
 COLLECTION = "boxlift.portal."
 
 # Values kept of the results of the collection's own modules; of all other results only the message is written.
@@ -101,6 +111,10 @@ class CallbackModule(CallbackBase):
         self._play: t.Any = None
         self._starts: dict[tuple[str, str], float] = {}
         self._learned: set[tuple[str, str]] = set()
+        self._recording: Recording | None = None
+        self._plan: t.Any = None  # of the item that this run has begun with its number
+        self._worked = False
+        self._last_words: list[str] = []
 
     # -- the file
 
@@ -149,6 +163,9 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
         self._starts[host.get_name(), task._uuid] = time.time()
         self._learn(host)
+        if task.action in (STEP, SUPERVISE) and self._recording is None and not self.disabled:
+            self._recording = Recording(self._redactor.text)
+            listen(self._recording, ansible_display)
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
         self._task(result, "changed" if result.is_changed() else "ok")
@@ -168,6 +185,7 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
         hosts = {host: stats.summarize(host) for host in sorted(stats.processed)}
         self._write("end", seconds=round(time.time() - self._began, 3), hosts=hosts)
+        self._close(any(host["failures"] or host["unreachable"] for host in hosts.values()))
 
     # -- one task on one host
 
@@ -209,6 +227,61 @@ class CallbackModule(CallbackBase):
             record["name"] = str(result.task_fields.get("name") or record["name"]).strip()
             record.update(self._of_result(result.task.action, result.result, status))
         self._write("task", **record)
+        if result.task.action in (STEP, SUPERVISE):
+            self._supervised(result)
+        else:
+            self._worked = self._worked or status in ("ok", "changed", "failed")
+        if self._recording and not self._starts:
+            # What a task that is still at work has shown may hold what is learned only when it has ended.
+            self._recording.keep()
+
+    # -- a step that was begun with its number
+
+    def _supervised(self, result: t.Any) -> None:
+        """What a step's beginning and end ask for: a recording, a read-back at the end, words to say on the telephone."""
+        data, options = result.result, result.task_fields.get("args") or {}
+        if data.get("recorded") and self._recording and not self._recording.path:
+            name = f"{datetime.datetime.now(tz=datetime.timezone.utc):%Y%m%dT%H%M%S.%fZ}.txt"
+            try:
+                self._recording.open(os.path.join(os.path.dirname(self._path), "recordings", name))
+            except OSError as error:
+                self._display.warning(f"The recording of this run cannot be written: {error.strerror}.")
+        if data.get("begun"):
+            self._plan, self._worked = options.get("plan"), False
+        if data.get("last_words"):
+            self._last_words = [str(line) for line in data["last_words"]]
+        elif data.get("say"):
+            self._last_words = screen.say(str(data["say"]))
+        if result.task.action == STEP and options.get("state") == "end":
+            self._prove(str(options.get("id")), str(options.get("stage") or ""))
+
+    def _close(self, failed: bool) -> None:
+        """Ends what this run has begun, shows what is to be read out, and seals the recording."""
+        step = stage = ""
+        try:
+            if self._plan is not None:
+                site = Site(load(self._plan), self._path, own_process())
+                ended = closing.close(site, failed, self._worked)
+                if ended is not None:
+                    self._last_words = screen.block(site.title(ended.entry.item), ended)
+                    step, stage = site.step_of(ended.entry.item)
+        except (BoxliftError, OSError) as error:
+            self._last_words = screen.say(f"the end of the step cannot be written down. {error}")
+        for line in self._last_words:
+            self._display.display(line)
+        self._prove(step, stage)
+
+    def _prove(self, step: str, stage: str) -> None:
+        """Writes the sum of what is recorded so far."""
+        if self._recording is None or not self._recording.path:
+            return
+        try:
+            self._recording.keep()
+            proof = self._recording.proof()
+        except OSError as error:
+            self._display.warning(f"The recording {self._recording.path} cannot be written: {error.strerror}.")
+            return
+        self._write("recording", **({"step": step, "stage": stage} if step else {}), **proof)
 
     @staticmethod
     def _hidden(result: t.Any) -> bool:

@@ -44,11 +44,16 @@ class Site:
     def title(self, number: str) -> str:
         return title(self.plan, self.items, number)
 
+    def step_of(self, number: str) -> tuple[str, str]:
+        """Step and stage, or gate and stage, of a number; empty for what is none of the plan's."""
+        item = self.items.get(number)
+        return (item.id, item.stage) if item else ("", "")
+
     def begin(self, number: str, said: str, obstacles: t.Callable[[], t.Sequence[str]] = list, **fields: t.Any) -> Open:
         """Take the code for an item, and write that it begins. Raises Refused, which is written down too."""
         paused = self.state.paused
         try:
-            envelope = self._judge(number, said, obstacles)
+            envelope = self.judge(number, said, obstacles)
         except Refused as error:
             reason = error.message
             self._write(state.REFUSED, item=number, wrong=error.wrong, reason=reason, **fields)
@@ -83,6 +88,28 @@ class Site:
         if self.state.open is None or self.state.open.line != line:
             raise Refused(f"{self._step(number)} is at work already.", f"{self._step(number)} is at work already.")
         return self.state.open
+
+    def judge(self, number: str, said: str, obstacles: t.Callable[[], t.Sequence[str]]) -> Envelope | None:
+        """The envelope by whose code it may begin; None for a go-code. Raises Refused."""
+        step = self._step(number)
+        if number not in self.items and number not in codes.SPECIAL:
+            raise Refused(
+                f"The plan has no number {number}.", f"my manual has no step {number}. Which one do you want?"
+            )
+        self._refuse_what_is_open(number)
+        if self.state.paused and number not in codes.SPECIAL:
+            why = "after a stop" if self.state.paused == "stop" else "after three wrong codes"
+            raise Refused(f"The site is paused {why}.", f"the site is paused {why}. Give me a code to resume.")
+        envelope = None
+        if self.session is not None:
+            envelope = self._judge_code(self.session, number, said)
+        found = obstacles()
+        if found:
+            raise Refused(
+                " ".join([f"{step} may not begin.", *found]),
+                f"{step} refuses, since something before it is not done. The screen says: {found[0]}",
+            )
+        return envelope
 
     def end(self, outcome: str, seconds: float, message: str = "", item: str = "") -> Ended:
         """Write what came of the item that is open (or of `item`), with its read-back. Raises BoxliftError, OSError."""
@@ -119,28 +146,6 @@ class Site:
                 f"The site is dictated: {step} of stage {stage} begins with a code alone.",
                 f"what is the code for {number}? Then type: mig {number} CODE",
             )
-
-    def _judge(self, number: str, said: str, obstacles: t.Callable[[], t.Sequence[str]]) -> Envelope | None:
-        """The envelope by whose code it may begin; None for a go-code. Raises Refused."""
-        step = self._step(number)
-        if number not in self.items and number not in codes.SPECIAL:
-            raise Refused(
-                f"The plan has no number {number}.", f"my manual has no step {number}. Which one do you want?"
-            )
-        self._refuse_what_is_open(number)
-        if self.state.paused and number not in codes.SPECIAL:
-            why = "after a stop" if self.state.paused == "stop" else "after three wrong codes"
-            raise Refused(f"The site is paused {why}.", f"the site is paused {why}. Give me a code to resume.")
-        envelope = None
-        if self.session is not None:
-            envelope = self._judge_code(self.session, number, said)
-        found = obstacles()
-        if found:
-            raise Refused(
-                " ".join([f"{step} may not begin.", *found]),
-                f"{step} refuses, since something before it is not done. The screen says: {found[0]}",
-            )
-        return envelope
 
     def _refuse_what_is_open(self, number: str) -> None:
         begun = self.state.open
@@ -242,8 +247,8 @@ class Site:
 
     def _names(self, number: str) -> Data:
         """What the number stands for, so that the journal can be read without the plan."""
-        item = self.items.get(number)
-        return {"step": item.id, "stage": item.stage} if item else {}
+        step, stage = self.step_of(number)
+        return {"step": step, "stage": stage} if step else {}
 
     def _write(self, kind: str, **fields: t.Any) -> int:
         fields = {"state": kind, "plan": self.plan.sha256, **fields}
