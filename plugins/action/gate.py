@@ -18,6 +18,7 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.inputs import 
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Gate, Plan
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.proceedings import Proceedings
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.site import Site, is_dictated
 
 Data = dict[str, t.Any]
 LOOK_EVERY, SAY_EVERY = 2.0, 60.0  # seconds
@@ -40,6 +41,8 @@ class ActionModule(ControllerAction):
         found = proceedings.decision(wanted)
         if found.is_open:
             return {"changed": False, **told(found)}
+        if is_dictated(plan, journal) and not self._task.check_mode:
+            Site(plan, journal, process.parent_process()).leave(wanted.id, wanted.stage)
         account = process.operator(None)["operator"]
         told_of = {name: given(name, value, account) for name, value in options["inputs"].items()}
         today = datetime.datetime.now(tz=zoneinfo.ZoneInfo(plan.timezone)).date()

@@ -5,14 +5,18 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import hashlib
 import os
 import time
 import typing as t
 
+from ansible.errors import AnsiblePromptInterrupt, AnsiblePromptNoninteractive
+from ansible.plugins.loader import lookup_loader
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import known, lines, place, process, writer
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.lines import SUPERVISION
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import (
     OUTCOMES,
     Attempt,
@@ -24,8 +28,14 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.redact impo
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import forecast, forecast_text
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.course import ROLLBACK
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load
-from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Moment, Plan
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import SUPERVISED, Moment, Plan, Step
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.proceedings import Proceedings
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision import confirm, hosts, state
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.site import (
+    is_dictated,
+    refuse_a_pause,
+    site_of,
+)
 
 Data = dict[str, t.Any]
 BLOCK = 1024 * 1024
@@ -53,17 +63,65 @@ class ActionModule(ControllerAction):
 
     def work(self, options: Data, task_vars: Data) -> Data:
         path = place.required(options["journal"])
-        work = {"begin": begin, "end": end, "await": await_people}[options["state"]]
-        result = work(path, options, masking(task_vars), self._task.check_mode)
+        mask, check = masking(task_vars), self._task.check_mode
+        if options["state"] == "begin":
+            result = begin(path, options, mask, check, functools.partial(self._agree, task_vars))
+        else:
+            result = {"end": end, "await": await_people}[options["state"]](path, options, mask, check)
         for line in result.pop("_say", []):
             self._display.display(line)
         return result
 
+    def _agree(
+        self, task_vars: Data, plan: Plan, step: Step | None, stage: str, earlier: t.Sequence[Attempt]
+    ) -> tuple[str, ...]:
+        """The watchers who agreed with the step, at the terminal. Raises BoxliftError if one did not."""
+        if step is not None:
+            where = self._hosts(hosts.patterns_of(step.playbook), task_vars) if step.playbook else []
+            for line in confirm.described(plan, step, stage, where, earlier):
+                self._display.display(line)
+        return confirm.agree(plan, self._ask)
 
-def begin(path: str, options: Data, mask: t.Callable[[t.Any], t.Any], check: bool) -> Data:
+    def _hosts(self, patterns: t.Sequence[str], task_vars: Data) -> list[str]:
+        lookup = lookup_loader.get("ansible.builtin.inventory_hostnames", loader=self._loader, templar=self._templar)
+        found = [name for pattern in patterns for name in lookup.run([pattern], variables=task_vars)]
+        return list(dict.fromkeys(map(str, found)))
+
+    def _ask(self, question: str, seconds: float) -> str | None:
+        began = time.monotonic()
+        try:
+            typed = self._display.prompt_until(question, seconds=int(seconds))
+        except AnsiblePromptNoninteractive:
+            raise BoxliftError(
+                "The plan is in mode supervised, and there is no terminal at which operator and watcher could agree.",
+                "Run it at a terminal, in the foreground. Or take `supervision: {mode: supervised}` out of the plan.",
+            ) from None
+        except AnsiblePromptInterrupt:
+            return ""
+        # What stands there when the time is over was not finished with Enter.
+        return None if time.monotonic() - began >= seconds else typed.decode(errors="replace")
+
+
+def nobody_agrees(plan: Plan, step: Step | None, stage: str, earlier: t.Sequence[Attempt]) -> tuple[str, ...]:
+    """Where nobody can be asked. Raises BoxliftError."""
+    raise BoxliftError("Nobody can be asked here.", "Run it at a terminal.")
+
+
+def begin(
+    path: str,
+    options: Data,
+    mask: t.Callable[[t.Any], t.Any],
+    check: bool,
+    agree: t.Callable[[Plan, Step | None, str, t.Sequence[Attempt]], tuple[str, ...]] = nobody_agrees,
+) -> Data:
     """Write the line before the step; what is known of earlier attempts. Raises BoxliftError, OSError."""
     plan = load(options["plan"]) if options["plan"] else None
+    dictated = is_dictated(plan, path)
+    if dictated and not check:
+        site_of(plan, path, process.parent_process()).leave(options["id"], options["stage"])
     if plan:
+        if not dictated:
+            refuse_a_pause(plan, path)
         if options["id"] not in (*plan.steps, ROLLBACK):
             return left_out(path, options, check)
         step = plan.steps.get(options["id"])
@@ -94,8 +152,15 @@ def begin(path: str, options: Data, mask: t.Callable[[t.Any], t.Any], check: boo
         "text": known.lines(errors),
         "_say": [*outlook, *known.lines(errors)],
     }
+    supervised = plan is not None and plan.supervision.mode == SUPERVISED and not dictated
     if check:
         return out
+    if supervised and plan:
+        done_before = journal.steps.get(options["id"], [])
+        watchers = agree(plan, plan.steps.get(options["id"]), options["stage"], done_before)
+        options = {**options, "operator": plan.supervision.operator, "watcher": ", ".join(watchers)}
+        agreed = {"state": state.CONFIRMED, "plan": plan.sha256, **given(options, "stage", "operator", "watcher")}
+        writer.append(path, SUPERVISION, {**agreed, "step": options["id"]})
     fields = {
         "step": options["id"],
         "state": "begin",
@@ -103,7 +168,8 @@ def begin(path: str, options: Data, mask: t.Callable[[t.Any], t.Any], check: boo
         **process.operator(options["operator"]),
         "process": process.parent_process(),
     }
-    return {**out, "line": writer.append(path, "step", plain(fields, mask)).seq}
+    line = writer.append(path, "step", plain(fields, mask)).seq
+    return {**out, "line": line, "recorded": dictated or supervised}
 
 
 def is_done(plan: Plan, path: str, options: Data) -> bool:

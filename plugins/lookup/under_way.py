@@ -49,7 +49,12 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import place, process
-from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.lines import GATE_KINDS, STEP, events_in
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.lines import (
+    GATE_KINDS,
+    STEP,
+    SUPERVISION,
+    events_in,
+)
 
 JOURNAL = "boxlift.portal.journal"
 
@@ -79,7 +84,10 @@ class LookupModule(LookupBase):
 
 def refuse_a_move_with_a_plan(journal: str) -> None:
     """Raises AnsibleLookupError if the journal has gates or steps: they are not got round by leaving out the plan."""
-    if journal and any(events_in(content_of(journal), STEP, *GATE_KINDS)):
+    if journal and (
+        any(events_in(content_of(journal), STEP, SUPERVISION, *GATE_KINDS))
+        or pathlib.Path(journal).with_name(place.KEY).exists()
+    ):
         raise AnsibleLookupError(
             f"The journal {journal} is one of a move with a plan, and migration_plan is not set. Set it to the plan's"
             " file in the inventory, or name another journal."

@@ -10,6 +10,7 @@ from ansible import constants
 from ansible.plugins.loader import callback_loader
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 
+KEY = "supervision.key"  # beside the journal; a site that has it is a dictated one
 FOLDER = "boxlift-journal"  # of the callback, where no file is configured
 
 

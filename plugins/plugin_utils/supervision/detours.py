@@ -18,7 +18,7 @@ OPTIONS = {
     "start_at_task": "--start-at-task",
     "step": "--step",
 }
-_OURS = "supervise_"
+_OURS, _STOP = "supervise_", "stop_kind"
 
 
 def refuse_options(arguments: t.Mapping[str, t.Any]) -> None:
@@ -31,7 +31,7 @@ def refuse_options(arguments: t.Mapping[str, t.Any]) -> None:
 
 def refuse_variables(given: t.Iterable[str], item: Item | None) -> None:
     """Raises BoxliftError for a variable on the command line that the step's own file does not have."""
-    ours = {"migration_stage", *(item.vars if item else ())}
+    ours = {"migration_stage", *(item.vars if item else (_STOP,))}
     for name in sorted(given):
         if not name.startswith(_OURS) and name not in ours:
             raise BoxliftError(
@@ -55,5 +55,5 @@ def refuse_another_step(plan: Plan, item: Item, found: t.Mapping[str, t.Any]) ->
             raise BoxliftError(
                 f"The file of step {item.number} does not belong to this plan: {name} is {found.get(name)!r} there, "
                 f"and {value!r} by the plan.",
-                "Make the steps' files and the manual anew with boxlift.portal.manual, or give back the plan they are of.",
+                "Make manual and steps anew with playbook manual, or bring back the plan that they are of.",
             )

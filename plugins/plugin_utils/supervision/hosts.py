@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import re
 import typing as t
 
@@ -16,8 +17,9 @@ _GUARDED = re.compile(r"lookup\('boxlift\.portal\.leave', '([^']+)'\)")
 
 
 def patterns_of(playbook: str) -> list[str]:
-    """Each pattern once; localhost and what variables decide are left out. Empty for a playbook that is not ours."""
-    file = PLAYBOOKS.joinpath(*playbook.split(".")).with_suffix(".yml")
+    """Each pattern once; localhost and what variables decide are left out. Empty for another collection's."""
+    own = not playbook.endswith((".yml", ".yaml"))
+    file = PLAYBOOKS.joinpath(*playbook.split(".")).with_suffix(".yml") if own else pathlib.Path(playbook)
     if not file.is_file():
         return []
     found: list[str] = []

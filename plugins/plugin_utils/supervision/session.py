@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The file that makes a site a dictated one: the key of the codes, and hashes of the codes in sealed envelopes.
 
-The same file lies beside the journal on both sides. It is made on the supervisor's machine, and travels to the site
-with the bundle, outside of what is signed; a site that allows no such file has its digits typed in from paper. The
-codes themselves are kept nowhere but on paper.
+The same file lies beside the journal on both sides. It is made on the supervisor's machine and travels to the site on
+the bundle's medium, as secret as the passwords of the inventory. The codes of the envelopes are kept on paper alone.
 """
 
 from __future__ import annotations
@@ -17,15 +16,13 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.files import replace_file
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import place
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.gate import kept_of, new_code
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Plan
 from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision import codes, digits
 
-NAME = "supervision.key"
 _VERSION = 1
 _KEY_BYTES = 32
-#: The key as decimal digits on paper: 78 of them hold 256 bits, and 80 fill whole groups.
-_KEY_GROUPS = 20
 _MARK = 8  # characters of a hash's salt, by which the journal names an envelope
 
 
@@ -62,7 +59,7 @@ class Paper:
 
 def place_of(journal: str) -> str:
     """Where the file of a journal's site is: beside it."""
-    return os.path.join(os.path.dirname(os.path.abspath(journal)), NAME)
+    return os.path.join(os.path.dirname(os.path.abspath(journal)), place.KEY)
 
 
 def make(plan: Plan, key: bytes | None = None) -> tuple[Session, list[Paper]]:
@@ -109,16 +106,3 @@ def read(path: str) -> Session:
             f"{path} holds no key of this version.", "Use the same version of the collection on both sides."
         )
     return Session(key, envelopes)
-
-
-def on_paper(key: bytes) -> str:
-    """The key as groups of digits, for a site to which no file with it may travel."""
-    return digits.grouped(f"{int.from_bytes(key, 'big'):0{_KEY_GROUPS * digits.GROUP}d}")
-
-
-def from_paper(said: str) -> bytes:
-    """Raises Misheard."""
-    number = int(digits.ungrouped(said, _KEY_GROUPS))
-    if number >= 2 ** (8 * _KEY_BYTES):
-        raise digits.Misheard("No key has these digits, although each group fits its check digit.")
-    return number.to_bytes(_KEY_BYTES, "big")

@@ -263,6 +263,24 @@ def is_dictated(plan: Plan | None, journal: str) -> bool:
     return (plan is not None and plan.supervision.mode == DICTATED) or os.path.exists(session.place_of(journal))
 
 
+def site_of(plan: Plan | None, journal: str, own: str) -> Site:
+    """Raises BoxliftError where the plan is missing: without it no code can be judged."""
+    if plan is None:
+        raise BoxliftError(
+            "The site is dictated, and no plan is given.",
+            "Set migration_plan to the plan's file in the inventory. Each step begins as the manual prints it.",
+        )
+    return Site(plan, journal, own)
+
+
+def refuse_a_pause(plan: Plan, journal: str) -> None:
+    """Raises BoxliftError while the move is stopped."""
+    if state.read(plan.sha256, journal).paused:
+        raise BoxliftError(
+            "The move is stopped.", "ansible-playbook boxlift.portal.stop -e stop_kind=resume lets it go on."
+        )
+
+
 def title(plan: Plan, items: t.Mapping[str, Item], number: str) -> str:
     item = items.get(number)
     if item is None:

@@ -293,12 +293,6 @@ def test_a_rollback_takes_its_stage_back(call: Call) -> None:
     assert call.desk.following()[0] == "3.1"
 
 
-def test_the_key_goes_by_paper_too(call: Call) -> None:
-    said = session.on_paper(call.session.key)
-    assert len(said.split()) == 20
-    assert session.from_paper(said) == call.session.key
-
-
 def test_a_key_that_others_may_read_is_refused(call: Call) -> None:
     path = Path(session.place_of(call.journal))
     assert path.stat().st_mode & 0o777 == 0o600

@@ -1,0 +1,153 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Action boxlift.portal.supervise: begins an item of the plan by its number and its code, and shows read-backs."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible import constants, context
+from ansible.utils.vars import load_extra_vars
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.plugin_utils.controller_action import ControllerAction
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import place, process
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.course import ROLLBACK
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import AUTONOMOUS, Moment, Plan
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.proceedings import Proceedings
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision import closing, codes, detours, numbers, screen
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.numbers import Item
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.site import Refused, Site
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.summary import summary
+
+Data = dict[str, t.Any]
+JOURNAL = "boxlift.portal.journal"
+
+
+class ActionModule(ControllerAction):
+    SPEC: t.ClassVar[Data] = {
+        "state": {"type": "str", "default": "begin", "choices": ["begin", "show"]},
+        "number": {"type": "str", "default": ""},
+        "code": {"type": "str", "default": ""},
+        "outcome": {"type": "str", "choices": ["ok", "failed"]},
+        "message": {"type": "str", "default": ""},
+        "plan": {"type": "raw"},
+        "journal": {"type": "path"},
+    }
+    RULES: t.ClassVar[Data] = {"required_if": [("state", "begin", ("number",))]}
+
+    def work(self, options: Data, task_vars: Data) -> Data:
+        plan, journal = load(options["plan"]), place.required(options["journal"])
+        site = Site(plan, journal, process.parent_process())
+        if options["state"] == "show":
+            return self._show(site)
+        item = site.items.get(options["number"])
+        if site.dictated:
+            self._refuse_detours(item, task_vars)
+        if item is not None:
+            found = {name: self._templar.template(task_vars[name]) for name in task_vars if _is_of(item, name)}
+            detours.refuse_another_step(plan, item, found)
+        if options["outcome"]:
+            return self._tell(site, options)
+        return self._begin(site, item, options)
+
+    def _begin(self, site: Site, item: Item | None, options: Data) -> Data:
+        number, code = options["number"], options["code"]
+        recorded = site.dictated or site.plan.supervision.mode != AUTONOMOUS
+        out: Data = {"changed": True, "begun": True, "done": False, "recorded": recorded, "title": site.title(number)}
+        if not site.dictated and item is not None and _is_done(site.plan, site.journal, item):
+            return {**out, "changed": False, "begun": False, "done": True}
+        if self._task.check_mode:
+            site.judge(number, code, lambda: obstacles(site, item, number))
+            return {**out, "begun": False}
+        begun = site.begin(number, code, lambda: obstacles(site, item, number), **process.operator(None))
+        out["attempt"] = begun.attempt
+        if number in (codes.STOP, codes.RESUME):
+            ended = site.end(codes.OK, 0.0, item=number)
+            return {**out, "begun": False, "last_words": screen.block(site.title(number), ended), **_said(site)}
+        if item is not None and item.kind == numbers.PEOPLE:
+            out["last_words"] = screen.begun_by_people(number, site.title(number))
+        return out
+
+    def _tell(self, site: Site, options: Data) -> Data:
+        number = options["number"]
+        begun = site.state.open
+        if begun is None or begun.item != number or site.items[number].kind != numbers.PEOPLE:
+            raise Refused(
+                f"Step {number} has not begun, or is none of people.", f"what is next? Step {number} is not open here."
+            )
+        out: Data = {"changed": True, "begun": False, "done": True, "recorded": True, "title": site.title(number)}
+        if self._task.check_mode:
+            return out
+        ended = closing.tell(site, options["outcome"], options["message"])
+        return {**out, "last_words": screen.block(site.title(number), ended), **_said(site)}
+
+    def _show(self, site: Site) -> Data:
+        """The state, and every read-back that may not have been heard; what was broken off is ended first."""
+        changed = False
+        if not self._task.check_mode:
+            changed = closing.close_broken(site) is not None
+        lines = summary(site.plan, site.journal).lines
+        for ended in site.state.unread or site.state.ended[-1:]:
+            lines += screen.block(site.title(ended.entry.item), ended)
+        begun = site.state.open
+        if begun is not None:
+            lines += at_work(site, begun.item)
+        return {"changed": changed, "begun": False, "recorded": site.dictated, "last_words": lines, **_said(site)}
+
+    def _refuse_detours(self, item: Item | None, task_vars: Data) -> None:
+        if JOURNAL not in constants.CALLBACKS_ENABLED:
+            raise BoxliftError(
+                "The callback boxlift.portal.journal is not enabled, so no read-back could be shown.",
+                "Write callbacks_enabled = boxlift.portal.journal into ansible.cfg.",
+            )
+        if constants.DEFAULT_LOG_PATH:
+            raise BoxliftError(
+                "log_path is set, and what it writes is not masked.",
+                "Take log_path out of ansible.cfg: the run is recorded beside the journal anyway.",
+            )
+        detours.refuse_options(context.CLIARGS)
+        detours.refuse_variables(load_extra_vars(self._loader), item)
+
+
+def obstacles(site: Site, item: Item | None, number: str) -> list[str]:
+    """Why the plan does not let it begin now. Raises Refused for what is done."""
+    if number in (codes.STOP, codes.RESUME):
+        return []
+    proceedings = Proceedings(site.plan, site.journal)
+    if item is None:
+        return proceedings.obstacles(ROLLBACK, site.plan.steps[site.plan.cutover.first].stages[-1])
+    if _is_done(site.plan, site.journal, item):
+        raise Refused(f"Step {number} is done already.", f"step {number} is done already. Which one do you want?")
+    if item.kind != numbers.GATE:
+        return proceedings.obstacles(item.id, item.stage)
+    gate = site.plan.gates[item.id]
+    before = [Moment(name, _stage_of(site.plan, name, gate.stage)) for name in gate.after]
+    return [f"{each} is not done yet." for each in before if each not in proceedings.course.done]
+
+
+def at_work(site: Site, number: str) -> list[str]:
+    item = site.items.get(number)
+    if item is not None and item.kind == numbers.PEOPLE:
+        return screen.begun_by_people(number, site.title(number))
+    return [f"{number} {site.title(number)} is at work. Wait for its end."]
+
+
+def _is_done(plan: Plan, journal: str, item: Item) -> bool:
+    proceedings = Proceedings(plan, journal)
+    if item.kind == numbers.GATE:
+        return proceedings.decision(plan.gates[item.id]).is_open
+    return Moment(item.id, item.stage) in proceedings.course.done
+
+
+def _stage_of(plan: Plan, step: str, stage: str) -> str:
+    stages = plan.steps[step].stages
+    return stage if stage in stages else stages[-1]
+
+
+def _is_of(item: Item, name: str) -> bool:
+    return name == "migration_stage" or name.startswith("supervise_") or name in item.vars
+
+
+def _said(site: Site) -> Data:
+    return {"head": site.state.head, "read_back": site.state.ended[-1].read_back if site.state.ended else ""}

@@ -1,0 +1,192 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A dictated site as its operator meets it: real runs of ansible-playbook, with work that is done on this host."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import verify
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import read
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision import digits, numbers, session
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.desk import Desk
+
+REPOSITORY = Path(__file__).resolve().parents[4]
+MOST_SECONDS = 120  # for one ansible-playbook on a busy machine
+CANARY = "CANARY-of-the-database"
+PLAN = """
+supervision: {{mode: dictated, operator: executor, watchers: [coordinator]}}
+steps:
+  prepare.preflight: {{playbook: "{folder}/work.yml"}}
+  prepare.provision: {{playbook: "{folder}/work.yml", vars: {{work_fails: true}}}}
+done: {{prepare.agree: 2026-11-01, prepare.inventory: 2026-11-02}}
+"""
+WORK = """
+- name: Work
+  hosts: "{{ lookup('boxlift.portal.leave', 'localhost') }}"
+  gather_facts: false
+  tasks:
+    - name: Work
+      ansible.builtin.command: "{{ 'false' if work_fails | default(false) else 'true' }}"
+      changed_when: true
+      tags: [work]
+    - name: Show what must not be seen
+      ansible.builtin.debug:
+        msg: "password={{ database_password }} and {{ database_password }}"
+"""
+INVENTORY = """
+all:
+  hosts: {localhost: {ansible_connection: local}}
+  vars: {migration_plan: "{{ inventory_dir }}/plan.yml", database_password: CANARY-of-the-database}
+"""
+
+
+class Place:
+    """The folder of a site, and the supervisor's journal for it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "plan.yml").write_text(PLAN.format(folder=folder), encoding="utf-8")
+        (folder / "hosts.yml").write_text(INVENTORY, encoding="utf-8")
+        (folder / "work.yml").write_text(WORK, encoding="utf-8")
+        self.plan = load(str(folder / "plan.yml"))
+        self.journal = folder / "journal/move.jsonl"
+        self.session, self.papers = session.make(self.plan)
+        session.write(session.place_of(str(self.journal)), self.session)
+        (folder / "steps").mkdir()
+        for item in numbers.items(self.plan):
+            step = {
+                "supervise_number": item.number,
+                "supervise_step": item.id,
+                "migration_stage": item.stage,
+                "supervise_kind": item.kind,
+                "supervise_playbook": item.playbook,
+                "supervise_plan": self.plan.sha256,
+                **item.vars,
+            }
+            (folder / f"steps/{item.number}.json").write_text(json.dumps(step), encoding="utf-8")
+
+    @property
+    def desk(self) -> Desk:
+        return Desk(self.plan, str(self.folder / "mirror.jsonl"), self.session)
+
+    def code(self, number: str) -> str:
+        given = self.desk.give(number)
+        assert given is not None
+        return given.code
+
+    def run(self, playbook: str, *arguments: str, code: int = 0) -> str:
+        """Its own group of processes, of which nothing is left behind whatever happens."""
+        clean = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "BOXLIFT_"))}
+        settings = {
+            "ANSIBLE_COLLECTIONS_PATH": str(REPOSITORY / ".cache/collections"),
+            "ANSIBLE_CALLBACKS_ENABLED": "boxlift.portal.journal",
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+            "ANSIBLE_HOME": str(self.folder / ".ansible"),
+            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+            "ANSIBLE_NOCOLOR": "true",
+            "BOXLIFT_JOURNAL": str(self.journal),
+        }
+        command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "hosts.yml", playbook, *arguments]
+        with subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env={**clean, **settings},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            try:
+                said, _nothing = process.communicate(timeout=MOST_SECONDS)
+            except BaseException:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+        assert process.returncode == code, said
+        return said
+
+    def begin(self, number: str, typed: str, *arguments: str, code: int = 0) -> str:
+        step = ("-e", f"@steps/{number}.json", "-e", f"supervise_code={typed.replace(' ', '')}")
+        return self.run("boxlift.portal.supervise", *step, *arguments, code=code)
+
+    def lines(self, *kinds: str) -> list[dict[str, t.Any]]:
+        found = [json.loads(line) for line in self.journal.read_text(encoding="utf-8").splitlines()]
+        return [line for line in found if line["event"] in kinds]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def read_back_on(screen: str) -> str:
+    """The digits as the operator reads them out: the wide line of the last block."""
+    wide = re.findall(r"^ {6}((?:\d ){4}\d {5}(?:\d ){4}\d {5}(?:\d ){4}\d)$", screen, re.MULTILINE)
+    return " ".join(wide[-1].replace("     ", "|").replace(" ", "").split("|"))
+
+
+def test_two_steps_by_telephone(place: Place) -> None:
+    # One goes well.
+    said = place.begin("1.3", place.code("1.3"))
+    block = said.split("=" * 78)[-2]
+    assert "1.3  Preflight: hosts, certificate, name, room on the disks" in block
+    assert "Result: OK, about" in block
+    assert "Read these digits out. Do not begin the next step before you have its code." in block
+    assert said.rstrip().endswith("=" * 78), "nothing comes after it"
+    ended = place.desk.take(read_back_on(said))
+    assert (ended.entry.item, ended.entry.outcome) == ("1.3", "ok")
+    assert ended.head in block
+    # The other one fails, and is told as well.
+    said = place.begin("1.4", place.code("1.4"), "-vvv", code=2)
+    block = said.split("=" * 78)[-2]
+    assert "Result: FAILED" in block
+    assert "mig 1.4 CODE      to do this step once more" in block
+    ended = place.desk.take(read_back_on(said))
+    assert (ended.entry.item, ended.entry.outcome) == ("1.4", "failed")
+    assert verify.verify(place.journal.read_bytes()).code == verify.WHOLE
+    steps = read([str(place.journal)]).steps
+    assert [attempt.outcome for attempt in steps["prepare.preflight"]] == ["ok"]
+    assert [attempt.outcome for attempt in steps["prepare.provision"]] == ["failed"]
+    # The terminal of both was kept, masked, and its sum is evidence.
+    files = sorted((place.journal.parent / "recordings").iterdir())
+    proofs = [proof for name in ("preflight", "provision") for proof in steps[f"prepare.{name}"][0].evidence]
+    assert [proof["path"] for proof in proofs] == [str(file) for file in files]
+    for file, proof in zip(files, proofs):
+        content = file.read_bytes()
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert len(content) == proof["bytes"]
+        assert b"Read these digits out." in content
+    assert b"password=********" in files[0].read_bytes()
+    assert CANARY in said.replace("\n", "") or "1.4" in said
+    for file in place.folder.rglob("*"):
+        if file.is_file() and file.name != "hosts.yml":
+            assert CANARY.encode() not in file.read_bytes(), file
+
+
+@pytest.mark.parametrize(
+    ("playbook", "way", "answer"),
+    [
+        ("boxlift.portal.prepare", (), "begins with a code alone"),
+        ("boxlift.portal.done", ("-e", "done_step=prepare.preflight", "-e", "migration_stage=prepare"), "with a code alone"),
+        ("boxlift.portal.ask", ("-e", "gate=prepared", "-e", "ask_by=executor"), "begins with a code alone"),
+        ("boxlift.portal.restore", (), "The site is dictated, and this run has begun no step"),
+        ("boxlift.portal.restore", ("-e", "migration_plan="), "The site is dictated"),
+        ("boxlift.portal.prepare", ("-e", "migration_plan={}"), "begins with a code alone"),
+        ("boxlift.portal.rehearse", ("-e", "migration_plan=", "--start-at-task", "Restore"), "The site is dictated"),
+    ],
+)
+def test_no_way_of_ansible_gets_round_the_code(place: Place, playbook: str, way: tuple[str, ...], answer: str) -> None:
+    with pytest.raises(AssertionError) as caught:
+        place.run(playbook, *way)
+    assert answer in re.sub(r"\s+", " ", str(caught.value))
+    assert not place.journal.exists() or place.lines("step") == []
