@@ -17,6 +17,7 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader impo
 from ansible_collections.boxlift.portal.plugins.plugin_utils.notices import tell
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import forecast, forecast_text
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.summary import summary
 
 Data = dict[str, t.Any]
 
@@ -33,13 +34,17 @@ class ActionModule(ControllerAction):
     }
 
     def work(self, options: Data, task_vars: Data) -> Data:
-        nothing: Data = {"changed": False, "forecast": None, "steps": [], "notices": [], "text": []}
+        nothing: Data = {
+            "changed": False, "forecast": None, "steps": [], "notices": [], "supervision": None, "text": []
+        }  # fmt: skip
         path = options["journal"] or place.configured()
         if not path:
             return nothing  # each run has a journal of its own then, and no step is in any of them
         path = os.path.abspath(path)
         journal = known.gathered(path, options["history"])
-        return {**nothing, **look(path, journal, options, time.time())} if journal.steps else nothing
+        out = {**nothing, **look(path, journal, options, time.time())} if journal.steps else nothing
+        supervised = summary(load(options["plan"]), path)
+        return {**out, "supervision": dataclasses.asdict(supervised), "text": [*supervised.lines, *out["text"]]}
 
 
 def look(path: str, journal: Journal, options: Data, now: float) -> Data:

@@ -34,13 +34,14 @@ class ActionModule(ControllerAction):
         "plan": {"type": "raw"},
         "journal": {"type": "path"},
     }
-    RULES: t.ClassVar[Data] = {"required_if": [("state", "begin", ("number",))]}
 
     def work(self, options: Data, task_vars: Data) -> Data:
         plan, journal = load(options["plan"]), place.required(options["journal"])
         site = Site(plan, journal, process.parent_process())
         if options["state"] == "show":
             return self._show(site)
+        if not options["number"]:
+            raise BoxliftError("No number of a step is given.", "Type mig NUMBER CODE; mig alone shows what is next.")
         item = site.items.get(options["number"])
         if site.dictated:
             self._refuse_detours(item, task_vars)

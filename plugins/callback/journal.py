@@ -238,7 +238,7 @@ class CallbackModule(CallbackBase):
     # -- a step that was begun with its number
 
     def _supervised(self, result: t.Any) -> None:
-        """What a step's beginning and end ask for: a recording, a read-back at the end, words to say on the telephone."""
+        """What a step's beginning and end ask for: a recording, a read-back, words to say on the telephone."""
         data, options = result.result, result.task_fields.get("args") or {}
         if data.get("recorded") and self._recording and not self._recording.path:
             name = f"{datetime.datetime.now(tz=datetime.timezone.utc):%Y%m%dT%H%M%S.%fZ}.txt"

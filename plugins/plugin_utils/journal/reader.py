@@ -237,6 +237,8 @@ class _File:
             self._take_step(event, line)
         elif kind == "remark":
             self._take_remark(event)
+        elif kind == "recording":
+            self._take_recording(event)
         elif self.runs:
             # Without the number of its run, a line belongs to the last one.
             self._take_of_run(self._by_line.get(int(event.get("run") or 0), self.runs[-1]), event, line)
@@ -282,6 +284,12 @@ class _File:
         attempt.waiting_for = str(event.get("waiting_for") or attempt.waiting_for)
         if attempt.outcome == "failed" and not attempt.failures:
             self._failed(attempt, line, at, attempt.message or "The step failed, without a message.")
+
+    def _take_recording(self, event: dict[str, t.Any]) -> None:
+        """The terminal as it was kept proves the step that has just ended."""
+        same = [one for one in self.attempts if one.step == event.get("step") and one.stage == event.get("stage")]
+        if same:
+            same[-1].evidence.append({key: event[key] for key in ("path", "sha256", "bytes")})
 
     def _run_of(self, process: str) -> Run | None:
         same = [run for run in self.runs if process and run.process == process] or self.runs

@@ -24,8 +24,8 @@ class Refused(BoxliftError):
     """An item that does not begin; `say` is what the operator says on the telephone, `wrong` counts towards a pause."""
 
     def __init__(self, message: str, say: str, wrong: bool = False) -> None:
-        self.say, self.wrong = say, wrong
-        super().__init__(message, f"Say: {say}" if say else "", say=say)
+        self.say, self.wrong = say[:1].upper() + say[1:], wrong
+        super().__init__(message, f"Say: {self.say}", say=self.say)
 
 
 class Site:
@@ -107,7 +107,7 @@ class Site:
         if found:
             raise Refused(
                 " ".join([f"{step} may not begin.", *found]),
-                f"{step} refuses, since something before it is not done. The screen says: {found[0]}",
+                f"{step} refuses. The screen says: {found[0]}",
             )
         return envelope
 

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import dataclasses
-import typing as t
 
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import (
     AUTONOMOUS,
@@ -62,7 +61,3 @@ def summary(plan: Plan, journal: str) -> Summary:
         opened=tuple(seen.purposes),
         refused=seen.refused,
     )
-
-
-def as_data(what: Summary) -> dict[str, t.Any]:
-    return dataclasses.asdict(what)

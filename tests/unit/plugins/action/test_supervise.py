@@ -17,11 +17,13 @@ import pytest
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import verify
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import read
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load
-from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision import digits, numbers, session
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision import numbers, session
 from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.desk import Desk
 
 REPOSITORY = Path(__file__).resolve().parents[4]
 MOST_SECONDS = 120  # for one ansible-playbook on a busy machine
+#: What ansible-playbook returns where it does not come to a task.
+CODE_OF = {"boxlift.portal.restore": 4, "boxlift.portal.rehearse": 4}
 CANARY = "CANARY-of-the-database"
 PLAN = """
 supervision: {{mode: dictated, operator: executor, watchers: [coordinator]}}
@@ -167,7 +169,6 @@ def test_two_steps_by_telephone(place: Place) -> None:
         assert len(content) == proof["bytes"]
         assert b"Read these digits out." in content
     assert b"password=********" in files[0].read_bytes()
-    assert CANARY in said.replace("\n", "") or "1.4" in said
     for file in place.folder.rglob("*"):
         if file.is_file() and file.name != "hosts.yml":
             assert CANARY.encode() not in file.read_bytes(), file
@@ -177,16 +178,19 @@ def test_two_steps_by_telephone(place: Place) -> None:
     ("playbook", "way", "answer"),
     [
         ("boxlift.portal.prepare", (), "begins with a code alone"),
-        ("boxlift.portal.done", ("-e", "done_step=prepare.preflight", "-e", "migration_stage=prepare"), "with a code alone"),
+        (
+            "boxlift.portal.done",
+            ("-e", "done_step=prepare.preflight", "-e", "migration_stage=prepare"),
+            "with a code alone",
+        ),
         ("boxlift.portal.ask", ("-e", "gate=prepared", "-e", "ask_by=executor"), "begins with a code alone"),
         ("boxlift.portal.restore", (), "The site is dictated, and this run has begun no step"),
         ("boxlift.portal.restore", ("-e", "migration_plan="), "The site is dictated"),
-        ("boxlift.portal.prepare", ("-e", "migration_plan={}"), "begins with a code alone"),
+        ("boxlift.portal.prepare", ("-e", '{"migration_plan": {"title": "Free"}}'), "begins with a code alone"),
         ("boxlift.portal.rehearse", ("-e", "migration_plan=", "--start-at-task", "Restore"), "The site is dictated"),
     ],
 )
 def test_no_way_of_ansible_gets_round_the_code(place: Place, playbook: str, way: tuple[str, ...], answer: str) -> None:
-    with pytest.raises(AssertionError) as caught:
-        place.run(playbook, *way)
-    assert answer in re.sub(r"\s+", " ", str(caught.value))
+    said = place.run(playbook, *way, code=CODE_OF.get(playbook, 2))
+    assert answer in re.sub(r"\s+", " ", said)
     assert not place.journal.exists() or place.lines("step") == []

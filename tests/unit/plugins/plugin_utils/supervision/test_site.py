@@ -119,7 +119,7 @@ def test_three_wrong_codes_pause_the_site_until_it_is_resumed(call: Call) -> Non
         assert "paused" not in call.refused("1.1", other).say
     assert call.refused("1.1", other).say.endswith("The site is paused now: I need a code to resume.")
     right = call.code("1.1")
-    assert call.refused("1.1", right).say == "the site is paused after three wrong codes. Give me a code to resume."
+    assert call.refused("1.1", right).say == "The site is paused after three wrong codes. Give me a code to resume."
     call.do(codes.RESUME)
     assert call.site.state.paused == ""
     call.do("1.1")
@@ -206,7 +206,7 @@ def test_people_tell_the_end_of_their_work(call: Call) -> None:
 def test_what_is_not_possible_uses_no_code_up(call: Call) -> None:
     code = call.code("1.4")
     error = call.refused("1.4", code, obstacles=lambda: ["1.3 is not done yet."])
-    assert error.say == "Step 1.4 refuses, since something before it is not done. The screen says: 1.3 is not done yet."
+    assert error.say == "Step 1.4 refuses. The screen says: 1.3 is not done yet."
     assert not error.wrong
     call.site.begin("1.4", code)
 
