@@ -17,7 +17,9 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader impo
 from ansible_collections.boxlift.portal.plugins.plugin_utils.notices import tell
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import forecast, forecast_text
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load
-from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.summary import summary
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import AUTONOMOUS
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.site import is_dictated
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.summary import summary, was_supervised
 
 Data = dict[str, t.Any]
 
@@ -43,7 +45,10 @@ class ActionModule(ControllerAction):
         path = os.path.abspath(path)
         journal = known.gathered(path, options["history"])
         out = {**nothing, **look(path, journal, options, time.time())} if journal.steps else nothing
-        supervised = summary(load(options["plan"]), path)
+        plan = load(options["plan"])
+        if plan.supervision.mode == AUTONOMOUS and not is_dictated(plan, path) and not was_supervised(path):
+            return out
+        supervised = summary(plan, path)
         return {**out, "supervision": dataclasses.asdict(supervised), "text": [*supervised.lines, *out["text"]]}
 
 

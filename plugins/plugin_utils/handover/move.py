@@ -16,7 +16,7 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import proc
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import Journal
 from ansible_collections.boxlift.portal.plugins.plugin_utils.notices import tell
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import course
-from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Plan
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import AUTONOMOUS, DICTATED, Plan
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.build import (
     HEALTH_MODULES,
     backup_of,
@@ -27,6 +27,7 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.report.build import
     results,
 )
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.verdict import NOBODY
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.summary import summary
 
 Data = dict[str, t.Any]
 #: States in which the company works in the cloud portal, as before.
@@ -54,6 +55,7 @@ def with_plan(report: Data, journal: Journal, plan: Plan, today: datetime.date |
             "errors": errors(of),
             "remarks": remarks(of),
             "notices": notices(of),
+            "supervision": supervision(of),
             "stages": stages(of),
             "compared": compared(of),
             "visits": visits(of, closed),
@@ -180,6 +182,20 @@ def notices(of: Evidence) -> list[Data]:
         for head in of.heads
         for each in tell.count(of.plan, head.path, of.now, process.is_running)
     ]
+
+
+def supervision(of: Evidence) -> Data | None:
+    """How the operator was watched; None for a move that went by itself."""
+    told = [summary(of.plan, head.path) for head in of.heads if not head.fault]
+    told = [each for each in told if each.mode != AUTONOMOUS]
+    if not told:
+        return None
+    return {
+        "mode": told[-1].mode,
+        "head": told[-1].head if told[-1].mode == DICTATED else "",
+        "opened": [purpose for each in told for purpose in each.opened],
+        "refused": sum(each.refused for each in told),
+    }
 
 
 def stages(of: Evidence) -> list[Data]:

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.lines import SUPERVISION, events_in
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import (
     AUTONOMOUS,
     DICTATED,
@@ -61,3 +63,9 @@ def summary(plan: Plan, journal: str) -> Summary:
         opened=tuple(seen.purposes),
         refused=seen.refused,
     )
+
+
+def was_supervised(journal: str) -> bool:
+    """Whether the journal has a line of it. Light: no line of another kind is parsed."""
+    path = pathlib.Path(journal)
+    return path.is_file() and any(events_in(path.read_bytes(), SUPERVISION))
