@@ -17,6 +17,7 @@ description:
     it is not in order, the gate cannot be asked for, unless a signed waiver stands in the journal.
   - A gate that was not decided in the time that the plan gives is expired, and not open. Run the task again to ask
     anew. A plan that was changed afterwards closes the gate.
+  - At a dictated site it is refused unless M(boxlift.portal.supervise) has taken the gate's code in this run.
 extends_documentation_fragment:
   - boxlift.portal.attributes
   - boxlift.portal.attributes.actiongroup_portal

@@ -153,6 +153,34 @@ notices:
       reasons: {}
       late: 0
       overdue: false
+supervision:
+  description: How the operator is watched, and what is next. Null for a move that goes by itself.
+  returned: success
+  type: dict
+  contains:
+    mode:
+      description: V(supervised) or V(dictated); V(autonomous) for a move that was stopped once.
+      type: str
+    next:
+      description: Number of what is next, empty at the end.
+      type: str
+    title:
+      description: What that is.
+      type: str
+    paused:
+      description: Why nothing may begin, V(stop) or V(codes) (three wrong ones), else empty.
+      type: str
+    head:
+      description: Head of the chain of results, as it is written on paper.
+      type: str
+    opened:
+      description: What the envelopes were for that were opened.
+      type: list
+      elements: str
+    refused:
+      description: How many codes were refused.
+      type: int
+  sample: {mode: dictated, next: "3.4", title: Restore files and database, paused: "", head: 39829 66303 56998, opened: [], refused: 2}
 text:
   description: The forecast for people, what must be decided first.
   returned: success
