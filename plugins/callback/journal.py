@@ -246,6 +246,8 @@ class CallbackModule(CallbackBase):
                 self._recording.open(os.path.join(os.path.dirname(self._path), "recordings", name))
             except OSError as error:
                 self._display.warning(f"The recording of this run cannot be written: {error.strerror}.")
+        elif data.get("recorded") is False and self._recording and not self._recording.path:
+            self._recording.drop()
         if data.get("begun"):
             self._plan, self._worked = options.get("plan"), False
         if data.get("last_words"):

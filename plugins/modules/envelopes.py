@@ -11,8 +11,8 @@ short_description: Make the key of a dictated move, and the codes for its sealed
 version_added: 0.2.0
 author: boxlift.portal contributors (!UNKNOWN)
 description:
-  - Makes the file C(supervision.key) on the supervisor's machine. It holds the key of 32 random bytes, by which go-codes
-    and read-backs are made, and hashes (scrypt) of the codes in the envelopes.
+  - Makes the file C(supervision.key) on the supervisor's machine. It holds the key of 32 random bytes, by which
+    go-codes and read-backs are made, and hashes (scrypt) of the codes in the envelopes.
   - The same file is copied to the site, beside its journal, on the bundle's medium. A site that has it is a dictated
     one.
   - An envelope is opened where the line is dead. Its code serves once, for one purpose. How many there are for what

@@ -180,7 +180,14 @@ supervision:
     refused:
       description: How many codes were refused.
       type: int
-  sample: {mode: dictated, next: "3.4", title: Restore files and database, paused: "", head: 39829 66303 56998, opened: [], refused: 2}
+  sample:
+    mode: dictated
+    next: "3.4"
+    title: Restore files and database
+    paused: ""
+    head: 39829 66303 56998
+    opened: []
+    refused: 2
 text:
   description: The forecast for people, what must be decided first.
   returned: success

@@ -18,8 +18,8 @@ description:
     on these lines. All runs of a move must share one journal.
   - Tasks of the same ansible-playbook between the two lines belong to the step, with their errors.
   - At its begin, a step says which errors it has met before, in this journal and in its history, and what cured them.
-  - If the plan's C(supervision) is in mode C(supervised), O(state=begin) says what will happen, on which hosts, how long
-    it takes and how it is undone. Operator and watcher agree at the terminal, or nothing begins.
+  - If the plan's C(supervision) is in mode C(supervised), O(state=begin) says what will happen, on which hosts, how
+    long it takes and how it is undone. Operator and watcher agree at the terminal, or nothing begins.
   - In mode C(dictated), O(state=begin) is refused unless M(boxlift.portal.supervise) has taken the step's code in this
     run.
 extends_documentation_fragment:

@@ -24,15 +24,22 @@ class Recording(logging.Handler):
         self.path = ""
         self._mask = mask
         self._held: list[str] = []
+        self._wanted = True
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._held.append(record.getMessage())
+        if self._wanted:
+            self._held.append(record.getMessage())
 
     def open(self, path: str) -> None:
         """From here on it is written to this file, with what is held. Raises OSError."""
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
         self.path = path
+
+    def drop(self) -> None:
+        """Nothing of this run is to be kept."""
+        self._wanted = False
+        self._held.clear()
 
     def keep(self) -> None:
         """Write what is held, masked. Raises OSError."""

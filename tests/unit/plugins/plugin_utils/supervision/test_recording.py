@@ -46,6 +46,16 @@ def test_nothing_is_written_before_it_is_known_to_be_wanted(tmp_path: Path) -> N
     assert (tmp_path / "one.txt").read_text() == "before\n"
 
 
+def test_a_run_that_is_not_kept_is_not_held_either(tmp_path: Path) -> None:
+    recording = Recording(str)
+    recording.handle(logging.makeLogRecord({"msg": "before"}))
+    recording.drop()
+    recording.handle(logging.makeLogRecord({"msg": "behind"}))
+    recording.open(str(tmp_path / "one.txt"))
+    recording.keep()
+    assert (tmp_path / "one.txt").read_text() == ""
+
+
 def test_no_file_is_written_over(tmp_path: Path) -> None:
     (tmp_path / "one.txt").write_text("another run")
     with pytest.raises(FileExistsError):
