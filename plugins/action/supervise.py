@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible import constants, context
@@ -16,6 +17,7 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import lo
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import AUTONOMOUS, Moment, Plan
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.proceedings import Proceedings
 from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision import closing, codes, detours, numbers, screen
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.desk import following
 from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.numbers import Item
 from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.site import Refused, Site
 from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.summary import summary
@@ -63,8 +65,9 @@ class ActionModule(ControllerAction):
             return {**out, "begun": False}
         begun = site.begin(number, code, lambda: obstacles(site, item, number), **process.operator(None))
         out["attempt"] = begun.attempt
-        if number in (codes.STOP, codes.RESUME):
-            ended = site.end(codes.OK, 0.0, item=number)
+        done = item is not None and _is_done(site.plan, site.journal, item)
+        if done or number in (codes.STOP, codes.RESUME):
+            ended = site.end(codes.OK, 0.0, "It was done before." if done else "", item=number)
             return {**out, "begun": False, "last_words": screen.block(site.title(number), ended), **_said(site)}
         if item is not None and item.kind == numbers.PEOPLE:
             out["last_words"] = screen.begun_by_people(number, site.title(number))
@@ -119,12 +122,30 @@ def obstacles(site: Site, item: Item | None, number: str) -> list[str]:
     if item is None:
         return proceedings.obstacles(ROLLBACK, site.plan.steps[site.plan.cutover.first].stages[-1])
     if _is_done(site.plan, site.journal, item):
+        # What was signed, or done, without a code is told to the other side with its own code.
+        if number in following(site.plan, site.items, site.state):
+            return []
         raise Refused(f"Step {number} is done already.", f"step {number} is done already. Which one do you want?")
-    if item.kind != numbers.GATE:
-        return proceedings.obstacles(item.id, item.stage)
-    gate = site.plan.gates[item.id]
-    before = [Moment(name, _stage_of(site.plan, name, gate.stage)) for name in gate.after]
-    return [f"{each} is not done yet." for each in before if each not in proceedings.course.done]
+    if item.kind == numbers.GATE:
+        gate = site.plan.gates[item.id]
+        before = [Moment(name, _stage_of(site.plan, name, gate.stage)) for name in gate.after]
+        found = [f"{each} is not done yet." for each in before if each not in proceedings.course.done]
+    else:
+        found = proceedings.obstacles(item.id, item.stage)
+    return [in_numbers(site, text) for text in found]
+
+
+def in_numbers(site: Site, text: str) -> str:
+    """What keeps an item from beginning, as it can be told by telephone: no command of another site is of use here."""
+    numbered = {each.occurrence: each.number for each in site.items.values() if each.kind != numbers.GATE}
+    gates = {f"gate {each.id}": each.number for each in site.items.values() if each.kind == numbers.GATE}
+    step = re.match(r"(\S+@\S+) is not done yet", text)
+    if step and step[1] in numbered:
+        return f"Step {numbered[step[1]]} is not done yet."
+    gate = re.match(r"The (gate \S+) is (\w+)", text)
+    if gate and gate[1] in gates:
+        return f"Gate {gates[gate[1]]} is not open, it is {gate[2]}."
+    return text
 
 
 def at_work(site: Site, number: str) -> list[str]:

@@ -14,16 +14,18 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import verify
+from ansible_collections.boxlift.portal.plugins.action.supervise import obstacles
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import verify, writer
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import read
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load
-from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision import numbers, session
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision import codes, numbers, session
 from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.desk import Desk
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.site import Refused, Site
 
 REPOSITORY = Path(__file__).resolve().parents[4]
 MOST_SECONDS = 120  # for one ansible-playbook on a busy machine
 #: What ansible-playbook returns where it does not come to a task.
-CODE_OF = {"boxlift.portal.restore": 4, "boxlift.portal.rehearse": 4}
+CODE_OF = {"boxlift.portal.restore": 4}
 CANARY = "CANARY-of-the-database"
 PLAN = """
 supervision: {{mode: dictated, operator: executor, watchers: [coordinator]}}
@@ -138,7 +140,9 @@ def read_back_on(screen: str) -> str:
 
 
 def test_two_steps_by_telephone(place: Place) -> None:
-    # One goes well.
+    said = place.begin("1.3", place.code("1.3"), "--skip-tags", "work", code=2)
+    assert "A dictated step is begun without --skip-tags" in said
+    # One goes well: its code was not used up.
     said = place.begin("1.3", place.code("1.3"))
     block = said.split("=" * 78)[-2]
     assert "1.3  Preflight: hosts, certificate, name, room on the disks" in block
@@ -184,13 +188,52 @@ def test_two_steps_by_telephone(place: Place) -> None:
             "with a code alone",
         ),
         ("boxlift.portal.ask", ("-e", "gate=prepared", "-e", "ask_by=executor"), "begins with a code alone"),
-        ("boxlift.portal.restore", (), "The site is dictated, and this run has begun no step"),
-        ("boxlift.portal.restore", ("-e", "migration_plan="), "The site is dictated"),
         ("boxlift.portal.prepare", ("-e", '{"migration_plan": {"title": "Free"}}'), "begins with a code alone"),
-        ("boxlift.portal.rehearse", ("-e", "migration_plan=", "--start-at-task", "Restore"), "The site is dictated"),
+        ("boxlift.portal.restore", ("-e", "migration_plan=", "--start-at-task", "Restore"), "The site is dictated"),
     ],
 )
 def test_no_way_of_ansible_gets_round_the_code(place: Place, playbook: str, way: tuple[str, ...], answer: str) -> None:
     said = place.run(playbook, *way, code=CODE_OF.get(playbook, 2))
     assert answer in re.sub(r"\s+", " ", said)
     assert not place.journal.exists() or place.lines("step") == []
+
+
+def test_without_a_terminal_nobody_agrees(place: Place) -> None:
+    plan = place.folder / "plan.yml"
+    plan.write_text(plan.read_text().replace("mode: dictated", "mode: supervised"), encoding="utf-8")
+    Path(session.place_of(str(place.journal))).unlink()
+    said = place.run("boxlift.portal.prepare", code=2)
+    assert "On:       this controller alone" in said
+    assert "there is no terminal at which operator and watcher could agree" in re.sub(r"\s+", " ", said)
+    assert place.lines("step") == []
+
+
+@pytest.fixture
+def site(place: Place) -> Site:
+    return Site(place.plan, str(place.journal), "me")
+
+
+def test_what_keeps_a_step_from_beginning_is_said_in_numbers(place: Place, site: Site) -> None:
+    """No command that a dictated site refuses is named."""
+    assert obstacles(site, site.items["1.3"], "1.3") == []
+    assert obstacles(site, site.items["1.4"], "1.4") == ["Step 1.3 is not done yet."]
+    assert obstacles(site, site.items["1.6"], "1.6") == ["Step 1.5 is not done yet."]
+    found = obstacles(site, site.items["2.2"], "2.2")
+    assert found[:2] == ["Step 2.1 is not done yet.", "Gate 1.6 is not open, it is closed."]
+    assert obstacles(site, None, codes.ROLLBACK) == [
+        "The move is planned: there is no cutover that could be taken back."
+    ]
+    assert obstacles(site, None, codes.STOP) == []
+
+
+def test_what_was_done_without_a_code_is_told_with_one(place: Place, site: Site) -> None:
+    for state in ("begin", "end"):
+        fields = {"step": "prepare.preflight", "stage": "prepare", "state": state, "outcome": "ok"}
+        writer.append(str(place.journal), "step", fields)
+    assert obstacles(site, site.items["1.3"], "1.3") == []
+    site.begin("1.3", place.code("1.3"))
+    site.end(codes.OK, 0.0)
+    with pytest.raises(Refused, match=r"Step 1\.3 is done already"):
+        obstacles(site, site.items["1.3"], "1.3")
+    with pytest.raises(Refused, match=r"Step 1\.1 is done already"):
+        obstacles(site, site.items["1.1"], "1.1")
