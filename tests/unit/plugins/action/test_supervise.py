@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -142,11 +143,25 @@ def read_back_on(screen: str) -> str:
     return " ".join(wide[-1].replace("     ", "|").replace(" ", "").split("|"))
 
 
+def recorded(place: Place, step: str) -> bytes:
+    """What was kept of the terminal of a step's only attempt; its sum is evidence, and no secret is anywhere."""
+    (attempt,) = read([str(place.journal)]).steps[step]
+    (proof,) = attempt.evidence
+    file = Path(proof["path"])
+    content = file.read_bytes()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert (len(content), hashlib.sha256(content).hexdigest()) == (proof["bytes"], proof["sha256"])
+    for other in place.folder.rglob("*"):
+        if other.is_file() and other.name != "hosts.yml":
+            assert not any(canary in other.read_bytes() for canary in CANARIES), other
+    return content
+
+
 @pytest.mark.slow
-def test_two_steps_by_telephone(place: Place) -> None:
+def test_a_step_by_telephone(place: Place) -> None:
     said = place.begin("1.3", place.code("1.3"), "--skip-tags", "work", code=2)
     assert "A dictated step is begun without --skip-tags" in said
-    # One goes well: its code was not used up.
+    # Its code was not used up.
     said = place.begin("1.3", place.code("1.3"))
     block = said.split("=" * 78)[-2]
     assert "1.3  Preflight: hosts, certificate, name, room on the disks" in block
@@ -156,31 +171,27 @@ def test_two_steps_by_telephone(place: Place) -> None:
     ended = place.desk.take(read_back_on(said))
     assert (ended.entry.item, ended.entry.outcome) == ("1.3", "ok")
     assert ended.head in block
-    # The other one fails, and is told as well.
+    assert verify.verify(place.journal.read_bytes()).code == verify.WHOLE
+    assert [attempt.outcome for attempt in read([str(place.journal)]).steps["prepare.preflight"]] == ["ok"]
+    kept = recorded(place, "prepare.preflight")
+    assert b"password=********" in kept
+    assert b"Read these digits out." in kept
+
+
+@pytest.mark.slow
+def test_a_step_that_fails_is_told_as_well(place: Place) -> None:
+    for state in ("begin", "end"):
+        fields = {"step": "prepare.preflight", "stage": "prepare", "state": state, "outcome": "ok"}
+        writer.append(str(place.journal), "step", fields)
     said = place.begin("1.4", place.code("1.4"), "-vvv", code=2)
     block = said.split("=" * 78)[-2]
     assert "Result: FAILED" in block
     assert "mig 1.4 CODE      to do this step once more" in block
     ended = place.desk.take(read_back_on(said))
     assert (ended.entry.item, ended.entry.outcome) == ("1.4", "failed")
-    assert verify.verify(place.journal.read_bytes()).code == verify.WHOLE
-    steps = read([str(place.journal)]).steps
-    assert [attempt.outcome for attempt in steps["prepare.preflight"]] == ["ok"]
-    assert [attempt.outcome for attempt in steps["prepare.provision"]] == ["failed"]
-    # The terminal of both was kept, masked, and its sum is evidence.
-    files = sorted((place.journal.parent / "recordings").iterdir())
-    proofs = [proof for name in ("preflight", "provision") for proof in steps[f"prepare.{name}"][0].evidence]
-    assert [proof["path"] for proof in proofs] == [str(file) for file in files]
-    for file, proof in zip(files, proofs):
-        content = file.read_bytes()
-        assert file.stat().st_mode & 0o777 == 0o600
-        assert len(content) == proof["bytes"]
-        assert b"Read these digits out." in content
-    assert b"password=********" in files[0].read_bytes()
-    for file in place.folder.rglob("*"):
-        if file.is_file() and file.name != "hosts.yml":
-            assert not any(canary in file.read_bytes() for canary in CANARIES), file
+    assert [attempt.outcome for attempt in read([str(place.journal)]).steps["prepare.provision"]] == ["failed"]
     assert CANARIES[1].decode() in said, "what is shown is as it was"
+    assert b"Result: FAILED" in recorded(place, "prepare.provision")
 
 
 @pytest.mark.slow
