@@ -61,7 +61,10 @@ class ActionModule(ControllerAction):
         if not site.dictated and item is not None and _is_done(site.plan, site.journal, item):
             return {**out, "changed": False, "begun": False, "done": True}
         if self._task.check_mode:
-            site.judge(number, code, lambda: obstacles(site, item, number))
+            # The code is not judged: whether it is right would be told as often as somebody guesses.
+            found = obstacles(site, item, number)
+            if found:
+                raise BoxliftError(f"Step {number} may not begin.", " ".join(found))
             return {**out, "begun": False}
         begun = site.begin(number, code, lambda: obstacles(site, item, number), **process.operator(None))
         out["attempt"] = begun.attempt

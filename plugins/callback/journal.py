@@ -58,7 +58,8 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.site im
 
 VERSION = 2
 #: Whose beginning may begin a recording: whether it does, their result says.
-STEP, SUPERVISE = "boxlift.portal.step", "boxlift.portal.supervise"
+STEP = "boxlift.portal.step"
+SUPERVISE = "boxlift.portal.supervise"
 COLLECTION = "boxlift.portal."
 
 # Values kept of the results of the collection's own modules; of all other results only the message is written.

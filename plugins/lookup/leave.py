@@ -65,10 +65,11 @@ def is_forbidden(journal: str) -> bool:
     path = pathlib.Path(journal)
     if not path.with_name(place.KEY).exists():
         return False
-    begun: dict[str, t.Any] = {}
+    begun: dict[str, str] = {}
     for line in events_in(path.read_bytes() if path.is_file() else b"", SUPERVISION):
         if line["state"] == "accepted":
-            begun = line
-        elif line["state"] == "ended" and line.get("item") == begun.get("item"):
-            begun = {}
-    return not begun.get("process") or begun["process"] not in (process.own_process(), process.parent_process())
+            begun[line["item"]] = line["process"]
+        elif line["state"] == "ended":
+            begun.pop(line["item"], None)
+    ours = {process.own_process(), process.parent_process()} - {""}
+    return ours.isdisjoint(begun.values())

@@ -26,7 +26,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: The code is judged. It stays valid, and nothing is written.
+    details: Whether the plan lets the item begin is looked at. The code is not judged, and nothing is written.
   diff_mode:
     support: none
     details: A line that is added differs from nothing.

@@ -53,7 +53,7 @@ class Site:
         """Take the code for an item, and write that it begins. Raises Refused, which is written down too."""
         paused = self.state.paused
         try:
-            envelope = self.judge(number, said, obstacles)
+            envelope = self._judge(number, said, obstacles)
         except Refused as error:
             reason = error.message
             self._write(state.REFUSED, item=number, wrong=error.wrong, reason=reason, **fields)
@@ -89,7 +89,7 @@ class Site:
             raise Refused(f"{self._step(number)} is at work already.", f"{self._step(number)} is at work already.")
         return self.state.open
 
-    def judge(self, number: str, said: str, obstacles: t.Callable[[], t.Sequence[str]]) -> Envelope | None:
+    def _judge(self, number: str, said: str, obstacles: t.Callable[[], t.Sequence[str]]) -> Envelope | None:
         """The envelope by whose code it may begin; None for a go-code. Raises Refused."""
         step = self._step(number)
         if number not in self.items and number not in codes.SPECIAL:
