@@ -133,7 +133,7 @@ def build(data: Data) -> Plan:
         timezone=data["timezone"],
         holidays=frozenset(map(schema.day, data.get("holidays", []))),
         organisations=dict(data["organisations"]),
-        people={name: _person(name, one) for name, one in data["people"].items()},
+        people={name: _person(name, one, data.get("language", "en")) for name, one in data["people"].items()},
         phases={name: Phase(name, one["title"], one["urgency"]) for name, one in data["phases"].items()},
         stages={
             name: Stage(
@@ -153,6 +153,7 @@ def build(data: Data) -> Plan:
             for state, mark in data.get("states", {}).items()
         },
         supervision=_supervision(data.get("supervision", {})),
+        language=data.get("language", "en"),
     )
 
 
@@ -172,7 +173,7 @@ def _moment(text: str, steps: t.Mapping[str, Step]) -> Moment:
     return Moment(step, stage)
 
 
-def _person(name: str, one: Data) -> Person:
+def _person(name: str, one: Data, language: str) -> Person:
     return Person(
         id=name,
         name=one["name"],
@@ -181,7 +182,7 @@ def _person(name: str, one: Data) -> Person:
         key=one.get("key", ""),
         email=one.get("email", ""),
         webhook=one.get("webhook", ""),
-        language=one.get("language", "en"),
+        language=one.get("language", language),
         codes=tuple(one.get("codes", [])),
     )
 
@@ -212,6 +213,7 @@ def _step(name: str, one: Data, data: Data) -> Step:
         undo=Undo(one["undo"].get("playbook"), one["undo"].get("reason", "")),
         not_yet=one.get("not_yet", ""),
         vars=dict(one.get("vars", {})),
+        purpose=one.get("purpose", ""),
     )
 
 

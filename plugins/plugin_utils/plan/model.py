@@ -86,7 +86,7 @@ class Undo:
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """`playbook` is None where people do the work.
+    """`playbook` is None where people do the work. `purpose` says what it is for, in one sentence.
 
     `scale` names the size that the time grows with, such as `backup_bytes`. `gates` must be open before it begins.
     `not_yet` says what this collection cannot do for the step so far, and what to do instead. `vars` are the variables
@@ -109,6 +109,7 @@ class Step:
     undo: Undo
     not_yet: str = ""
     vars: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    purpose: str = ""
 
     @property
     def manual(self) -> bool:
@@ -252,6 +253,7 @@ class Plan:
     sha256: str
     states: t.Mapping[str, Moment | str] = dataclasses.field(default_factory=dict)
     supervision: Supervision = dataclasses.field(default_factory=Supervision)
+    language: str = "en"
 
     def occurrences(self, stage: str) -> list[Step]:
         """The steps of a stage, in the plan's order."""
