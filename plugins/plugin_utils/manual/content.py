@@ -1,0 +1,248 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the pages of the manual say: a plan and its items as plain values, in the plan's language."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import typing as t
+import zoneinfo
+
+from ansible_collections.boxlift.portal.plugins.plugin_utils.manual import wrapped
+from ansible_collections.boxlift.portal.plugins.plugin_utils.manual.words import Words
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import graph
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.forecast import Sample, expected
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.graph import Node
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Gate, Plan, Step
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.schedule import schedule
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.numbers import Item, items
+
+#: Samples by stage and step, as `forecast.samples_of` finds them in the journals of rehearsals.
+Measured = t.Mapping[str, t.Mapping[str, t.Sequence[Sample]]]
+FRONT = 3  # pages before the contents: title, how it works, for the officer
+ROWS = 26  # of the contents on a page
+PEOPLE = 14  # on the title page; who is more stands on a page of the same kind behind it
+#: Longer texts of the plan are cut off here, so that a page stays a page. The plan has them in full.
+LONGEST = {"title": 140, "purpose": 200, "text": 320, "name": 60}
+
+
+@dataclasses.dataclass(frozen=True)
+class Signer:
+    count: int
+    role: str
+    org: str
+    people: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Duration:
+    """`p80` is empty where a gate is meant, which is valid for so long."""
+
+    p50: str
+    p80: str
+    measured: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Page:
+    """One item. `after` are the numbers that must be done before; `page` is the number of its page."""
+
+    number: str
+    kind: str
+    stage: str
+    id: str
+    title: str
+    purpose: str
+    org: str
+    people: tuple[str, ...]
+    takes: Duration
+    planned: str
+    after: tuple[str, ...]
+    todo: str
+    evidence: tuple[str, ...]
+    signers: tuple[Signer, ...]
+    inputs: tuple[str, ...]
+    undo: str
+    undo_by_machine: bool
+    files: tuple[wrapped.File, ...]
+    page: int
+    crowded: int  # 0 to 2: how much smaller the page is set, so that all of it fits
+
+
+@dataclasses.dataclass(frozen=True)
+class Someone:
+    name: str
+    org: str
+    roles: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Manual:
+    title: str
+    site: str
+    plan: str
+    sha256: str
+    timezone: str
+    window: tuple[str, str] | None
+    no_return: str
+    people: tuple[tuple[Someone, ...], ...]  # by page
+    contents: tuple[tuple[Page, ...], ...]  # by page
+    pages: tuple[Page, ...]
+    common: tuple[wrapped.File, ...]
+    count: int  # of all pages
+
+
+#: What every short command runs beside the playbook of its item.
+COMMON = ("supervise", "stop")
+
+
+def content(plan: Plan, words: Words, measured: Measured, common: t.Sequence[wrapped.File] = ()) -> Manual:
+    """`common` are files besides the playbooks, such as `mig`."""
+    return _Content(plan, words, measured).whole(common)
+
+
+class _Content:
+    def __init__(self, plan: Plan, words: Words, measured: Measured) -> None:
+        self.plan, self.words, self.measured = plan, words, measured
+        self.zone = zoneinfo.ZoneInfo(plan.timezone)
+        self.items = items(plan)
+        self.nodes = {self.node(item): item.number for item in self.items}
+        self.before = graph.build(plan).before
+        self.schedule = schedule(plan)
+        self.slots = {slot.node: slot for slot in self.schedule.slots}
+
+    def whole(self, common: t.Sequence[wrapped.File]) -> Manual:
+        plan = self.plan
+        people = _split([self.someone(name) for name in plan.people], PEOPLE)
+        rows = _split(self.items, ROWS)
+        first = FRONT + len(people) - 1 + len(rows) + 1
+        pages = tuple(self.page(item, number) for number, item in enumerate(self.items, first))
+        cutover = plan.cutover
+        window = None
+        if cutover.window_start is not None and cutover.window_end is not None:
+            window = (self.moment(cutover.window_start), self.moment(cutover.window_end))
+        return Manual(
+            title=self.text(plan.title, "title"),
+            site=self.text(plan.site, "title"),
+            plan=plan.id,
+            sha256=plan.sha256,
+            timezone=plan.timezone,
+            window=window,
+            no_return=self.moment(cutover.point_of_no_return) if cutover.point_of_no_return else "",
+            people=tuple(people),
+            contents=tuple(_split(pages, ROWS)),
+            pages=pages,
+            common=(*common, *(file for name in COMMON for file in wrapped.files_of(name))),
+            count=first - 1 + len(pages),
+        )
+
+    def node(self, item: Item) -> Node:
+        of = graph.gate_node if item.kind == "gate" else graph.step_node
+        return graph.gate_node(self.plan, item.id) if of is graph.gate_node else graph.step_node(self.plan, item.id, item.stage)
+
+    def someone(self, name: str) -> Someone:
+        one = self.plan.people[name]
+        roles = tuple(self.words.known("role", role) for role in one.roles)
+        return Someone(self.text(one.name, "name"), self.org(one.org), roles)
+
+    def org(self, name: str) -> str:
+        return self.text(self.plan.organisations[name], "name")
+
+    def moment(self, moment: datetime.datetime) -> str:
+        return f"{moment.astimezone(self.zone):%Y-%m-%d %H:%M}"
+
+    def text(self, text: str, kind: str) -> str:
+        """A text of the plan in the manual's language, no longer than its place on the page."""
+        known = self.words.of_plan(text)
+        return known if len(known) <= LONGEST[kind] else known[: LONGEST[kind] - 1].rstrip() + "…"
+
+    def page(self, item: Item, number: int) -> Page:
+        node = self.node(item)
+        slot = self.slots.get(node)
+        after = [self.nodes[one] for one in self.before[node] if one in self.nodes]
+        common = {
+            "number": item.number,
+            "kind": item.kind,
+            "stage": self.text(self.plan.stages[item.stage].title, "name"),
+            "id": item.id,
+            "planned": self.moment(slot.begin) if slot and self.schedule.dated else "",
+            "after": tuple(sorted(after, key=_order)),
+            "files": wrapped.files_of(item.playbook) if item.playbook else (),
+            "page": number,
+        }
+        made = self.gate(self.plan.gates[item.id]) if item.kind == "gate" else self.step(item, self.plan.steps[item.id])
+        length = sum(_width(value) for value in _texts((made, common["files"])))
+        return Page(**common, **made, crowded=0 if length < 900 else 1 if length < 1500 else 2)
+
+    def step(self, item: Item, step: Step) -> dict[str, t.Any]:
+        samples = self.measured.get(item.stage, {}).get(step.id, ())
+        takes = expected(step.estimate, step.scale, samples, {})
+        people = [one.name for one in self.plan.people.values() if one.org == step.owner]
+        return {
+            "title": self.text(step.title, "title"),
+            "purpose": self.text(step.purpose, "purpose"),
+            "org": self.org(step.owner),
+            "people": tuple(self.text(name, "name") for name in people[:4]),
+            "takes": Duration(
+                self.words.duration(takes.p50),
+                self.words.duration(takes.p80),
+                bool(samples) or step.estimate.source == "rehearsal",
+            ),
+            "todo": self.text(step.not_yet, "text"),
+            "evidence": tuple(self.text(one, "name") for one in step.evidence[:6]),
+            "signers": (),
+            "inputs": (),
+            "undo": self.text(step.undo.reason, "purpose"),
+            "undo_by_machine": step.undo.playbook is not None,
+        }
+
+    def gate(self, gate: Gate) -> dict[str, t.Any]:
+        signers = []
+        for need in gate.needs[:6]:
+            able = [one.name for one in self.plan.people.values() if one.org == need.org and need.role in one.roles]
+            names = tuple(self.text(name, "name") for name in able[:4])
+            signers.append(Signer(need.count, self.words.known("role", need.role), self.org(need.org), names))
+        return {
+            "title": self.text(gate.title, "title"),
+            "purpose": "",
+            "org": "",
+            "people": (),
+            "takes": Duration(self.words.duration(gate.timeout_minutes * 60), "", False),
+            "todo": "",
+            "evidence": (),
+            "signers": tuple(signers),
+            "inputs": tuple(self.words.known("input", name) for name in gate.inputs),
+            "undo": "",
+            "undo_by_machine": False,
+        }
+
+
+Entry = t.TypeVar("Entry")
+
+
+def _split(entries: t.Sequence[Entry], count: int) -> list[tuple[Entry, ...]]:
+    return [tuple(entries[at : at + count]) for at in range(0, len(entries), count)]
+
+
+def _order(number: str) -> list[int]:
+    return [int(part) for part in number.split(".")]
+
+
+def _texts(value: t.Any) -> t.Iterator[str]:
+    """All texts within the value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _texts(item)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        yield from _texts(dataclasses.asdict(value))
+
+
+def _width(text: str) -> int:
+    """Chinese signs are twice as wide as letters."""
+    return sum(2 if letter >= "\u2e80" else 1 for letter in text)

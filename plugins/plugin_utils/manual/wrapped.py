@@ -1,0 +1,38 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which playbook files a short command runs, with their SHA-256, for the officer who has read them before."""
+
+from __future__ import annotations
+
+import hashlib
+import pathlib
+import re
+import typing as t
+
+PLAYBOOKS = pathlib.Path(__file__).parents[3] / "playbooks"
+_IMPORTED = re.compile(r"import_playbook:\s*[\"']?boxlift\.portal\.([\w.]+)[\"']?\s*$", re.MULTILINE)
+
+
+class File(t.NamedTuple):
+    """`name` as in the folder `playbooks`, without a suffix for a path of the site; no sum where it was not found."""
+
+    name: str
+    sha256: str
+
+
+def files_of(playbook: str, folder: pathlib.Path = PLAYBOOKS) -> tuple[File, ...]:
+    """The file of a playbook of this collection, then all that it imports by name; each once."""
+    found: dict[str, File] = {}
+    waiting = [playbook]
+    while waiting:
+        name = waiting.pop(0)
+        path = folder / f"{name.replace('.', '/')}.yml"
+        if name in found:
+            continue
+        if not path.is_file():
+            found[name] = File(name, "")
+            continue
+        content = path.read_bytes()
+        found[name] = File(str(path.relative_to(folder)), hashlib.sha256(content).hexdigest())
+        waiting += _IMPORTED.findall(content.decode())
+    return tuple(found.values())
