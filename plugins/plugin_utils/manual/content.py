@@ -16,7 +16,7 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.forecast impor
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.graph import Node
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Gate, Plan, Step
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.schedule import schedule
-from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.numbers import Item, items
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.numbers import GATE, Item, items
 
 #: Samples by stage and step, as `forecast.samples_of` finds them in the journals of rehearsals.
 Measured = t.Mapping[str, t.Mapping[str, t.Sequence[Sample]]]
@@ -86,6 +86,8 @@ class Manual:
     timezone: str
     window: tuple[str, str] | None
     no_return: str
+    operator: str
+    watchers: tuple[str, ...]
     people: tuple[tuple[Someone, ...], ...]  # by page
     contents: tuple[tuple[Page, ...], ...]  # by page
     pages: tuple[Page, ...]
@@ -130,6 +132,8 @@ class _Content:
             timezone=plan.timezone,
             window=window,
             no_return=self.moment(cutover.point_of_no_return) if cutover.point_of_no_return else "",
+            operator=self.named(plan.supervision.operator),
+            watchers=tuple(map(self.named, plan.supervision.watchers)),
             people=tuple(people),
             contents=tuple(_split(pages, ROWS)),
             pages=pages,
@@ -138,8 +142,12 @@ class _Content:
         )
 
     def node(self, item: Item) -> Node:
-        of = graph.gate_node if item.kind == "gate" else graph.step_node
-        return graph.gate_node(self.plan, item.id) if of is graph.gate_node else graph.step_node(self.plan, item.id, item.stage)
+        if item.kind == GATE:
+            return graph.gate_node(self.plan, item.id)
+        return graph.step_node(self.plan, item.id, item.stage)
+
+    def named(self, person: str) -> str:
+        return self.text(self.plan.people[person].name, "name") if person else ""
 
     def someone(self, name: str) -> Someone:
         one = self.plan.people[name]
@@ -171,7 +179,7 @@ class _Content:
             "files": wrapped.files_of(item.playbook) if item.playbook else (),
             "page": number,
         }
-        made = self.gate(self.plan.gates[item.id]) if item.kind == "gate" else self.step(item, self.plan.steps[item.id])
+        made = self.gate(self.plan.gates[item.id]) if item.kind == GATE else self.step(item, self.plan.steps[item.id])
         length = sum(_width(value) for value in _texts((made, common["files"])))
         return Page(**common, **made, crowded=0 if length < 900 else 1 if length < 1500 else 2)
 
@@ -206,8 +214,8 @@ class _Content:
         return {
             "title": self.text(gate.title, "title"),
             "purpose": "",
-            "org": "",
-            "people": (),
+            "org": self.words.plain("kind_gate"),
+            "people": tuple(dict.fromkeys(name for signer in signers for name in signer.people))[:6],
             "takes": Duration(self.words.duration(gate.timeout_minutes * 60), "", False),
             "todo": "",
             "evidence": (),

@@ -14,13 +14,14 @@ import typing as t
 
 import jinja2
 import markupsafe
-from ansible_collections.boxlift.portal.plugins.plugin_utils.manual.content import Manual
+from ansible_collections.boxlift.portal.plugins.plugin_utils.manual.content import Manual, Page
 from ansible_collections.boxlift.portal.plugins.plugin_utils.manual.envelopes import Envelope
 from ansible_collections.boxlift.portal.plugins.plugin_utils.manual.words import Words, seen
 
 HERE = pathlib.Path(__file__).parent
 UNKNOWN = "0" * 12
 SHEET_ROWS = 12  # of the supervisor's sheet on a page
+SPARE_ROWS = 5  # at least so many of them are for second attempts
 
 
 def manual(of: Manual, words: Words) -> tuple[str, str]:
@@ -32,7 +33,9 @@ def manual(of: Manual, words: Words) -> tuple[str, str]:
 
 def codes(of: Manual, words: Words, manual_id: str) -> str:
     """The supervisor's sheet."""
-    pages = [of.pages[at : at + SHEET_ROWS] for at in range(0, len(of.pages), SHEET_ROWS)]
+    rows: list[Page | None] = [*of.pages, *[None] * SPARE_ROWS]
+    rows += [None] * (-len(rows) % SHEET_ROWS)
+    pages = [rows[at : at + SHEET_ROWS] for at in range(0, len(rows), SHEET_ROWS)]
     return _rendered("codes.html.j2", words, manual=of, manual_id=manual_id, sheets=pages)
 
 
