@@ -16,12 +16,13 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.forecast impor
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.graph import Node
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Gate, Plan, Step
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.schedule import schedule
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision import codes
 from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.numbers import GATE, Item, items
 
 #: Samples by stage and step, as `forecast.samples_of` finds them in the journals of rehearsals.
 Measured = t.Mapping[str, t.Mapping[str, t.Sequence[Sample]]]
 FRONT = 3  # pages before the contents: title, how it works, for the officer
-ROWS = 26  # of the contents on a page
+ROWS = 30  # of the contents on a page
 PEOPLE = 14  # on the title page; who is more stands on a page of the same kind behind it
 #: Longer texts of the plan are cut off here, so that a page stays a page. The plan has them in full.
 LONGEST = {"title": 140, "purpose": 200, "text": 320, "name": 60}
@@ -83,6 +84,7 @@ class Manual:
     site: str
     plan: str
     sha256: str
+    spoken: str  # the same in digits, as both sides read them to each other
     timezone: str
     window: tuple[str, str] | None
     no_return: str
@@ -129,6 +131,7 @@ class _Content:
             site=self.text(plan.site, "title"),
             plan=plan.id,
             sha256=plan.sha256,
+            spoken=codes.spoken(plan.sha256),
             timezone=plan.timezone,
             window=window,
             no_return=self.moment(cutover.point_of_no_return) if cutover.point_of_no_return else "",
