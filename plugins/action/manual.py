@@ -15,7 +15,7 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.files import replace_file
 from ansible_collections.boxlift.portal.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import lines, place, reader, writer
-from ansible_collections.boxlift.portal.plugins.plugin_utils.manual import content, envelopes, page, steps, wrapped
+from ansible_collections.boxlift.portal.plugins.plugin_utils.manual import content, envelopes, page, steps
 from ansible_collections.boxlift.portal.plugins.plugin_utils.manual.words import Words
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.forecast import samples_of
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import given, load
@@ -66,15 +66,14 @@ def make(plan: Plan, dest: str, sealed: str | None, history: t.Sequence[str], jo
     words = Words(plan.language)
     past = reader.read(history) if history else reader.Journal([], [], [])
     measured = {stage: samples_of(past, journal, stage) for stage in plan.stages}
-    mig = steps.command()
-    of = content.content(plan, words, measured, [wrapped.File("mig", hashlib.sha256(mig).hexdigest())])
+    of = content.content(plan, words, measured)
     manual, manual_id = page.manual(of, words)
     found = envelopes.read(sealed) if sealed else []
     files = {
         "manual.html": Wanted(manual.encode()),
         "codes.html": Wanted(page.codes(of, words, manual_id).encode()),
         "envelopes.html": Wanted(page.envelopes(found, of, words, manual_id).encode() if found else None, secret=True),
-        "mig": Wanted(mig, mode=0o700),
+        "mig": Wanted(of.mig.encode(), mode=0o700),
         **{os.path.join(steps.FOLDER, name): Wanted(each) for name, each in steps.files(plan).items()},
     }
     files.update({name: Wanted(None) for name in stale(dest) if name not in files})

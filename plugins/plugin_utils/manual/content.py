@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import hashlib
 import typing as t
 import zoneinfo
 
-from ansible_collections.boxlift.portal.plugins.plugin_utils.manual import wrapped
+from ansible_collections.boxlift.portal.plugins.plugin_utils.manual import steps, wrapped
 from ansible_collections.boxlift.portal.plugins.plugin_utils.manual.words import Words
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import graph
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.forecast import Sample, expected
@@ -94,6 +95,7 @@ class Manual:
     contents: tuple[tuple[Page, ...], ...]  # by page
     pages: tuple[Page, ...]
     common: tuple[wrapped.File, ...]
+    mig: str  # the whole script
     count: int  # of all pages
 
 
@@ -101,9 +103,8 @@ class Manual:
 COMMON = ("supervise", "stop")
 
 
-def content(plan: Plan, words: Words, measured: Measured, common: t.Sequence[wrapped.File] = ()) -> Manual:
-    """`common` are files besides the playbooks, such as `mig`."""
-    return _Content(plan, words, measured).whole(common)
+def content(plan: Plan, words: Words, measured: Measured) -> Manual:
+    return _Content(plan, words, measured).whole()
 
 
 class _Content:
@@ -116,8 +117,8 @@ class _Content:
         self.schedule = schedule(plan)
         self.slots = {slot.node: slot for slot in self.schedule.slots}
 
-    def whole(self, common: t.Sequence[wrapped.File]) -> Manual:
-        plan = self.plan
+    def whole(self) -> Manual:
+        plan, mig = self.plan, steps.command()
         people = _split([self.someone(name) for name in plan.people], PEOPLE)
         rows = _split(self.items, ROWS)
         first = FRONT + len(people) - 1 + len(rows) + 1
@@ -140,7 +141,8 @@ class _Content:
             people=tuple(people),
             contents=tuple(_split(pages, ROWS)),
             pages=pages,
-            common=(*common, *(file for name in COMMON for file in wrapped.files_of(name))),
+            common=(wrapped.File("mig", hashlib.sha256(mig).hexdigest()), *(file for name in COMMON for file in wrapped.files_of(name))),
+            mig=mig.decode(),
             count=first - 1 + len(pages),
         )
 
