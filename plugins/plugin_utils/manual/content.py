@@ -10,7 +10,7 @@ import hashlib
 import typing as t
 import zoneinfo
 
-from ansible_collections.boxlift.portal.plugins.plugin_utils.manual import steps, wrapped
+from ansible_collections.boxlift.portal.plugins.plugin_utils.manual import room, steps, wrapped
 from ansible_collections.boxlift.portal.plugins.plugin_utils.manual.words import Words
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import graph
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.forecast import Sample, expected
@@ -19,14 +19,19 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import G
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.schedule import schedule
 from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision import codes
 from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.numbers import GATE, Item, items
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.numbers import PEOPLE as PEOPLE_DO
 
 #: Samples by stage and step, as `forecast.samples_of` finds them in the journals of rehearsals.
 Measured = t.Mapping[str, t.Mapping[str, t.Sequence[Sample]]]
 FRONT = 3  # pages before the contents: title, how it works, for the officer
 ROWS = 30  # of the contents on a page
-PEOPLE = 14  # on the title page; who is more stands on a page of the same kind behind it
+PEOPLE_ROWS = 12  # on the title page; who is more stands on a page of the same kind behind it
 #: Longer texts of the plan are cut off here, so that a page stays a page. The plan has them in full.
-LONGEST = {"title": 140, "purpose": 200, "text": 320, "name": 60}
+LONGEST = {"title": 110, "purpose": 160, "text": 240, "name": 40, "evidence": 90}
+
+FRONT_ROOM = 265.0  # mm of the title page above its footer
+ROOM = 250.0  # mm of an item's page, between its running head and what stands at its foot
+MOST = 4  # names, documents or signers of one kind on a page
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +74,7 @@ class Page:
     undo_by_machine: bool
     files: tuple[wrapped.File, ...]
     page: int
-    crowded: int  # 0 to 2: how much smaller the page is set, so that all of it fits
+    scale: float  # below 1 where the page is set smaller, so that all of it fits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +97,7 @@ class Manual:
     operator: str
     watchers: tuple[str, ...]
     people: tuple[tuple[Someone, ...], ...]  # by page
+    front_scale: float
     contents: tuple[tuple[Page, ...], ...]  # by page
     pages: tuple[Page, ...]
     common: tuple[wrapped.File, ...]
@@ -119,7 +125,7 @@ class _Content:
 
     def whole(self) -> Manual:
         plan, mig = self.plan, steps.command()
-        people = _split([self.someone(name) for name in plan.people], PEOPLE)
+        people = _split([self.someone(name) for name in plan.people], PEOPLE_ROWS)
         rows = _split(self.items, ROWS)
         first = FRONT + len(people) - 1 + len(rows) + 1
         pages = tuple(self.page(item, number) for number, item in enumerate(self.items, first))
@@ -139,12 +145,18 @@ class _Content:
             operator=self.named(plan.supervision.operator),
             watchers=tuple(map(self.named, plan.supervision.watchers)),
             people=tuple(people),
+            front_scale=min(room.scale(self.front_height(group), FRONT_ROOM) for group in people),
             contents=tuple(_split(pages, ROWS)),
             pages=pages,
             common=(wrapped.File("mig", hashlib.sha256(mig).hexdigest()), *(file for name in COMMON for file in wrapped.files_of(name))),
             mig=mig.decode(),
             count=first - 1 + len(pages),
         )
+
+    def front_height(self, group: t.Sequence[Someone]) -> float:
+        """Of the title page, at its usual size."""
+        rows = [max((one.name, one.org, ", ".join(one.roles)), key=room.width) for one in group]
+        return 110 + room.lines(self.text(self.plan.title, "title"), 56) * 7 + room.rows(rows, 20, 8.4)
 
     def node(self, item: Item) -> Node:
         if item.kind == GATE:
@@ -156,7 +168,7 @@ class _Content:
 
     def someone(self, name: str) -> Someone:
         one = self.plan.people[name]
-        roles = tuple(self.words.known("role", role) for role in one.roles)
+        roles = tuple(self.words.known("role", role) for role in one.roles[:MOST])
         return Someone(self.text(one.name, "name"), self.org(one.org), roles)
 
     def org(self, name: str) -> str:
@@ -185,8 +197,37 @@ class _Content:
             "page": number,
         }
         made = self.gate(self.plan.gates[item.id]) if item.kind == GATE else self.step(item, self.plan.steps[item.id])
-        length = sum(_width(value) for value in _texts((made, common["files"])))
-        return Page(**common, **made, crowded=0 if length < 900 else 1 if length < 1500 else 2)
+        page = Page(**common, **made, scale=1.0)
+        return dataclasses.replace(page, scale=room.scale(self.height(page), ROOM))
+
+    def height(self, page: Page) -> float:
+        """What the page's texts take at their usual size, in mm; the order is that of manual.html.j2."""
+        say = self.words
+        head = room.lines(page.title, 40) * 7.7 + (room.lines(page.purpose, 66) * 5.6 if page.purpose else 0)
+        who = room.lines(f"{page.org}: {', '.join(page.people)}", 26)
+        after = room.lines(", ".join(page.after), 16)
+        takes = 1 + room.lines(f"{say.plain('at_most')} {page.takes.p80} ({say.plain('estimated')})", 32)
+        high = max(23.0, head) + 8 + max(who, after, takes) * room.LINE + 2 * room.GAP
+        if page.signers:
+            texts = [f"{signer.count} {' / '.join(signer.people)} ({signer.org}, {signer.role})" for signer in page.signers]
+            high += room.HEADING + room.rows(texts, 46, 10) + room.GAP
+        if page.inputs:
+            high += room.HEADING + sum(room.lines(text, 40) * room.LINE + 1.4 for text in page.inputs) / 2 + room.GAP + 3
+        high += room.HEADING + 28 + room.GAP
+        if page.kind == PEOPLE_DO:
+            noted = [f"{say.plain('note_down')}: {text}" for text in page.evidence]
+            high += room.lines(f"{say.plain('do_first')}: {page.todo or page.title}", 92) * room.LINE + room.GAP
+            high += room.rows(noted, 34, 8.6) + 18 + 2 * room.GAP
+        elif page.todo:
+            high += room.lines(page.todo, 92) * room.LINE + room.GAP
+        reactions = [say.plain(f"bad_{number}") for number in range(1, 5)]
+        high += room.HEADING + 30 + room.rows(reactions, 40, 5) + room.GAP
+        if page.undo:
+            high += room.lines(f"{say.plain('undo')}: {page.undo}", 92) * room.LINE + room.GAP
+        high += room.HEADING + 27 + room.GAP
+        evidence = "" if page.kind == PEOPLE_DO else "; ".join(page.evidence)
+        high += max(15.0, room.lines(f"{say.plain('evidence')}: {evidence}", 88) * room.LINE + 8) + room.GAP
+        return high + len(page.files) * 3.3 + room.GAP
 
     def step(self, item: Item, step: Step) -> dict[str, t.Any]:
         samples = self.measured.get(item.stage, {}).get(step.id, ())
@@ -196,14 +237,14 @@ class _Content:
             "title": self.text(step.title, "title"),
             "purpose": self.text(step.purpose, "purpose"),
             "org": self.org(step.owner),
-            "people": tuple(self.text(name, "name") for name in people[:4]),
+            "people": tuple(self.text(name, "name") for name in people[:MOST]),
             "takes": Duration(
                 self.words.duration(takes.p50),
                 self.words.duration(takes.p80),
                 bool(samples) or step.estimate.source == "rehearsal",
             ),
             "todo": self.text(step.not_yet, "text"),
-            "evidence": tuple(self.text(one, "name") for one in step.evidence[:6]),
+            "evidence": tuple(self.text(one, "evidence") for one in step.evidence[:MOST]),
             "signers": (),
             "inputs": (),
             "undo": self.text(step.undo.reason, "purpose"),
@@ -212,15 +253,15 @@ class _Content:
 
     def gate(self, gate: Gate) -> dict[str, t.Any]:
         signers = []
-        for need in gate.needs[:6]:
+        for need in gate.needs[:MOST]:
             able = [one.name for one in self.plan.people.values() if one.org == need.org and need.role in one.roles]
-            names = tuple(self.text(name, "name") for name in able[:4])
+            names = tuple(self.text(name, "name") for name in able[:MOST])
             signers.append(Signer(need.count, self.words.known("role", need.role), self.org(need.org), names))
         return {
             "title": self.text(gate.title, "title"),
             "purpose": "",
             "org": self.words.plain("kind_gate"),
-            "people": tuple(dict.fromkeys(name for signer in signers for name in signer.people))[:6],
+            "people": tuple(dict.fromkeys(name for signer in signers for name in signer.people))[:MOST],
             "takes": Duration(self.words.duration(gate.timeout_minutes * 60), "", False),
             "todo": "",
             "evidence": (),
@@ -240,22 +281,3 @@ def _split(entries: t.Sequence[Entry], count: int) -> list[tuple[Entry, ...]]:
 
 def _order(number: str) -> list[int]:
     return [int(part) for part in number.split(".")]
-
-
-def _texts(value: t.Any) -> t.Iterator[str]:
-    """All texts within the value."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _texts(item)
-    elif isinstance(value, (tuple, list)):
-        for item in value:
-            yield from _texts(item)
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        yield from _texts(dataclasses.asdict(value))
-
-
-def _width(text: str) -> int:
-    """Chinese signs are twice as wide as letters."""
-    return sum(2 if letter >= "\u2e80" else 1 for letter in text)
