@@ -210,7 +210,7 @@ class _Content:
         high = max(23.0, head) + 8 + max(who, after, takes) * room.LINE + 2 * room.GAP
         if page.signers:
             texts = [f"{signer.count} {' / '.join(signer.people)} ({signer.org}, {signer.role})" for signer in page.signers]
-            high += room.HEADING + room.rows(texts, 46, 10) + room.GAP
+            high += 6 + room.rows(texts, 46, 10) + room.GAP
         if page.inputs:
             high += room.HEADING + sum(room.lines(text, 40) * room.LINE + 1.4 for text in page.inputs) / 2 + room.GAP + 3
         high += room.HEADING + 28 + room.GAP
@@ -224,10 +224,10 @@ class _Content:
         high += room.HEADING + 30 + room.rows(reactions, 40, 5) + room.GAP
         if page.undo:
             high += room.lines(f"{say.plain('undo')}: {page.undo}", 92) * room.LINE + room.GAP
-        high += room.HEADING + 27 + room.GAP
+        high += 27 + room.GAP
         evidence = "" if page.kind == PEOPLE_DO else "; ".join(page.evidence)
         high += max(15.0, room.lines(f"{say.plain('evidence')}: {evidence}", 88) * room.LINE + 8) + room.GAP
-        return high + len(page.files) * 3.3 + room.GAP
+        return 0.97 * (high + len(page.files) * 3.3)
 
     def step(self, item: Item, step: Step) -> dict[str, t.Any]:
         samples = self.measured.get(item.stage, {}).get(step.id, ())

@@ -43,5 +43,5 @@ def rows(texts: t.Iterable[str], letters: float, least: float) -> float:
 
 
 def scale(height: float, room: float) -> float:
-    """By how much a page of this height is set smaller, in steps of 5 %, for a place of `room` mm."""
-    return max(SMALLEST, min(1.0, math.floor(room / height * 20) / 20))
+    """By how much a page of this height is set smaller, in steps of a hundredth, for a place of `room` mm."""
+    return max(SMALLEST, min(1.0, math.floor(room / height * 100) / 100))
