@@ -6,20 +6,24 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
 import hashlib
 import typing as t
 import zoneinfo
 
 from ansible_collections.boxlift.portal.plugins.plugin_utils.manual import room, steps, wrapped
+from ansible_collections.boxlift.portal.plugins.plugin_utils.manual.room import GAP, HEADING, LINE, Sheet, fitting
 from ansible_collections.boxlift.portal.plugins.plugin_utils.manual.words import Words
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import graph
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.forecast import Sample, expected
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.graph import Node
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Gate, Plan, Step
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.schedule import schedule
-from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision import codes
-from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.numbers import GATE, Item, items
-from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.numbers import PEOPLE as PEOPLE_DO
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision import codes, digits, screen, site
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.codes import Entry
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.numbers import GATE, PLAYBOOK, Item, items
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.numbers import PEOPLE as BY_PEOPLE
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.state import Ended
 
 #: Samples by stage and step, as `forecast.samples_of` finds them in the journals of rehearsals.
 Measured = t.Mapping[str, t.Mapping[str, t.Sequence[Sample]]]
@@ -29,6 +33,8 @@ PEOPLE_ROWS = 12  # on the title page; who is more stands on a page of the same 
 #: Longer texts of the plan are cut off here, so that a page stays a page. The plan has them in full.
 LONGEST = {"title": 110, "purpose": 160, "text": 240, "name": 40, "evidence": 90}
 
+#: Dots in place of a read-back: nobody takes them for the real one.
+DIGITS = " ".join(["•" * (digits.GROUP + 1)] * codes.GROUPS)
 FRONT_ROOM = 265.0  # mm of the title page above its footer
 ROOM = 250.0  # mm of an item's page, between its running head and what stands at its foot
 MOST = 4  # names, documents or signers of one kind on a page
@@ -36,10 +42,20 @@ MOST = 4  # names, documents or signers of one kind on a page
 
 @dataclasses.dataclass(frozen=True)
 class Signer:
+    """`count` of the people must sign; each is an id, which he types, and a name."""
+
     count: int
     role: str
     org: str
-    people: tuple[str, ...]
+    people: tuple[tuple[str, str], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How a screen ends: `kind` is `good`, `waits` or `bad`."""
+
+    kind: str
+    screen: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +86,7 @@ class Page:
     evidence: tuple[str, ...]
     signers: tuple[Signer, ...]
     inputs: tuple[str, ...]
+    outcomes: tuple[Outcome, ...]
     undo: str
     undo_by_machine: bool
     files: tuple[wrapped.File, ...]
@@ -145,7 +162,7 @@ class _Content:
             operator=self.named(plan.supervision.operator),
             watchers=tuple(map(self.named, plan.supervision.watchers)),
             people=tuple(people),
-            front_scale=min(room.scale(self.front_height(group), FRONT_ROOM) for group in people),
+            front_scale=min(fitting(functools.partial(self.front_height, group), FRONT_ROOM) for group in people),
             contents=tuple(_split(pages, ROWS)),
             pages=pages,
             common=(wrapped.File("mig", hashlib.sha256(mig).hexdigest()), *(file for name in COMMON for file in wrapped.files_of(name))),
@@ -153,10 +170,10 @@ class _Content:
             count=first - 1 + len(pages),
         )
 
-    def front_height(self, group: t.Sequence[Someone]) -> float:
-        """Of the title page, at its usual size."""
+    def front_height(self, group: t.Sequence[Someone], sheet: Sheet) -> float:
+        """Of the title page, in mm."""
         rows = [max((one.name, one.org, ", ".join(one.roles)), key=room.width) for one in group]
-        return 110 + room.lines(self.text(self.plan.title, "title"), 56) * 7 + room.rows(rows, 20, 8.4)
+        return 110 + sheet.text(self.text(self.plan.title, "title"), 56, 7) + sheet.rows(rows, 20, 8.4)
 
     def node(self, item: Item) -> Node:
         if item.kind == GATE:
@@ -165,6 +182,22 @@ class _Content:
 
     def named(self, person: str) -> str:
         return self.text(self.plan.people[person].name, "name") if person else ""
+
+    def outcomes(self, item: Item) -> tuple[Outcome, ...]:
+        """What the operator sees, by the very code that shows it; dots stand for the digits."""
+        kinds = {
+            PLAYBOOK: {"good": codes.OK, "bad": codes.FAILED},
+            BY_PEOPLE: {"good": codes.OK},
+            GATE: {"waits": codes.WAITING},
+        }[item.kind]
+        title = site.title(self.plan, {item.number: item}, item.number)
+        found = []
+        for kind, outcome in kinds.items():
+            ended = Ended(Entry(item.number, 1, outcome, 0), DIGITS, DIGITS, 0.0)
+            shown = [line for line in screen.block(title, ended) if line != screen.RULE]
+            shown = [line.partition(", about")[0] if line.startswith("  Result") else line for line in shown]
+            found.append(Outcome(kind, "\n".join(line[2:] for line in shown)))
+        return tuple(found)
 
     def someone(self, name: str) -> Someone:
         one = self.plan.people[name]
@@ -193,41 +226,50 @@ class _Content:
             "id": item.id,
             "planned": self.moment(slot.begin) if slot and self.schedule.dated else "",
             "after": tuple(sorted(after, key=_order)),
+            "outcomes": self.outcomes(item),
             "files": wrapped.files_of(item.playbook) if item.playbook else (),
             "page": number,
         }
         made = self.gate(self.plan.gates[item.id]) if item.kind == GATE else self.step(item, self.plan.steps[item.id])
         page = Page(**common, **made, scale=1.0)
-        return dataclasses.replace(page, scale=room.scale(self.height(page), ROOM))
+        return dataclasses.replace(page, scale=fitting(lambda sheet: self.height(page, sheet), ROOM))
 
-    def height(self, page: Page) -> float:
-        """What the page's texts take at their usual size, in mm; the order is that of manual.html.j2."""
-        say = self.words
-        head = room.lines(page.title, 40) * 7.7 + (room.lines(page.purpose, 66) * 5.6 if page.purpose else 0)
-        who = room.lines(f"{page.org}: {', '.join(page.people)}", 26)
-        after = room.lines(", ".join(page.after), 16)
-        takes = 1 + room.lines(f"{say.plain('at_most')} {page.takes.p80} ({say.plain('estimated')})", 32)
-        high = max(23.0, head) + 8 + max(who, after, takes) * room.LINE + 2 * room.GAP
+    def height(self, page: Page, sheet: Sheet) -> float:
+        """What the page's texts take, in mm; the order is that of manual.html.j2."""
+        say = self.words.plain
+        title = sheet.text(page.title, 40, 7.7) + (sheet.text(page.purpose, 66, 5.6) if page.purpose else 0)
+        who = sheet.lines(f"{page.org}: {', '.join(page.people)}", 26)
+        takes = 1 + sheet.lines(f"{say('at_most')} {page.takes.p80} ({say('estimated')})", 32)
+        high = max(23.0, title) + GAP + 8 + max(who, takes, sheet.lines(", ".join(page.after), 16)) * LINE + GAP
         if page.signers:
-            texts = [f"{signer.count} {' / '.join(signer.people)} ({signer.org}, {signer.role})" for signer in page.signers]
-            high += 6 + room.rows(texts, 46, 10) + room.GAP
+            names = [f"1: {name} ({one.org}, {one.role})" for one in page.signers for _id, name in one.people]
+            high += 6 + sheet.rows(names, 36, 9.5) + GAP
         if page.inputs:
-            high += room.HEADING + sum(room.lines(text, 40) * room.LINE + 1.4 for text in page.inputs) / 2 + room.GAP + 3
-        high += room.HEADING + 28 + room.GAP
-        if page.kind == PEOPLE_DO:
-            noted = [f"{say.plain('note_down')}: {text}" for text in page.evidence]
-            high += room.lines(f"{say.plain('do_first')}: {page.todo or page.title}", 92) * room.LINE + room.GAP
-            high += room.rows(noted, 34, 8.6) + 18 + 2 * room.GAP
+            high += HEADING + sum(sheet.text(text, 40) + 1.4 for text in page.inputs) / 2 + GAP + 3
+        high += HEADING + 28 + GAP
+        if page.kind == BY_PEOPLE:
+            noted = [f"{say('note_down')}: {text}" for text in page.evidence]
+            high += sheet.text(f"{say('do_first')}: {page.todo or page.title}", 92) + GAP
+            high += sheet.rows(noted, 34, 11) + 18 + 2 * GAP
         elif page.todo:
-            high += room.lines(page.todo, 92) * room.LINE + room.GAP
-        reactions = [say.plain(f"bad_{number}") for number in range(1, 5)]
-        high += room.HEADING + 30 + room.rows(reactions, 40, 5) + room.GAP
+            high += sheet.text(page.todo, 92) + GAP
+        high += HEADING + sum(self.outcome_height(each, sheet) for each in page.outcomes)
+        if page.kind != PLAYBOOK:
+            high += self.reactions(92 if page.kind == BY_PEOPLE else 52, sheet) + 9 + GAP
         if page.undo:
-            high += room.lines(f"{say.plain('undo')}: {page.undo}", 92) * room.LINE + room.GAP
-        high += 27 + room.GAP
-        evidence = "" if page.kind == PEOPLE_DO else "; ".join(page.evidence)
-        high += max(15.0, room.lines(f"{say.plain('evidence')}: {evidence}", 88) * room.LINE + 8) + room.GAP
-        return 0.97 * (high + len(page.files) * 3.3)
+            high += sheet.text(f"{say('undo')}: {page.undo}", 92) + GAP
+        high += 42 + GAP
+        if page.kind == PLAYBOOK:
+            high += max(15.0, sheet.text(f"{say('evidence')}: {'; '.join(page.evidence)}", 88) + 8) + GAP
+        return high + len(page.files) * 3.3
+
+    def reactions(self, letters: float, sheet: Sheet) -> float:
+        """Height of what is allowed after a bad end."""
+        return sum(sheet.text(self.words.plain(f"bad_{number}"), letters) + 1 for number in range(1, 5))
+
+    def outcome_height(self, of: Outcome, sheet: Sheet) -> float:
+        beside = self.reactions(31, sheet) if of.kind == "bad" else sheet.text(self.words.plain(f"{of.kind}_text"), 33)
+        return max(of.screen.count("\n") * 3.2 + 8, beside + 9) + GAP
 
     def step(self, item: Item, step: Step) -> dict[str, t.Any]:
         samples = self.measured.get(item.stage, {}).get(step.id, ())
@@ -254,14 +296,14 @@ class _Content:
     def gate(self, gate: Gate) -> dict[str, t.Any]:
         signers = []
         for need in gate.needs[:MOST]:
-            able = [one.name for one in self.plan.people.values() if one.org == need.org and need.role in one.roles]
-            names = tuple(self.text(name, "name") for name in able[:MOST])
+            able = [one for one in self.plan.people.values() if one.org == need.org and need.role in one.roles]
+            names = tuple((one.id, self.text(one.name, "name")) for one in able[:MOST])
             signers.append(Signer(need.count, self.words.known("role", need.role), self.org(need.org), names))
         return {
             "title": self.text(gate.title, "title"),
             "purpose": "",
             "org": self.words.plain("kind_gate"),
-            "people": tuple(dict.fromkeys(name for signer in signers for name in signer.people))[:MOST],
+            "people": tuple(dict.fromkeys(name for signer in signers for _id, name in signer.people))[:MOST],
             "takes": Duration(self.words.duration(gate.timeout_minutes * 60), "", False),
             "todo": "",
             "evidence": (),
@@ -272,10 +314,10 @@ class _Content:
         }
 
 
-Entry = t.TypeVar("Entry")
+Row = t.TypeVar("Row")
 
 
-def _split(entries: t.Sequence[Entry], count: int) -> list[tuple[Entry, ...]]:
+def _split(entries: t.Sequence[Row], count: int) -> list[tuple[Row, ...]]:
     return [tuple(entries[at : at + count]) for at in range(0, len(entries), count)]
 
 

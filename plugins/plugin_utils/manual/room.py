@@ -8,15 +8,19 @@ Noto Sans, and a page that would be too full is set smaller. tests/print_pages.s
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import math
 import typing as t
 import unicodedata
 
 LINE, GAP = 4.9, 2.8  # mm, of the usual size
 HEADING = 7.4 + GAP
-SMALLEST = 0.5
+FULL = 0.9  # of a line is filled
+SMALLEST = 45  # hundredths
 
 
+@functools.lru_cache(maxsize=4096)
 def width(text: str) -> float:
     """In letters of the usual width."""
     return sum(_letter(letter) for letter in text)
@@ -32,16 +36,26 @@ def _letter(letter: str) -> float:
     return 1.0
 
 
-def lines(text: str, letters: float) -> int:
-    """How many lines of so many letters; words are not broken, so the lines are not full."""
-    return max(1, math.ceil(width(text) / (letters * 0.9)))
+@dataclasses.dataclass(frozen=True)
+class Sheet:
+    """A page that is set in `scale` of the usual size, so that more letters fit into a line. Heights are as if at 1."""
+
+    scale: float = 1.0
+
+    def lines(self, text: str, letters: float) -> int:
+        """How many lines; `letters` fit into one at the usual size. Words are not broken, so the lines are not full."""
+        return max(1, math.ceil(width(text) * self.scale / (letters * FULL)))
+
+    def text(self, text: str, letters: float, line: float = LINE) -> float:
+        """The height of a text, in mm."""
+        return self.lines(text, letters) * line
+
+    def rows(self, texts: t.Iterable[str], letters: float, least: float) -> float:
+        """The height of a table with one text in each row, in mm."""
+        return sum(max(least, self.text(text, letters) + 2.2) for text in texts)
 
 
-def rows(texts: t.Iterable[str], letters: float, least: float) -> float:
-    """The height of a table with one text in each row, in mm."""
-    return sum(max(least, lines(text, letters) * LINE + 2.2) for text in texts)
-
-
-def scale(height: float, room: float) -> float:
-    """By how much a page of this height is set smaller, in steps of a hundredth, for a place of `room` mm."""
-    return max(SMALLEST, min(1.0, math.floor(room / height * 100) / 100))
+def fitting(height: t.Callable[[Sheet], float], room: float) -> float:
+    """The biggest scale at which a page of this height takes no more than `room` mm."""
+    scales = (hundredth / 100 for hundredth in range(100, SMALLEST - 1, -1))
+    return next((scale for scale in scales if height(Sheet(scale)) * scale <= room), SMALLEST / 100)
