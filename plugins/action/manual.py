@@ -68,7 +68,7 @@ def make(plan: Plan, dest: str, sealed: str | None, history: t.Sequence[str], jo
     measured = {stage: samples_of(past, journal, stage) for stage in plan.stages}
     of = content.content(plan, words, measured)
     manual, manual_id = page.manual(of, words)
-    found = envelopes.read(sealed) if sealed else []
+    found = envelopes.read(sealed, plan) if sealed else []
     files = {
         "manual.html": Wanted(manual.encode()),
         "codes.html": Wanted(page.codes(of, words, manual_id).encode()),

@@ -55,9 +55,7 @@ options:
   envelopes:
     description:
       - File with the codes for the sealed envelopes, as the playbook C(boxlift.portal.envelopes) writes it.
-      - A YAML list of mappings with the texts C(purpose) (V(stop), V(rollback), V(resume), or what was agreed), C(command)
-        (what is typed before the code, such as C(mig stop)) and C(code) (digits, with spaces or without).
-      - It must be readable by its owner alone.
+      - It must be readable by its owner alone, and made for this plan.
     type: path
   history:
     description:

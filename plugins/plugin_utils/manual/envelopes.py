@@ -1,64 +1,82 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads the codes for the sealed envelopes, which only their owner may read."""
+"""Reads the codes for the sealed envelopes, which only their owner may read, from what playbook envelopes has written."""
 
 from __future__ import annotations
 
+import collections
 import dataclasses
+import json
 import os
-import re
 import stat
 import typing as t
 
-import yaml
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Plan
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision import codes, digits, numbers, site
 
-FORMAT = "A list of entries such as {purpose: stop, command: mig stop, code: '4173056'}; playbook envelopes writes it."
+FORMAT = "Give the file that ansible-playbook boxlift.portal.envelopes -e envelopes_pages=FILE has written."
 
 
 @dataclasses.dataclass(frozen=True)
 class Envelope:
-    """`purpose` is `stop`, `rollback`, or what the site has agreed on; `code` are digits in groups."""
+    """`purpose` is `stop`, `rollback` or `resume`, else the title of an item. `number` counts those for the same."""
 
     purpose: str
     command: str
     groups: tuple[str, ...]
-    number: int  # of those with the same purpose
+    number: int
     of: int
 
 
-def read(path: str) -> list[Envelope]:
+def read(path: str, plan: Plan) -> list[Envelope]:
     """The envelopes of a file. Raises BoxliftError, which never quotes a code, and OSError."""
     with open(path, "rb") as stream:
         mode = stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
         if mode & 0o077:
-            raise BoxliftError(f"{path}: others than its owner can read these codes.", f"chmod 600 {path}, or make new ones.")
+            raise BoxliftError(f"Others may read {path}, and its codes with it.", f"chmod 600 {path}; or make new ones.")
         content = stream.read()
     try:
-        data = yaml.safe_load(content)
-    except yaml.YAMLError:
-        # The error of the library shows the line, and with it the code.
-        raise BoxliftError(f"{path} is no YAML.", FORMAT) from None
-    if not isinstance(data, list) or not data:
-        raise BoxliftError(f"{path} is no list of envelopes.", FORMAT)
-    found: list[tuple[str, str, str]] = [_entry(path, number, one) for number, one in enumerate(data, 1)]
-    purposes = [purpose for purpose, _command, _code in found]
-    return [
-        Envelope(purpose, command, groups(code), purposes[: at + 1].count(purpose), purposes.count(purpose))
-        for at, (purpose, command, code) in enumerate(found)
-    ]
+        data: dict[str, t.Any] = json.loads(content)
+        entries = [(str(one["purpose"]), str(one["code"])) for one in data["envelopes"]]
+        made_for = str(data["plan"])
+    except (ValueError, KeyError, TypeError) as error:
+        # What the library says of it shows the place, and with it the code.
+        raise BoxliftError(f"{path} holds no codes for envelopes ({type(error).__name__}).", FORMAT) from None
+    if made_for != plan.sha256:
+        raise BoxliftError(
+            f"The codes in {path} were made for the plan {made_for[:12]}, and this one is {plan.sha256[:12]}.",
+            "Make key and envelopes for this plan: ansible-playbook boxlift.portal.envelopes -e envelopes_renew=true.",
+        )
+    items = {item.number: item for item in numbers.items(plan)}
+    count = collections.Counter(purpose for purpose, _code in entries)
+    seen: collections.Counter[str] = collections.Counter()
+    found = []
+    for purpose, code in entries:
+        seen[purpose] += 1
+        number = _number(purpose, items)
+        title = purpose if purpose in codes.SPECIAL else f"{number} {site.title(plan, items, number)}"
+        groups = _groups(path, len(found) + 1, code)
+        found.append(Envelope(title, f"mig {number}", groups, seen[purpose], count[purpose]))
+    return found
 
 
-def _entry(path: str, number: int, one: t.Any) -> tuple[str, str, str]:
-    fields = ("purpose", "command", "code")
-    if not isinstance(one, dict) or not all(isinstance(one.get(name), str) and one[name] for name in fields):
-        raise BoxliftError(f"{path}: envelope {number} lacks purpose, command or code, or one of them is no text.", FORMAT)
-    code = re.sub(r"[\s-]", "", one["code"])
-    if not re.fullmatch(r"[0-9]+", code):
-        raise BoxliftError(f"{path}: the code of envelope {number} is not of digits.", FORMAT)
-    return one["purpose"], one["command"], code
+def _number(purpose: str, items: t.Mapping[str, numbers.Item]) -> str:
+    """What is typed for a purpose. Raises BoxliftError."""
+    if purpose in codes.SPECIAL:
+        return purpose
+    for item in items.values():
+        if purpose in (item.number, item.occurrence, item.id):
+            return item.number
+    raise BoxliftError(f"The plan has no {purpose}, which an envelope is for.", "Make the envelopes anew.")
 
 
-def groups(code: str) -> tuple[str, ...]:
-    """Digits in groups of five, as they are read out."""
-    return tuple(code[at : at + 5] for at in range(0, len(code), 5))
+def _groups(path: str, number: int, code: str) -> tuple[str, ...]:
+    """The groups of a code, as they are read out. Raises BoxliftError for one that was changed."""
+    try:
+        digits.ungrouped(code, codes.GROUPS)
+    except digits.Misheard:
+        raise BoxliftError(f"{path}: the code of envelope {number} is not whole.", FORMAT) from None
+    text = digits.plain(code)
+    size = digits.GROUP + 1
+    return tuple(text[at : at + size] for at in range(0, len(text), size))
