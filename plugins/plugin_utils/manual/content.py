@@ -123,7 +123,7 @@ class Manual:
 
 
 #: What every short command runs beside the playbook of its item.
-COMMON = ("supervise", "stop")
+COMMON = ("supervise", "steps.nothing", "ask", "sign", "stop", "read_back_show", "take_back")
 
 
 def content(plan: Plan, words: Words, measured: Measured) -> Manual:
@@ -165,7 +165,10 @@ class _Content:
             front_scale=min(fitting(functools.partial(self.front_height, group), FRONT_ROOM) for group in people),
             contents=tuple(_split(pages, ROWS)),
             pages=pages,
-            common=(wrapped.File("mig", hashlib.sha256(mig).hexdigest()), *(file for name in COMMON for file in wrapped.files_of(name))),
+            common=(
+                wrapped.File("mig", hashlib.sha256(mig).hexdigest()),
+                *dict.fromkeys(file for name in COMMON for file in wrapped.files_of(name)),
+            ),
             mig=mig.decode(),
             count=first - 1 + len(pages),
         )

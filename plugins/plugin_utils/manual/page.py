@@ -8,6 +8,7 @@ its place, so `sed s/ID/UNKNOWN/g FILE | sha256sum` proves it.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import pathlib
 import typing as t
@@ -44,8 +45,9 @@ def envelopes(found: t.Sequence[Envelope], of: Manual, words: Words, manual_id: 
     return _rendered("envelopes.html.j2", words, manual=of, manual_id=manual_id, envelopes=found)
 
 
-def _rendered(template: str, words: Words, **data: t.Any) -> str:
-    environment = jinja2.Environment(
+@functools.cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -54,5 +56,8 @@ def _rendered(template: str, words: Words, **data: t.Any) -> str:
         # Whatever a page shows of plan and input; it is escaped after this.
         finalize=seen,
     )
+
+
+def _rendered(template: str, words: Words, **data: t.Any) -> str:
     style = markupsafe.Markup((HERE / "print.css").read_text("utf-8"))
-    return environment.get_template(template).render(say=words, language=words.language, style=style, **data)
+    return _environment().get_template(template).render(say=words, language=words.language, style=style, **data)

@@ -14,14 +14,20 @@ _IMPORTED = re.compile(r"import_playbook:\s*[\"']?boxlift\.portal\.([\w.]+)[\"']
 
 
 class File(t.NamedTuple):
-    """`name` as in the folder `playbooks`, without a suffix for a path of the site; no sum where it was not found."""
+    """`name` as in the folder `playbooks`, or that of the site's own file; no sum where there is no such file."""
 
     name: str
     sha256: str
 
 
 def files_of(playbook: str, folder: pathlib.Path = PLAYBOOKS) -> tuple[File, ...]:
-    """The file of a playbook of this collection, then all that it imports by name; each once."""
+    """The file of a playbook of this collection, then all that it imports by name; each once.
+
+    A site's own playbook is named by its path, and what it imports is not looked at. Raises OSError.
+    """
+    if playbook.endswith((".yml", ".yaml")):
+        own = pathlib.Path(playbook).expanduser()
+        return (File(own.name, hashlib.sha256(own.read_bytes()).hexdigest() if own.is_file() else ""),)
     found: dict[str, File] = {}
     waiting = [playbook]
     while waiting:
