@@ -34,7 +34,9 @@ def read(path: str, plan: Plan) -> list[Envelope]:
     with open(path, "rb") as stream:
         mode = stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
         if mode & 0o077:
-            raise BoxliftError(f"Others may read {path}, and its codes with it.", f"chmod 600 {path}; or make new ones.")
+            raise BoxliftError(
+                f"Others may read {path}, and its codes with it.", f"chmod 600 {path}; or make new ones."
+            )
         content = stream.read()
     try:
         data: dict[str, t.Any] = json.loads(content)

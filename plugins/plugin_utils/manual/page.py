@@ -21,15 +21,16 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.manual.words import
 
 HERE = pathlib.Path(__file__).parent
 UNKNOWN = "0" * 12
+_MARK = "\0"  # where the id comes; nothing that a plan says has it
 SHEET_ROWS = 12  # of the supervisor's sheet on a page
 SPARE_ROWS = 5  # at least so many of them are for second attempts
 
 
 def manual(of: Manual, words: Words) -> tuple[str, str]:
     """The operator's manual, and its id."""
-    first = _rendered("manual.html.j2", words, manual=of, manual_id=UNKNOWN)
-    name = hashlib.sha256(first.encode()).hexdigest()[: len(UNKNOWN)]
-    return _rendered("manual.html.j2", words, manual=of, manual_id=name), name
+    marked = _rendered("manual.html.j2", words, manual=of, manual_id=markupsafe.Markup(_MARK))
+    name = hashlib.sha256(marked.replace(_MARK, UNKNOWN).encode()).hexdigest()[: len(UNKNOWN)]
+    return marked.replace(_MARK, name), name
 
 
 def codes(of: Manual, words: Words, manual_id: str) -> str:

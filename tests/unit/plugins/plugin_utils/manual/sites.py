@@ -50,7 +50,11 @@ def wordy(language: str) -> Plan:
     }
     orgs = ("customer", "contractor", "sales")
     people = {
-        f"person{number}": {"name": f"{number} {text(90)}", "org": orgs[number % 3], "roles": ["approver", "coordinator"]}
+        f"person{number}": {
+            "name": f"{number} {text(90)}",
+            "org": orgs[number % 3],
+            "roles": ["approver", "coordinator"],
+        }
         for number in range(24)
     }
     needs = [{"role": role, "org": org} for role in ("approver", "coordinator") for org in orgs]

@@ -50,7 +50,9 @@ def test_the_plan_may_be_in_each_of_them() -> None:
 
 
 def test_the_usual_plan_is_translated_as_a_whole() -> None:
-    usual_plan = {kind: default().data[kind] for kind in ("title", "organisations", "people", "stages", "steps", "gates")}
+    usual_plan = {
+        kind: default().data[kind] for kind in ("title", "organisations", "people", "stages", "steps", "gates")
+    }
     wanted = set(texts_of(usual_plan))
     assert len(wanted) > 100
     assert set(usual()) == set(LANGUAGES) - {"en"}
@@ -73,7 +75,15 @@ def test_values_are_escaped_and_keep_their_direction() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(0, "1 min"), (61, "2 min"), (3600, "1 h"), (5400, "1 h 30 min"), (86400, "24 h"), (172800, "2 d"), (259200, "3 d")],
+    [
+        (0, "1 min"),
+        (61, "2 min"),
+        (3600, "1 h"),
+        (5400, "1 h 30 min"),
+        (86400, "24 h"),
+        (172800, "2 d"),
+        (259200, "3 d"),
+    ],
 )
 def test_durations_are_rounded_up(seconds: int, said: str) -> None:
     assert Words("en").duration(seconds) == said
