@@ -6,12 +6,42 @@
 #   A picture whose name ends in .pdf is the page as it is printed.
 #   docs/images/health.png is made from the demo: HEIGHT=2300 report_picture.sh docs/images/health.png PAGE
 #   docs/images/plan.png is made from the example: HEIGHT=1580 report_picture.sh docs/images/plan.png PAGE
+#   docs/images/manual.png and codes.png are made of the printed manual of a sample site: report_picture.sh manual
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PWD/.venv/bin:$PATH"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+chrome() { # chrome OPTION PAGE
+  chromium --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking \
+    --disable-component-update --disable-sync --user-data-dir="$work/profile" --hide-scrollbars \
+    "${@:1:$#-1}" "file://${!#}" 2> "$work/log" || { cat "$work/log" >&2; exit 1; }
+}
+if [[ ${1:-} == manual ]]; then
+  # Printed, as people see them. The page is the one of move.restore in the final run.
+  page=$(PYTHONPATH=.cache/collections:tests python - "$work" << 'PYTHON'
+import sys
+from pathlib import Path
+
+from ansible_collections.boxlift.portal.plugins.plugin_utils.manual import page
+from ansible_collections.boxlift.portal.plugins.plugin_utils.manual.words import Words
+from unit.plugins.plugin_utils.manual import sites
+
+found, manual, name = sites.made(sites.plan())
+Path(sys.argv[1], "manual.html").write_text(manual, encoding="utf-8")
+Path(sys.argv[1], "codes.html").write_text(page.codes(found, Words("en"), name), encoding="utf-8")
+print(next(one.page for one in found.pages if (one.id, one.stage) == ("move.restore", "Final run")))
+PYTHON
+  )
+  mkdir -p docs/images
+  for name in manual codes; do
+    chrome --no-pdf-header-footer --print-to-pdf="$work/$name.pdf" "$work/$name.html"
+  done
+  pdftoppm -png -gray -r 90 -f "$page" -l "$page" -singlefile "$work/manual.pdf" docs/images/manual
+  pdftoppm -png -gray -r 90 -f 1 -l 1 -singlefile "$work/codes.pdf" docs/images/codes
+  exit
+fi
 if [[ -n ${2:-} ]]; then
   cp "$2" "$work/report.html"
 else
@@ -37,7 +67,4 @@ mkdir -p docs/images
 picture=${1:-docs/images/report.png}
 how=(--screenshot="$picture" --window-size="${WIDTH:-1100},${HEIGHT:-2700}")
 [[ $picture != *.pdf ]] || how=(--print-to-pdf="$picture" --no-pdf-header-footer)
-chromium --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking \
-  --disable-component-update --disable-sync --user-data-dir="$work/profile" --hide-scrollbars \
-  "${how[@]}" \
-  "file://$work/report.html" 2> "$work/log" || { cat "$work/log" >&2; exit 1; }
+chrome "${how[@]}" "$work/report.html"

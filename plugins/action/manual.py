@@ -8,7 +8,6 @@ import dataclasses
 import hashlib
 import os
 import pathlib
-import re
 import stat
 import typing as t
 
@@ -134,10 +133,8 @@ def put(path: str, wanted: Wanted) -> None:
 
 def note(journal: str, said: Data, check: bool) -> bool:
     """Write into the journal which manual is valid now, unless that is what it says last."""
-    last: Data = {}
-    if os.path.exists(journal):
-        for last in lines.events_in(pathlib.Path(journal).read_bytes(), EVENT):
-            pass
+    content = pathlib.Path(journal).read_bytes() if os.path.exists(journal) else b""
+    last: Data = ([{}, *lines.events_in(content, EVENT)])[-1]
     if all(last.get(key) == value for key, value in said.items()):
         return False
     if not check:

@@ -59,7 +59,7 @@ options:
     type: path
   history:
     description:
-      - Journals of rehearsals, or folders with them. Durations that they measured take the place of the plan's estimates.
+      - Journals of rehearsals, or folders with them. Durations that they measured take the place of estimates.
       - Without them the same plan gives the same manual before and after its rehearsal.
     type: list
     elements: path

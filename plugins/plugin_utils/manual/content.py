@@ -222,19 +222,20 @@ class _Content:
         node = self.node(item)
         slot = self.slots.get(node)
         after = [self.nodes[one] for one in self.before[node] if one in self.nodes]
-        common = {
-            "number": item.number,
-            "kind": item.kind,
-            "stage": self.text(self.plan.stages[item.stage].title, "name"),
-            "id": item.id,
-            "planned": self.moment(slot.begin) if slot and self.schedule.dated else "",
-            "after": tuple(sorted(after, key=_order)),
-            "outcomes": self.outcomes(item),
-            "files": wrapped.files_of(item.playbook) if item.playbook else (),
-            "page": number,
-        }
         made = self.gate(self.plan.gates[item.id]) if item.kind == GATE else self.step(item, self.plan.steps[item.id])
-        page = Page(**common, **made, scale=1.0)
+        page = Page(
+            number=item.number,
+            kind=item.kind,
+            stage=self.text(self.plan.stages[item.stage].title, "name"),
+            id=item.id,
+            planned=self.moment(slot.begin) if slot and self.schedule.dated else "",
+            after=tuple(sorted(after, key=_order)),
+            outcomes=self.outcomes(item),
+            files=wrapped.files_of(item.playbook) if item.playbook else (),
+            page=number,
+            scale=1.0,
+            **made,
+        )
         return dataclasses.replace(page, scale=fitting(lambda sheet: self.height(page, sheet), ROOM))
 
     def height(self, page: Page, sheet: Sheet) -> float:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads the codes for the sealed envelopes, which only their owner may read, from what playbook envelopes has written."""
+"""Reads the codes for the sealed envelopes from what playbook envelopes has written, for their owner alone."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def read(path: str, plan: Plan) -> list[Envelope]:
     items = {item.number: item for item in numbers.items(plan)}
     count = collections.Counter(purpose for purpose, _code in entries)
     seen: collections.Counter[str] = collections.Counter()
-    found = []
+    found: list[Envelope] = []
     for purpose, code in entries:
         seen[purpose] += 1
         number = _number(purpose, items)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The pages as self-contained HTML that prints to A4, and the short id by which a printout is known again.
 
-A file cannot hold its own hash. The id in the footers is the beginning of the SHA-256 of the same page with `UNKNOWN` in
-its place, so `sed s/ID/UNKNOWN/g FILE | sha256sum` proves it.
+A file cannot hold its own hash. The id in the footers is the beginning of the SHA-256 of the same page with `UNKNOWN`
+in its place, so `sed s/ID/UNKNOWN/g FILE | sha256sum` proves it.
 """
 
 from __future__ import annotations
