@@ -221,7 +221,8 @@ class _Content:
     def page(self, item: Item, number: int) -> Page:
         node = self.node(item)
         slot = self.slots.get(node)
-        after = [self.nodes[one] for one in self.before[node] if one in self.nodes]
+        # What only has to lie some days back, as a whole rehearsal before the night, is no step before this one.
+        after = [self.nodes[one] for one, lag in self.before[node].items() if one in self.nodes and not lag]
         made = self.gate(self.plan.gates[item.id]) if item.kind == GATE else self.step(item, self.plan.steps[item.id])
         page = Page(
             number=item.number,

@@ -157,6 +157,11 @@ def test_a_page_of_a_decision() -> None:
     assert "Result: WAITS FOR SIGNATURES" in text
 
 
+def test_what_lies_days_back_is_no_step_before() -> None:
+    assert "Only after 3.2, 3.11, 3.12 " in item_pages()["3.13"]
+    assert "Only after nothing " in item_pages()["1.1"]
+
+
 def test_one_of_several_may_sign() -> None:
     text = item_pages(people={"deputy": {"name": "Deputy", "org": "customer", "roles": ["approver"]}})["3.12"]
     assert "1 of: Decision maker" in text
