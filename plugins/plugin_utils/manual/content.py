@@ -11,6 +11,7 @@ import hashlib
 import typing as t
 import zoneinfo
 
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.plugin_utils.manual import room, steps, wrapped
 from ansible_collections.boxlift.portal.plugins.plugin_utils.manual.room import GAP, HEADING, LINE, Sheet, fitting
 from ansible_collections.boxlift.portal.plugins.plugin_utils.manual.words import Words
@@ -37,7 +38,7 @@ LONGEST = {"title": 110, "purpose": 160, "text": 240, "name": 40, "evidence": 90
 DIGITS = " ".join(["•" * (digits.GROUP + 1)] * codes.GROUPS)
 FRONT_ROOM = 265.0  # mm of the title page above its footer
 ROOM = 250.0  # mm of an item's page, between its running head and what stands at its foot
-MOST = 4  # names, documents or signers of one kind on a page
+MOST = 4  # names of one kind in a line
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +90,7 @@ class Page:
     outcomes: tuple[Outcome, ...]
     undo: str
     undo_by_machine: bool
+    undo_command: str
     files: tuple[wrapped.File, ...]
     page: int
     scale: float  # below 1 where the page is set smaller, so that all of it fits
@@ -127,12 +129,14 @@ COMMON = ("supervise", "steps.nothing", "ask", "sign", "stop", "read_back_show",
 
 
 def content(plan: Plan, words: Words, measured: Measured) -> Manual:
+    """Raises BoxliftError for an item that no page could hold."""
     return _Content(plan, words, measured).whole()
 
 
 class _Content:
     def __init__(self, plan: Plan, words: Words, measured: Measured) -> None:
         self.plan, self.words, self.measured = plan, words, measured
+        self.cutover = plan.steps[plan.cutover.first].stages[-1]
         self.zone = zoneinfo.ZoneInfo(plan.timezone)
         self.items = items(plan)
         self.nodes = {self.node(item): item.number for item in self.items}
@@ -162,7 +166,9 @@ class _Content:
             operator=self.named(plan.supervision.operator),
             watchers=tuple(map(self.named, plan.supervision.watchers)),
             people=tuple(people),
-            front_scale=min(fitting(functools.partial(self.front_height, group), FRONT_ROOM) for group in people),
+            front_scale=min(
+                fitting(functools.partial(self.front_height, group), FRONT_ROOM) or 0.5 for group in people
+            ),
             contents=tuple(_split(pages, ROWS)),
             pages=pages,
             common=(
@@ -204,8 +210,8 @@ class _Content:
 
     def someone(self, name: str) -> Someone:
         one = self.plan.people[name]
-        roles = tuple(self.words.known("role", role) for role in one.roles[:MOST])
-        return Someone(self.text(one.name, "name"), self.org(one.org), roles)
+        roles = tuple(self.words.known("role", role) for role in one.roles)
+        return Someone(self.text(one.name, "name"), self.org(one.org), _shortened(roles))
 
     def org(self, name: str) -> str:
         return self.text(self.plan.organisations[name], "name")
@@ -237,7 +243,13 @@ class _Content:
             scale=1.0,
             **made,
         )
-        return dataclasses.replace(page, scale=fitting(lambda sheet: self.height(page, sheet), ROOM))
+        scale = fitting(lambda sheet: self.height(page, sheet), ROOM)
+        if not scale:
+            raise BoxliftError(
+                f"What the plan says of {item.id} ({item.number}) does not fit onto one page.",
+                "Shorten its texts, name less evidence, or let fewer people sign.",
+            )
+        return dataclasses.replace(page, scale=scale)
 
     def height(self, page: Page, sheet: Sheet) -> float:
         """What the page's texts take, in mm; the order is that of manual.html.j2."""
@@ -279,36 +291,39 @@ class _Content:
     def step(self, item: Item, step: Step) -> dict[str, t.Any]:
         samples = self.measured.get(item.stage, {}).get(step.id, ())
         takes = expected(step.estimate, step.scale, samples, {})
-        people = [one.name for one in self.plan.people.values() if one.org == step.owner]
+        people = tuple(self.text(one.name, "name") for one in self.plan.people.values() if one.org == step.owner)
         return {
             "title": self.text(step.title, "title"),
             "purpose": self.text(step.purpose, "purpose"),
             "org": self.org(step.owner),
-            "people": tuple(self.text(name, "name") for name in people[:MOST]),
+            "people": _shortened(people),
             "takes": Duration(
                 self.words.duration(takes.p50),
                 self.words.duration(takes.p80),
                 bool(samples) or step.estimate.source == "rehearsal",
             ),
             "todo": self.text(step.not_yet, "text"),
-            "evidence": tuple(self.text(one, "evidence") for one in step.evidence[:MOST]),
+            "evidence": tuple(self.text(one, "evidence") for one in step.evidence),
             "signers": (),
             "inputs": (),
             "undo": self.text(step.undo.reason, "purpose"),
             "undo_by_machine": step.undo.playbook is not None,
+            # What `mig rollback` takes back is the cutover.
+            "undo_command": "mig rollback" if item.stage == self.cutover else "",
         }
 
     def gate(self, gate: Gate) -> dict[str, t.Any]:
         signers = []
-        for need in gate.needs[:MOST]:
+        for need in gate.needs:
             able = [one for one in self.plan.people.values() if one.org == need.org and need.role in one.roles]
-            names = tuple((one.id, self.text(one.name, "name")) for one in able[:MOST])
+            names = tuple((one.id, self.text(one.name, "name")) for one in able)
             signers.append(Signer(need.count, self.words.known("role", need.role), self.org(need.org), names))
+        who = tuple(dict.fromkeys(name for signer in signers for _id, name in signer.people))
         return {
             "title": self.text(gate.title, "title"),
             "purpose": "",
             "org": self.words.plain("kind_gate"),
-            "people": tuple(dict.fromkeys(name for signer in signers for _id, name in signer.people))[:MOST],
+            "people": _shortened(who),
             "takes": Duration(self.words.duration(gate.timeout_minutes * 60), "", False),
             "todo": "",
             "evidence": (),
@@ -316,6 +331,7 @@ class _Content:
             "inputs": tuple(self.words.known("input", name) for name in gate.inputs),
             "undo": "",
             "undo_by_machine": False,
+            "undo_command": "",
         }
 
 
@@ -324,6 +340,10 @@ Row = t.TypeVar("Row")
 
 def _split(entries: t.Sequence[Row], count: int) -> list[tuple[Row, ...]]:
     return [tuple(entries[at : at + count]) for at in range(0, len(entries), count)]
+
+
+def _shortened(names: tuple[str, ...]) -> tuple[str, ...]:
+    return names if len(names) <= MOST else (*names[:MOST], "…")
 
 
 def _order(number: str) -> list[int]:

@@ -56,6 +56,6 @@ class Sheet:
 
 
 def fitting(height: t.Callable[[Sheet], float], room: float) -> float:
-    """The biggest scale at which a page of this height takes no more than `room` mm."""
+    """The biggest scale at which a page of this height takes no more than `room` mm; 0 if it would not be read."""
     scales = (hundredth / 100 for hundredth in range(100, SMALLEST - 1, -1))
-    return next((scale for scale in scales if height(Sheet(scale)) * scale <= room), SMALLEST / 100)
+    return next((scale for scale in scales if height(Sheet(scale)) * scale <= room), 0.0)

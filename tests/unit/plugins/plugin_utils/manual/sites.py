@@ -35,7 +35,7 @@ def plan(language: str = "en", **other: t.Any) -> Plan:
     return load({**SITE, "language": language, **other})
 
 
-def wordy(language: str) -> Plan:
+def wordy(language: str, signers: int = 6) -> Plan:
     """A plan that says far more everywhere than anybody would."""
 
     def text(length: int) -> str:
@@ -45,7 +45,7 @@ def wordy(language: str) -> Plan:
         "title": text(300),
         "purpose": text(300),
         "not_yet": text(400),
-        "evidence": [f"{number} {text(200)}" for number in range(9)],
+        "evidence": [f"{number} {text(200)}" for number in range(5)],
         "undo": {"reason": text(300)},
     }
     orgs = ("customer", "contractor", "sales")
@@ -53,7 +53,7 @@ def wordy(language: str) -> Plan:
         f"person{number}": {
             "name": f"{number} {text(90)}",
             "org": orgs[number % 3],
-            "roles": ["approver", "coordinator"],
+            "roles": ["approver", "coordinator"] if number < signers else ["executor"],
         }
         for number in range(24)
     }

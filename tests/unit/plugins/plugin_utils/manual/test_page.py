@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 import pytest
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.plugin_utils.manual import content, page, steps, wrapped
 from ansible_collections.boxlift.portal.plugins.plugin_utils.manual.envelopes import Envelope
 from ansible_collections.boxlift.portal.plugins.plugin_utils.manual.words import Words
@@ -133,11 +134,15 @@ def test_a_page_of_a_playbook() -> None:
         "3.4 Restore files and database Result: OK",
         "3.4 Restore files and database Result: FAILED",
         "mig rollback CODE to take the cutover back",
-        "To undo: The supervisor decides. Then: mig rollback",
+        "To undo: The supervisor decides. mig rollback",
         "counts of files, tables and rows",
         f"restore.yml {hashlib.sha256(content_of).hexdigest()}",
     ):
         assert part in text, part
+
+
+def test_what_is_no_part_of_the_cutover_is_not_taken_back_by_it() -> None:
+    assert re.search(r"To undo: The supervisor decides\. +Try ", item_pages()["2.3"])
 
 
 def test_a_page_of_people() -> None:
@@ -251,6 +256,11 @@ def test_what_says_much_is_set_smaller_and_what_is_usual_is_not(language: str) -
     wordy = {one.number: one for one in sites.made(sites.wordy(language))[0].pages}
     assert wordy["3.14"].scale < 0.8
     assert max(len(one.title) for one in wordy.values()) <= content.LONGEST["title"]
+
+
+def test_what_no_page_could_hold_is_refused() -> None:
+    with pytest.raises(BoxliftError, match=r"What the plan says of go \(3.12\) does not fit onto one page."):
+        sites.made(sites.wordy("en", signers=24))
 
 
 def test_a_sites_own_playbook_is_summed_too(tmp_path: Path) -> None:
