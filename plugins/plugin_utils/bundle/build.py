@@ -218,7 +218,8 @@ class Builder:
             for one in found:
                 path = f"python/{one.file}"
                 if path not in self._licences:
-                    self._add(Component(components.WHEEL, one.name, one.version, one.licence, path, one.sha256))
+                    licence = licences.of_wheel(self._folder / path)
+                    self._add(Component(components.WHEEL, one.name, one.version, licence, path, one.sha256))
 
     def _bring_debian(self, release: str) -> None:
         request = self._request

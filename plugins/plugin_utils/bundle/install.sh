@@ -17,7 +17,11 @@
 set -eu
 umask 022
 shown() { printf '%s\n' "$*" | LC_ALL=C tr -c '[:print:]\n' '?'; }
-stop() { code=$1; shift; shown "install.sh: $*" >&2; exit "$code"; }
+# A code is what it says above: of a program that failed on the way, only 1 is told.
+told=''
+trap 'code=$?; [ "$code" -eq 0 ] || [ -n "$told" ] || code=1; exit "$code"' EXIT
+leave() { told=yes; exit "$1"; }
+stop() { code=$1; shift; shown "install.sh: $*" >&2; leave "$code"; }
 options='-k SIGNERS -s SITE [-b BASE] [-p PREFIX] [-n BIN] [-y PYTHON] [-v VERIFIER]'
 usage() { stop 1 "usage: sh install.sh $options${1:+ ($1)}"; }
 absolute() { case $1 in /*) printf '%s' "$1" ;; *) printf '%s/%s' "$PWD" "$1" ;; esac; }
@@ -88,7 +92,7 @@ if [ "$medium" != "$stored" ] &&
     verify "$incoming" "$base" || code=$?
     if [ "$code" -ne 0 ]; then
         rm -rf "$incoming"
-        exit "$code"
+        leave "$code"
     fi
     newer "$incoming"
     if [ -n "$(value "$incoming" base_bundle)" ]; then
@@ -106,7 +110,7 @@ if [ "$medium" != "$stored" ] &&
 else
     code=0
     verify "$stored" || code=$?
-    [ "$code" -eq 0 ] || exit "$code"
+    [ "$code" -eq 0 ] || leave "$code"
 fi
 
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])') || stop 1 "no $python here; name one with -y"
@@ -124,10 +128,12 @@ if [ "$(cat "$release/.complete" 2>/dev/null)" != "$version" ]; then
     # pip runs from its own wheel: Debian's python3 needs neither python3-pip nor python3-venv for it.
     PYTHONPATH=$pip "$release/venv/bin/python" -m pip --isolated --disable-pip-version-check --quiet \
         install --no-cache-dir --no-index --find-links "$stored/python" --require-hashes --requirement "$wanted"
-    HOME=$release ANSIBLE_CONFIG=/dev/null ANSIBLE_LOCAL_TEMP=$release/tmp "$release/venv/bin/ansible-galaxy" \
+    : >"$release/galaxy.cfg"
+    HOME=$release ANSIBLE_CONFIG=$release/galaxy.cfg ANSIBLE_LOCAL_TEMP=$release/tmp \
+        ANSIBLE_COLLECTIONS_PATH=$release/collections "$release/venv/bin/ansible-galaxy" \
         collection install --offline --no-deps --collections-path "$release/collections" \
         "$stored"/collections/*.tar.gz >"$release/galaxy.log"
-    rm -rf "$release/tmp" "$release/.ansible"
+    rm -rf "$release/tmp" "$release/.ansible" "$release/galaxy.cfg"
     ln -s "../../bundles/$id" "$release/bundle"
     sync -f "$release"
     printf '%s\n' "$version" >"$release/.complete"

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import email.parser
 import gzip
 import pathlib
 import re
 import tarfile
 import typing as t
+import zipfile
 
 from ansible_collections.boxlift.portal.plugins.module_utils import program
 
@@ -41,20 +43,36 @@ def of_deb(path: pathlib.Path) -> Data:
     return found
 
 
+# Of older copyright files, which are plain text.
+_PHRASES = (
+    (r"Permission\s+is\s+hereby\s+granted,\s+free\s+of\s+charge", "MIT"),
+    (r"Permission\s+to\s+use,\s+copy,\s+modify,\s+(and\s+)?distribute", "MIT-like"),
+    (r"Redistribution\s+and\s+use\s+in\s+source\s+and\s+binary\s+forms", "BSD"),
+    (r"PYTHON\s+SOFTWARE\s+FOUNDATION\s+LICENSE", "PSF"),
+    (r"\bpublic\s+domain\b", "public-domain"),
+)
+
+
 def of_text(text: str) -> list[str]:
-    """Names of licences in a copyright file: those of its fields, else those of the licences that it refers to."""
+    """Names of licences in a copyright file: those of its fields, else those that its text refers to or consists of."""
     if text.lstrip().startswith("Format"):
         names = re.findall(r"^License: *(\S.*?) *$", text, re.MULTILINE | re.IGNORECASE)
         return sorted({name.rstrip(",") for name in names})
-    return sorted({name.rstrip(".") for name in re.findall(r"/usr/share/common-licenses/([\w.+-]+)", text)})
+    named = {name.rstrip(".") for name in re.findall(r"/usr/share/common-licenses/([\w.+-]+)", text)}
+    return sorted(named | {name for phrase, name in _PHRASES if re.search(phrase, text, re.IGNORECASE)})
 
 
-def of_wheel(metadata: t.Mapping[str, t.Any]) -> str:
+def of_wheel(path: pathlib.Path) -> str:
     """By the metadata of a Python package: its expression, else its classifiers, else its own word."""
-    if expression := metadata.get("license_expression"):
+    with zipfile.ZipFile(path) as archive:
+        name = next(
+            name for name in archive.namelist() if name.endswith(".dist-info/METADATA") and name.count("/") == 1
+        )
+        metadata = email.parser.BytesHeaderParser().parsebytes(archive.read(name))
+    if expression := metadata.get("License-Expression"):
         return str(expression)
-    classifiers = [text for text in metadata.get("classifier") or [] if text.startswith("License :: ")]
+    classifiers = [str(text) for text in metadata.get_all("Classifier") or [] if str(text).startswith("License :: ")]
     if classifiers:
         return "; ".join(sorted(text.rsplit(" :: ", 1)[-1] for text in classifiers))
-    lines = str(metadata.get("license") or "").strip().splitlines()
+    lines = str(metadata.get("License") or "").strip().splitlines()
     return lines[0].strip()[:80] if lines else UNKNOWN

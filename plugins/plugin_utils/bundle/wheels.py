@@ -16,7 +16,6 @@ import urllib.parse
 
 from ansible_collections.boxlift.portal.plugins.module_utils import program
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.plugin_utils.bundle import licences
 from ansible_collections.boxlift.portal.plugins.plugin_utils.bundle.store import Store
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
@@ -36,7 +35,6 @@ class Wheel:
     version: str
     file: str
     sha256: str
-    licence: str
     requires: tuple[str, ...]
     url: str
 
@@ -111,7 +109,6 @@ class Pip:
                     metadata["version"],
                     urllib.parse.unquote(path.rsplit("/", 1)[-1]),
                     download["archive_info"]["hashes"]["sha256"],
-                    licences.of_wheel(metadata),
                     tuple(metadata.get("requires_dist") or ()),
                     download["url"],
                 )
