@@ -138,6 +138,8 @@ def seal(
         contents.append(Content(path, size, sha256, kind, licence, in_base))
         if in_base:
             (folder / path).unlink()
+    if base is not None and not any(one.in_base for one in contents):
+        raise BoxliftError(f"Nothing is as in the base {base.id}.", "Make the bundle without a base.")
     for root, _folders, _names in os.walk(folder, topdown=False):
         if not os.listdir(root):
             os.rmdir(root)

@@ -66,8 +66,11 @@ today=$(date -u +%Y%m%d)
 
 # Every file that is listed has its sum; and there are not more files than are listed.
 list() { # list FILE KEY: a list of sums, if it is the one whose own sum the manifest holds
-    sums=$(cat "$1" 2>/dev/null) # an absent one has another sum, as has an edited one
-    [ "$(printf '%s\n' "$sums" | sha256sum)" = "$(value "$2")  -" ] || refuse 2 "$1 is not the list that was signed"
+    [ -f "$1" ] || refuse 2 "$1 is missing"
+    sums=$(cat "$1")
+    for sum in "$(printf '%s\n' "$sums" | sha256sum)" "$(sha256sum <"$1")"; do
+        [ "$sum" = "$(value "$2")  -" ] || refuse 2 "$1 is not the list that was signed"
+    done
 }
 check() { wrong=$(printf '%s\n' "$sums" | sha256sum --check --strict --quiet 2>&1) || refuse 2 "$1$wrong"; }
 present=$(find . -type f ! -path ./BUNDLE.json ! -path ./BUNDLE.sig.contractor ! -path ./BUNDLE.sig.customer \
