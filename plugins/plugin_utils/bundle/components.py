@@ -47,7 +47,7 @@ def licence_list(components: t.Sequence[Component]) -> str:
 def sbom(components: t.Sequence[Component], name: str, version: str) -> str:
     """All components in CycloneDX 1.6, the same text for the same components. Raises BoxliftError."""
     try:
-        from cyclonedx.factory.license import LicenseFactory
+        from cyclonedx.contrib.license.factories import LicenseFactory
         from cyclonedx.model import HashAlgorithm, HashType, Property
         from cyclonedx.model.bom import Bom
         from cyclonedx.model.component import Component as Listed

@@ -29,7 +29,7 @@ RELEASES = {"12": "bookworm", "13": "trixie"}
 Data = dict[str, t.Any]
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """YAML whose tags say nothing here, such as !unsafe."""
 
 
