@@ -135,7 +135,7 @@ class Apt:
             deb = Deb(field["Package"], field["Version"], field["Architecture"], path.name, sha256, stanza, (SITE,))
             self._own.append(deb)
             if not self._store.has(sha256):
-                copy = self._store.folder / "tmp" / path.name
+                copy = self._store.tmp() / path.name
                 shutil.copyfile(path, copy)
                 self._store.keep(copy, sha256)
 
@@ -217,7 +217,7 @@ class Apt:
         missing = [deb for deb in debs if not self._store.has(deb.sha256)]
         if not missing:
             return
-        folder = self._store.folder / "tmp" / f"debs-{self.release}-{os.getpid()}"
+        folder = self._store.tmp() / f"debs-{self.release}-{os.getpid()}"
         folder.mkdir(parents=True, exist_ok=True)
         try:
             exact = [f"{deb.name}:{deb.architecture}={deb.version}" for deb in missing]

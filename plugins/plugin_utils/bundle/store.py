@@ -22,7 +22,12 @@ class Store:
         self.folder = folder
         self.fetched = 0  # files that came from outside
         self.fetched_bytes = 0
-        (folder / "tmp").mkdir(parents=True, exist_ok=True)
+
+    def tmp(self) -> pathlib.Path:
+        """Where files lie while they come."""
+        place = self.folder / "tmp"
+        place.mkdir(parents=True, exist_ok=True)
+        return place
 
     def path(self, sha256: str) -> pathlib.Path:
         return self.folder / "sha256" / sha256[:2] / sha256

@@ -90,7 +90,7 @@ class Pip:
         return sorted({f"{one.name}{one.specifier}" for one in lacking if canonicalize_name(one.name) not in names})
 
     def _report(self, requirements: t.Sequence[str]) -> list[Wheel]:
-        report = self._store.folder / "tmp" / f"report-{self.python}-{os.getpid()}.json"
+        report = self._store.tmp() / f"report-{self.python}-{os.getpid()}.json"
         try:
             self._pip(
                 *("install", "--dry-run", "--ignore-installed", "--quiet", f"--report={report}", *self._target),
@@ -120,7 +120,7 @@ class Pip:
         missing = [one for one in wheels if not self._store.has(one.sha256)]
         if not missing:
             return
-        folder = self._store.folder / "tmp" / f"wheels-{self.python}-{os.getpid()}"
+        folder = self._store.tmp() / f"wheels-{self.python}-{os.getpid()}"
         try:
             addresses = [f"{one.url}#sha256={one.sha256}" for one in missing]
             self._pip("download", "--quiet", "--no-deps", *self._target, f"--dest={folder}", *addresses)
