@@ -116,8 +116,8 @@ options:
     default: ~/.cache/boxlift/bundle
   refresh:
     description: >-
-      Whether archives and indexes are asked for newer versions. Without it, what they said last time counts, and nothing
-      is fetched that is in O(cache).
+      Whether archives and indexes are asked for newer versions. Without it, what they said last time counts, and
+      nothing is fetched that is in O(cache).
     type: bool
     default: true
   pieces:

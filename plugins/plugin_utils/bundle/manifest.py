@@ -133,8 +133,8 @@ def seal(
     for path in files_in(folder):
         size, sha256 = sum_of(folder / path)
         kind, licence = describe(path)
-        # The readme names the bundle, so that no list of sums is empty.
-        in_base = base is not None and base.sums.get(path) == sha256 and path != "README.txt"
+        # Readme and programs are in every bundle: somebody must begin.
+        in_base = base is not None and base.sums.get(path) == sha256 and "/" in path
         contents.append(Content(path, size, sha256, kind, licence, in_base))
         if in_base:
             (folder / path).unlink()

@@ -121,8 +121,6 @@ def test_what_does_not_verify_is_not_installed(install: Install, medium: Path, k
     stranger = make(tmp_path / "stranger", FILES, keys.key("stranger"))
     expired = make(tmp_path / "expired", FILES, keys.key("contractor"), valid_to="2026-02-01")
     update = make(tmp_path / "update", {**FILES, "new": b"n"}, keys.key("contractor"), medium, version=8)
-    for name, content in SCRIPTS.items():  # the base has them, and somebody must begin
-        (update / name).write_bytes(content)
     changed = shutil.copytree(medium, tmp_path / "changed")
     (changed / "plan/plan.yml").write_bytes(b"site: another\n")
     refused = [
@@ -131,6 +129,7 @@ def test_what_does_not_verify_is_not_installed(install: Install, medium: Path, k
         (3, install(medium, names=("contractor", "customer"))),
         (4, install(expired)),
         (5, install(medium, site="another")),
+        (6, install(update)),
     ]
     assert [done.code for _code, done in refused] == [code for code, _done in refused], refused
     assert not (tmp_path / "opt/current").exists() and not (tmp_path / "bin").exists()
@@ -163,11 +162,7 @@ class TestVersion:
 class TestDifferential:
     @pytest.fixture
     def update(self, keys: Site, medium: Path, tmp_path: Path) -> Path:
-        files = {
-            **FILES,
-            "plan/plan.yml": b"site: portal.example.com\ntitle: new\n",
-            "install.sh": SCRIPTS["install.sh"] + b"#\n",
-        }
+        files = {**FILES, "plan/plan.yml": b"site: portal.example.com\ntitle: new\n"}
         return make(tmp_path / "update", files, keys.key("contractor"), medium, version=8)
 
     def test_completed_by_the_one_that_is_installed(
@@ -182,12 +177,11 @@ class TestDifferential:
         assert install(stored.resolve()).code == 0  # from there it repairs itself
 
     def test_completed_by_one_that_is_named(self, install: Install, medium: Path, update: Path) -> None:
-        shutil.copy(build.HERE / "verify.sh", update.parent / "trusted.sh")
-        assert install(update, "-b", medium, "-v", update.parent / "trusted.sh").code == 0
+        assert install(update, "-b", medium).code == 0
 
-    def test_refused_without_it(self, install: Install, update: Path, tmp_path: Path) -> None:
-        shutil.copy(build.HERE / "verify.sh", update.parent / "trusted.sh")
-        assert install(update, "-v", update.parent / "trusted.sh").code == 6
+    def test_not_completed_by_another_one(self, install: Install, update: Path, keys: Site, tmp_path: Path) -> None:
+        other = make(tmp_path / "other", FILES, keys.key("contractor"), version=6)
+        assert install(update, "-b", other).code == 6
         assert not (tmp_path / "opt/current").exists()
 
 
@@ -228,16 +222,16 @@ def test_killed_at_any_place_it_ends_well_at_the_next_run(
     )
     shutil.copy(build.HERE / "verify.sh", tmp_path / "trusted.sh")
     (tmp_path / "die").write_text(str(place))
-    done = install(bundle, "-b", base, "-v", tmp_path / "trusted.sh")
+    done = install(bundle, "-b", base)
     # The last ones clear up what a killed run or a refusal has left.
     assert done.code in (-9, 0)
     current = tmp_path / "opt/current"
     assert not current.exists() or (current / ".complete").exists()
     (tmp_path / "die").unlink()
-    assert install(bundle, "-b", base, "-v", tmp_path / "trusted.sh").code == 0
+    assert install(bundle, "-b", base).code == 0
     assert keys.verify(current / "bundle").code == 0
     assert (current / ".complete").read_text() == "3.11\n" and (current / "venv/bin/pip.log").exists()
-    assert install(base, "-v", tmp_path / "trusted.sh").code == 7
+    assert install(base).code == 7
 
 
 def test_it_is_killed_at_most_places(
