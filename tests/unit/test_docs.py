@@ -13,7 +13,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 OPERATORS = ("README.md", "docs/guide.md", "docs/existing-hosts.md", "docs/telephony.md")
-PAGES = (*OPERATORS, "CONTRIBUTING.md", "docs/architecture.md", "docs/archive-format.md", "docs/security.md")
+PAGES = (*OPERATORS, "CONTRIBUTING.md", "docs/architecture.md", "docs/archive-format.md", "docs/security.md", "docs/bundle.md")
 # A page may leave out the beginning of a path that all of its paths share.
 BASES = tuple(ROOT / base for base in ("", "plugins", "plugins/module_utils", "plugins/plugin_utils", "tests"))
 
