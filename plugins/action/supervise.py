@@ -71,7 +71,7 @@ class ActionModule(ControllerAction):
         done = item is not None and _is_done(site.plan, site.journal, item)
         if done or number in (codes.STOP, codes.RESUME):
             ended = site.end(codes.OK, 0.0, "It was done before." if done else "", item=number)
-            return {**out, "begun": False, "last_words": screen.block(site.title(number), ended), **_said(site)}
+            return {**out, "begun": False, "last_words": site.shown(ended), **_said(site)}
         if item is not None and item.kind == numbers.PEOPLE:
             out["last_words"] = screen.begun_by_people(number, site.title(number))
         return out
@@ -87,7 +87,7 @@ class ActionModule(ControllerAction):
         if self._task.check_mode:
             return out
         ended = closing.tell(site, options["outcome"], options["message"])
-        return {**out, "last_words": screen.block(site.title(number), ended), **_said(site)}
+        return {**out, "last_words": site.shown(ended), **_said(site)}
 
     def _show(self, site: Site) -> Data:
         """The state, and every read-back that may not have been heard; what was broken off is ended first."""
@@ -96,7 +96,7 @@ class ActionModule(ControllerAction):
             changed = closing.close_broken(site) is not None
         lines = summary(site.plan, site.journal).lines
         for ended in site.state.unread or site.state.ended[-1:]:
-            lines += screen.block(site.title(ended.entry.item), ended)
+            lines += site.shown(ended)
         begun = site.state.open
         if begun is not None:
             lines += at_work(site, begun.item)

@@ -266,7 +266,7 @@ class CallbackModule(CallbackBase):
                 site = Site(load(self._plan), self._path, own_process())
                 ended = closing.close(site, failed, self._worked)
                 if ended is not None:
-                    self._last_words = screen.block(site.title(ended.entry.item), ended)
+                    self._last_words = site.shown(ended)
                     step, stage = site.step_of(ended.entry.item)
         except (BoxliftError, OSError) as error:
             self._last_words = screen.say(f"the end of the step cannot be written down. {error}")

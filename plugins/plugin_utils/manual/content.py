@@ -200,10 +200,11 @@ class _Content:
             GATE: {"waits": codes.WAITING},
         }[item.kind]
         title = site.title(self.plan, {item.number: item}, item.number)
+        in_cutover = site.in_cutover(self.plan, item)
         found = []
         for kind, outcome in kinds.items():
             ended = Ended(Entry(item.number, 1, outcome, 0), DIGITS, DIGITS, 0.0)
-            shown = [line for line in screen.block(title, ended) if line != screen.RULE]
+            shown = [line for line in screen.block(title, ended, in_cutover) if line != screen.RULE]
             shown = [line.partition(", about")[0] if line.startswith("  Result") else line for line in shown]
             found.append(Outcome(kind, "\n".join(line[2:] for line in shown)))
         return tuple(found)

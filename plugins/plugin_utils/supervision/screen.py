@@ -20,14 +20,17 @@ _RESULT = {
 NEXT = "Read these digits out. Do not begin the next step before you have its code."
 
 
-def block(title: str, ended: Ended) -> list[str]:
-    """Of one item that has ended. Without a read-back, as in the modes without codes, only the result."""
+def block(title: str, ended: Ended, in_cutover: bool) -> list[str]:
+    """Of one item that has ended. Without a read-back, as in the modes without codes, only the result.
+
+    Only what belongs to the cutover can be taken back (`in_cutover`).
+    """
     entry = ended.entry
     lines = [RULE, f"  {entry.item}  {title}", f"  Result: {_RESULT[entry.outcome]}{_took(entry)}"]
     if ended.message:
         lines.append(f"  {ended.message.splitlines()[0][:200]}")
     if ended.read_back:
-        lines += ["", f"      {digits.spaced(ended.read_back)}", "", f"  {NEXT}", *_permitted(entry)]
+        lines += ["", f"      {digits.spaced(ended.read_back)}", "", f"  {NEXT}", *_permitted(entry, in_cutover)]
         lines.append(f"  Write on the page: {ended.head}")
     return [*lines, RULE]
 
@@ -49,11 +52,13 @@ def say(text: str) -> list[str]:
     return [RULE, "  Nothing was changed. Say on the telephone:", f"  {text}", RULE]
 
 
-def _permitted(entry: codes.Entry) -> t.Iterator[str]:
+def _permitted(entry: codes.Entry, in_cutover: bool) -> t.Iterator[str]:
     if entry.outcome in (codes.FAILED, codes.UNKNOWN) and entry.item not in codes.SPECIAL:
-        yield "  Only two things are permitted now, each with a code from the telephone:"
-        yield f"      mig {entry.item} CODE      to do this step once more"
-        yield "      mig rollback CODE  to take the cutover back"
+        what = "Only two things are permitted now, each" if in_cutover else "Only one thing is permitted now,"
+        yield f"  {what} with a code from the telephone:"
+        yield f"      {f'mig {entry.item} CODE':20} to do this step once more"
+        if in_cutover:
+            yield f"      {'mig rollback CODE':20} to take the cutover back"
     elif entry.outcome == codes.WAITING:
         yield f"  When all have signed, ask for a new code and type: mig {entry.item} CODE"
 

@@ -11,8 +11,16 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import process, writer
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.lines import SUPERVISION
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.course import stages_of_the_cutover
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import DICTATED, Plan
-from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision import codes, digits, numbers, session, state
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision import (
+    codes,
+    digits,
+    numbers,
+    screen,
+    session,
+    state,
+)
 from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.numbers import Item
 from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.session import Envelope, Session
 from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.state import Ended, Open, State
@@ -43,6 +51,11 @@ class Site:
 
     def title(self, number: str) -> str:
         return title(self.plan, self.items, number)
+
+    def shown(self, ended: Ended) -> list[str]:
+        """What the screen says of an item that has ended."""
+        number = ended.entry.item
+        return screen.block(self.title(number), ended, in_cutover(self.plan, self.items.get(number)))
 
     def step_of(self, number: str) -> tuple[str, str]:
         """Step and stage, or gate and stage, of a number; empty for what is none of the plan's."""
@@ -279,6 +292,11 @@ def refuse_a_pause(plan: Plan, journal: str) -> None:
         raise BoxliftError(
             "The move is stopped.", "ansible-playbook boxlift.portal.stop -e stop_kind=resume lets it go on."
         )
+
+
+def in_cutover(plan: Plan, item: Item | None) -> bool:
+    """Whether a rollback would take it back."""
+    return item is not None and item.stage in stages_of_the_cutover(plan)
 
 
 def title(plan: Plan, items: t.Mapping[str, Item], number: str) -> str:

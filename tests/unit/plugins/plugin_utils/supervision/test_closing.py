@@ -111,7 +111,7 @@ def test_a_gate_ends_by_its_decision(run: Run) -> None:
     assert ended is not None
     assert ended.entry.outcome == codes.WAITING
     assert ended.message == "Still to sign: 1 coordinator of contractor, 1 approver of customer."
-    assert "ask for a new code and type: mig 1.6 CODE" in "\n".join(screen.block("x", ended))
+    assert "ask for a new code and type: mig 1.6 CODE" in "\n".join(screen.block("x", ended, True))
 
 
 def test_people_end_their_work_themselves(run: Run) -> None:
@@ -133,7 +133,7 @@ def test_what_a_killed_run_has_left_open_is_ended_as_broken_off(run: Run) -> Non
     ended = closing.close_broken(run.site)
     assert ended is not None
     assert ended.entry.outcome == codes.UNKNOWN
-    assert "Result: BROKEN OFF" in "\n".join(screen.block("x", ended))
+    assert "Result: BROKEN OFF" in "\n".join(screen.block("x", ended, True))
     assert closing.close_broken(run.site) is None
 
 
@@ -150,10 +150,11 @@ def test_the_block_says_what_is_permitted(run: Run) -> None:
     run.begin("1.3")
     ended = run.close(failed=True)
     assert ended is not None
-    block = screen.block("Preflight", ended)
+    block = screen.block("Preflight", ended, False)
     assert block[1] == "  1.3  Preflight"
     assert block[2].startswith("  Result: FAILED, about ")
     digits = next(line for line in block if line.startswith("      ") and line.strip()[0].isdigit())
     assert digits.replace(" ", "") == ended.read_back.replace(" ", "")
-    assert "      mig 1.3 CODE      to do this step once more" in block
+    assert "      mig 1.3 CODE         to do this step once more" in block
+    assert "rollback" not in "".join(block) and "rollback" in "".join(screen.block("Preflight", ended, True))
     assert f"  Write on the page: {ended.head}" in block

@@ -15,7 +15,7 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import lo
 
 PLAYBOOKS = Path(__file__).parents[5] / "playbooks"
 #: What only looks, or writes on the controller alone.
-ONLY_LOOK = {"health", "name", "preflight", "report"}
+ONLY_LOOK = {"entitlement", "health", "name", "preflight", "report"}
 
 
 def line(journal: Path, state: str, item: str, run: str) -> None:
