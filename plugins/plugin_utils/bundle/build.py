@@ -122,6 +122,7 @@ class Builder:
         self._folder.mkdir(parents=True)
         try:
             # First what can be refused, then what takes time.
+            components.sbom([], request.facts.site, "")
             self._bring_site()
             if check:
                 return self._told(True, request.facts.id, "", [])

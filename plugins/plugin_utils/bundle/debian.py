@@ -27,6 +27,7 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 #: Who asked for the packages that every Debian has, and for those that the site adds.
 SYSTEM, SITE = "the system", "the site"
 _PRIORITIES = ("required", "important")
+_FOLDERS = ("state/lists/partial", "cache/archives/partial", "etc/apt/apt.conf.d", "etc/apt/preferences.d")
 _URI = re.compile(r"^'[^']+' \S+ \d+ SHA256:([0-9a-f]{64})$", re.MULTILINE)
 _CODENAME = re.compile(r"^VERSION_CODENAME=(\w+)$", re.MULTILINE)
 Run = t.Callable[[t.Sequence[str]], tuple[int, str, str]]
@@ -84,7 +85,7 @@ class Apt:
         self._configure(lines)
 
     def _configure(self, lines: t.Sequence[str]) -> None:
-        for name in ("state/lists/partial", "cache/archives/partial", "etc", "site"):
+        for name in (*_FOLDERS, "site"):
             (self.root / name).mkdir(parents=True, exist_ok=True)
         (self.root / "status").write_text("")
         site = f"deb [trusted=yes] file:{self.root}/site ./"
@@ -116,7 +117,7 @@ class Apt:
         environment = ["env", *place, f"APT_CONFIG={self.root}/apt.conf", "LC_ALL=C"]
         status, said, complaints = self._run([*environment, *command])
         if status != 0:
-            reasons = [line for line in complaints.splitlines() if line.startswith(("E:", "W:"))] or [complaints]
+            reasons = [line for line in complaints.splitlines() if line.startswith("E:")] or [complaints]
             raise BoxliftError(
                 f"apt for Debian {self.release} failed: {' '.join(reasons).strip()}",
                 "Look whether this machine reaches its Debian archives, and whether their signing keys are those of "

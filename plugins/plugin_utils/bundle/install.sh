@@ -154,8 +154,10 @@ if [ ! -s "$folder/ansible.cfg" ] || head -n 1 "$folder/ansible.cfg" | grep -Fqx
         else
             printf '%s\n' '[defaults]' "inventory = $inventory" 'collections_path = ../current/collections' \
                 'callbacks_enabled = boxlift.portal.journal' 'stdout_callback = boxlift.portal.once' \
-                'callback_result_format = yaml' 'gathering = smart' 'retry_files_enabled = false' 'nocows = true' \
-                '' '[connection]' 'pipelining = true' '' '[boxlift_journal]' 'path = journal.jsonl'
+                'callback_result_format = yaml' 'inject_facts_as_vars = false' \
+                '' '[connection]' 'pipelining = true' '' '[ssh_connection]' \
+                'ssh_args = -o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=15' \
+                '' '[boxlift_journal]' 'path = journal/move.jsonl'
         fi
     } >"$folder/.ansible.cfg.new"
     mv "$folder/.ansible.cfg.new" "$folder/ansible.cfg"

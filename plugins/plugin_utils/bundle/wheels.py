@@ -9,6 +9,7 @@ import importlib.metadata
 import json
 import os
 import pathlib
+import re
 import shutil
 import sys
 import typing as t
@@ -17,9 +18,9 @@ import urllib.parse
 from ansible_collections.boxlift.portal.plugins.module_utils import program
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.plugin_utils.bundle.store import Store
-from packaging.markers import default_environment
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+
+if t.TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 #: Python and the C library of each release of Debian.
 PYTHONS = {"12": ("3.11", 36), "13": ("3.13", 41)}
@@ -82,12 +83,14 @@ class Pip:
 
     def missing(self, wheels: t.Sequence[Wheel]) -> list[str]:
         """Requirements of these wheels that none of them meets on this Python."""
-        names = {canonicalize_name(one.name) for one in wheels}
+        from packaging.markers import default_environment
+
+        names = {canonical(one.name) for one in wheels}
         environment = t.cast(dict[str, str], default_environment())
         environment |= {"python_version": self.python, "python_full_version": f"{self.python}.0", "extra": ""}
-        parsed = [Requirement(text) for one in wheels for text in one.requires]
+        parsed = [requirement(text) for one in wheels for text in one.requires]
         lacking = [one for one in parsed if one.marker is None or one.marker.evaluate(environment)]
-        return sorted({f"{one.name}{one.specifier}" for one in lacking if canonicalize_name(one.name) not in names})
+        return sorted({f"{one.name}{one.specifier}" for one in lacking if canonical(one.name) not in names})
 
     def _report(self, requirements: t.Sequence[str]) -> list[Wheel]:
         report = self._store.tmp() / f"report-{self.python}-{os.getpid()}.json"
@@ -113,7 +116,7 @@ class Pip:
                     download["url"],
                 )
             )
-        return sorted(wheels, key=lambda one: canonicalize_name(one.name))
+        return sorted(wheels, key=lambda one: canonical(one.name))
 
     def fetch(self, wheels: t.Sequence[Wheel]) -> None:
         """Bring into the store what is not there yet. Raises BoxliftError."""
@@ -139,16 +142,28 @@ class Pip:
         (folder / f"requirements-{self.python}.txt").write_text("".join(lines), encoding="utf-8")
 
 
+def canonical(name: str) -> str:
+    """The name of a package as the index compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def requirement(text: str) -> Requirement:
+    """A line of requirements; what reads it comes with ansible-core."""
+    from packaging.requirements import Requirement
+
+    return Requirement(text)
+
+
 def pinned(requirements: t.Sequence[str]) -> list[str]:
     """Each requirement in the version that runs here, with all that it needs here: what was rehearsed is what goes in.
 
     What is not installed here keeps its own condition.
     """
     wanted: dict[str, str] = {}
-    pending = [Requirement(text) for text in requirements]
+    pending = [requirement(text) for text in requirements]
     while pending:
         one = pending.pop()
-        key = canonicalize_name(one.name)
+        key = canonical(one.name)
         if key in wanted or (one.marker is not None and not one.marker.evaluate({"extra": ""})):
             continue
         try:
@@ -157,5 +172,5 @@ def pinned(requirements: t.Sequence[str]) -> list[str]:
             wanted[key] = f"{one.name}{one.specifier}"
             continue
         wanted[key] = f"{one.name}=={here.version}"
-        pending += [Requirement(text) for text in here.requires or []]
+        pending += [requirement(text) for text in here.requires or []]
     return [wanted[key] for key in sorted(wanted)]

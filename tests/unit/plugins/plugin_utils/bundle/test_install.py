@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import typing as t
@@ -29,6 +30,7 @@ case $1$2 in
     *) exit 5 ;;
 esac
 """
+ROOT = Path(__file__).parents[5]
 SCRIPTS = {name: (build.HERE / name).read_bytes() for name in build.SCRIPTS}
 FILES = {
     **SCRIPTS,
@@ -76,6 +78,9 @@ def test_a_controller_is_set_up(install: Install, medium: Path, tmp_path: Path) 
     assert f"{stored}/collections/a-b-1.tar.gz" in (current / "venv/bin/galaxy.log").read_text()
     settings = (tmp_path / "opt/site/ansible.cfg").read_text()
     assert "inventory = ../current/bundle/inventory,local\n" in settings
+    guide = re.search(r"```ini\n(\[defaults\]\n.*?)```", (ROOT / "docs/guide.md").read_text(), re.DOTALL)
+    assert guide
+    assert set(guide[1].splitlines()) - set(settings.splitlines()) == {"inventory = inventory"}
     assert (tmp_path / "opt/site/plan/plan.yml").exists() and (tmp_path / "opt/site/steps/3.2.json").exists()
     ran = subprocess.run([tmp_path / "bin/mig", "3.2", "41730 5"], capture_output=True, text=True, check=True)
     assert ran.stdout == f"mig 3.2 41730 5 in {tmp_path}/opt/site\n"
