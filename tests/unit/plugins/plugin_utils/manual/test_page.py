@@ -146,29 +146,29 @@ def test_what_is_no_part_of_the_cutover_is_not_taken_back_by_it() -> None:
 
 
 def test_a_page_of_people() -> None:
-    text = item_pages()["3.14"]
-    assert "Type before you begin mig 3.14" in text
+    text = item_pages()["3.15"]
+    assert "Type before you begin mig 3.15" in text
     assert "Note down: list of the records that were brought over" in text
-    assert "When it is done, type mig 3.14 ok If it cannot be done, type mig 3.14 failed" in text
+    assert "When it is done, type mig 3.15 ok If it cannot be done, type mig 3.15 failed" in text
     assert "The records are exported and imported by hand." in text
 
 
 def test_a_page_of_a_decision() -> None:
-    text = item_pages()["3.12"]
+    text = item_pages()["3.13"]
     assert "valid for 1 h" in text
-    assert "Coordinator (Contractor, coordinator) mig sign 3.12 coordinator" in text
-    assert "Head of sales (Customer, key user) mig sign 3.12 key_user" in text
+    assert "Coordinator (Contractor, coordinator) mig sign 3.13 coordinator" in text
+    assert "Head of sales (Customer, key user) mig sign 3.13 key_user" in text
     assert "the licences cover what is used" in text
     assert "Result: WAITS FOR SIGNATURES" in text
 
 
 def test_what_lies_days_back_is_no_step_before() -> None:
-    assert "Only after 3.2, 3.11, 3.12 " in item_pages()["3.13"]
+    assert "Only after 3.2, 3.12, 3.13 " in item_pages()["3.14"]
     assert "Only after nothing " in item_pages()["1.1"]
 
 
 def test_one_of_several_may_sign() -> None:
-    text = item_pages(people={"deputy": {"name": "Deputy", "org": "customer", "roles": ["approver"]}})["3.12"]
+    text = item_pages(people={"deputy": {"name": "Deputy", "org": "customer", "roles": ["approver"]}})["3.13"]
     assert "1 of: Decision maker" in text
     assert "1 of: Deputy" in text
     assert "1 of: Coordinator" not in text
@@ -254,12 +254,12 @@ def test_what_says_much_is_set_smaller_and_what_is_usual_is_not(language: str) -
     usual, _source, _id = sites.made(sites.plan(language))
     assert min(one.scale for one in usual.pages) > 0.75
     wordy = {one.number: one for one in sites.made(sites.wordy(language))[0].pages}
-    assert wordy["3.14"].scale < 0.8
+    assert wordy["3.15"].scale < 0.8
     assert max(len(one.title) for one in wordy.values()) <= content.LONGEST["title"]
 
 
 def test_what_no_page_could_hold_is_refused() -> None:
-    with pytest.raises(BoxliftError, match=r"What the plan says of go \(3.12\) does not fit onto one page."):
+    with pytest.raises(BoxliftError, match=r"What the plan says of go \(3.13\) does not fit onto one page."):
         sites.made(sites.wordy("en", signers=24))
 
 
@@ -281,8 +281,8 @@ def test_what_a_playbook_imports_is_summed_too() -> None:
 def test_the_variables_of_an_item_are_the_plans() -> None:
     of = load({})
     files = {item.number: steps.variables(of, item) for item in numbers.items(of)}
-    assert files["3.16"] == {
-        "supervise_number": "3.16",
+    assert files["3.17"] == {
+        "supervise_number": "3.17",
         "supervise_step": "move.name",
         "supervise_kind": "playbook",
         "supervise_playbook": "name",
@@ -290,5 +290,5 @@ def test_the_variables_of_an_item_are_the_plans() -> None:
         "migration_stage": "final",
         "name_led": True,
     }
-    assert files["3.12"]["gate"] == "go"
+    assert files["3.13"]["gate"] == "go"
     assert set(steps.files(of)) == {f"{number}.json" for number in files}
