@@ -34,6 +34,7 @@ BUDGETS = {
     "existing": 240,
     "preproduction": 360,
     "rollback": 360,
+    "restricted": 360,
     "cutover": 360,
     "take_back": 300,
     "health": 300,

@@ -23,7 +23,7 @@ SSH = (
     "-o ControlMaster=auto -o ControlPersist=60s -o ControlPath={ssh}/%h -o UserKnownHostsFile={ssh}/known_hosts"
     " -o StrictHostKeyChecking=yes -o IdentitiesOnly=yes"
 )
-RELEASES = {"box12": "12", "box13": "13", "cloud": "12", "pbx": "pbx"}
+RELEASES = {"box12": "12", "box13": "13", "cloud": "12", "pbx": "pbx", "desk": "12"}
 
 
 def inventory(

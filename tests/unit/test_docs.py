@@ -12,8 +12,9 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-OPERATORS = ("README.md", "docs/guide.md", "docs/existing-hosts.md", "docs/telephony.md")
-PAGES = (*OPERATORS, "CONTRIBUTING.md", "docs/architecture.md", "docs/archive-format.md", "docs/security.md", "docs/bundle.md")
+OPERATORS = ("README.md", "docs/guide.md", "docs/existing-hosts.md", "docs/restricted-sites.md", "docs/telephony.md")
+OTHERS = ("architecture.md", "archive-format.md", "security.md", "bundle.md")
+PAGES = (*OPERATORS, "CONTRIBUTING.md", *(f"docs/{name}" for name in OTHERS))
 # A page may leave out the beginning of a path that all of its paths share.
 BASES = tuple(ROOT / base for base in ("", "plugins", "plugins/module_utils", "plugins/plugin_utils", "tests"))
 
@@ -121,11 +122,19 @@ def test_reading_order() -> None:
 
 
 def test_every_playbook_runs_as_a_site_runs_it() -> None:
-    """Scenarios `site` and `cutover` run each playbook of README's table, with the variables that the pages print."""
+    """Scenarios `site`, `cutover` and `restricted` run README's playbooks, with the variables that pages print."""
     commands = yaml.safe_load(read("molecule/site/vars/site.yml"))["site_commands"]
     night = read("molecule/cutover/files/night.py")
     commands += [f"boxlift.portal.{name}" for name in re.findall(r'play\(\s*"(\w+)"', night)]
     commands += [f"-e {name}=" for name in re.findall(r'(?:--extra-vars=|")(\w+)(?:=|": )', night)]
+    at_the_desk = read("plugins/plugin_utils/manual/mig.sh")
+    commands += [
+        f"boxlift.portal.{name}" for name in re.findall(r"(?:\|\||\)|^) ?play (\w+)", at_the_desk, re.MULTILINE)
+    ]
+    for page in ("prepare.yml", "files/telephone.py"):
+        text = read(f"molecule/restricted/{page}")
+        commands += re.findall(r"ansible-playbook\W+boxlift\.portal\.\w+", text)
+        commands += [f"-e {name}=" for name in re.findall(r"\b((?:bundle|envelopes|manual|read_back)\w*)\b", text)]
     run = {name for command in commands for name in re.findall(r"boxlift\.portal\.(\w+)", command)}
     waiting = list(run)
     while waiting:
