@@ -466,6 +466,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.download.options im
 from ansible_collections.boxlift.portal.plugins.module_utils.download.proof import Prove
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
 from ansible_collections.boxlift.portal.plugins.module_utils.http.address import secrets_of
+from ansible_collections.boxlift.portal.plugins.module_utils.log_masking import NestedSecretsMasked
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.database import StagedDatabase
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.generations import KEEP
@@ -517,7 +518,7 @@ def umask(text: str) -> int:
     return int(text, 8)
 
 
-class Module(AnsibleModule):
+class Module(NestedSecretsMasked, AnsibleModule):
     """Knows before anything is logged that an address may hold a signature or a password."""
 
     def _log_invocation(self) -> None:

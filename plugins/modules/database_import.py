@@ -306,6 +306,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
+from ansible_collections.boxlift.portal.plugins.module_utils.log_masking import NestedSecretsMasked
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.sql import schema
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, Login, connect
@@ -391,9 +392,13 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     return {"changed": True, **result}
 
 
+class Module(NestedSecretsMasked, AnsibleModule):
+    """Its call is logged without the secrets within its options."""
+
+
 def main() -> None:
     database = {**DATABASE_OPTIONS["database"], "required": True}
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "dump": {"type": "list", "elements": "path", "required": True},
             "database": database,

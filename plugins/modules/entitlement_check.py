@@ -505,6 +505,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.entitlement.judge i
 from ansible_collections.boxlift.portal.plugins.module_utils.entitlement.signed import LAYOUTS, METHODS
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
 from ansible_collections.boxlift.portal.plugins.module_utils.finding import FAIL_ON, Finding, summarize
+from ansible_collections.boxlift.portal.plugins.module_utils.log_masking import NestedSecretsMasked
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.login import choose_login, portal_connection
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import rows
 
@@ -679,8 +680,12 @@ def argument_spec() -> Data:
     }
 
 
+class Module(NestedSecretsMasked, AnsibleModule):
+    """Its call is logged without the secrets within its options."""
+
+
 def main() -> None:
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    module = Module(argument_spec=argument_spec(), supports_check_mode=True)
     try:
         run(module)
     except (BoxliftError, OSError) as error:

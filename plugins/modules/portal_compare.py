@@ -121,6 +121,7 @@ import dataclasses
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
+from ansible_collections.boxlift.portal.plugins.module_utils.log_masking import NestedSecretsMasked
 from ansible_collections.boxlift.portal.plugins.module_utils.portal import compare
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import PortalFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.login import choose_login, portal_connection
@@ -148,8 +149,12 @@ def run(module: AnsibleModule) -> None:
     module.exit_json(changed=False, **result)
 
 
+class Module(NestedSecretsMasked, AnsibleModule):
+    """Its call is logged without the secrets within its options."""
+
+
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             **DATABASE_OPTIONS,
             "document_root": {"type": "path", "required": True},

@@ -224,6 +224,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.catalogue im
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
 from ansible_collections.boxlift.portal.plugins.module_utils.http.address import secrets_of
 from ansible_collections.boxlift.portal.plugins.module_utils.http.visitor import HttpClient, direct
+from ansible_collections.boxlift.portal.plugins.module_utils.log_masking import NestedSecretsMasked
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import PortalFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, Login, connect
 
@@ -307,7 +308,7 @@ def run(module: AnsibleModule) -> None:
     module.exit_json(**result)
 
 
-class Module(AnsibleModule):
+class Module(NestedSecretsMasked, AnsibleModule):
     """Knows before anything is logged that an address may hold a signature or a password."""
 
     def _log_invocation(self) -> None:

@@ -83,6 +83,7 @@ portal:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
+from ansible_collections.boxlift.portal.plugins.module_utils.log_masking import NestedSecretsMasked
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import PortalFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.info import gather
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.login import choose_login, portal_connection
@@ -97,8 +98,12 @@ def run(module: AnsibleModule) -> None:
     module.exit_json(changed=False, portal=portal)
 
 
+class Module(NestedSecretsMasked, AnsibleModule):
+    """Its call is logged without the secrets within its options."""
+
+
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={**DATABASE_OPTIONS, "document_root": {"type": "path"}},
         required_one_of=[["database", "document_root"]],
         supports_check_mode=True,

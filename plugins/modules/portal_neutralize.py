@@ -156,6 +156,7 @@ import socket
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
+from ansible_collections.boxlift.portal.plugins.module_utils.log_masking import NestedSecretsMasked
 from ansible_collections.boxlift.portal.plugins.module_utils.portal import caches, neutralize
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.copymark import MARK, CopyMark
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import PortalFiles
@@ -194,8 +195,12 @@ def run(module: AnsibleModule) -> None:
     )
 
 
+class Module(NestedSecretsMasked, AnsibleModule):
+    """Its call is logged without the secrets within its options."""
+
+
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             **DATABASE_OPTIONS,
             "document_root": {"type": "path", "required": True},

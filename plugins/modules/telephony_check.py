@@ -373,6 +373,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.finding import FAIL
 from ansible_collections.boxlift.portal.plugins.module_utils.health import runner
 from ansible_collections.boxlift.portal.plugins.module_utils.http.tls import trusting_context
 from ansible_collections.boxlift.portal.plugins.module_utils.http.visitor import Connector, direct
+from ansible_collections.boxlift.portal.plugins.module_utils.log_masking import NestedSecretsMasked
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import connect
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony_check import planned_calls
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony_check.catalogue import all_checks
@@ -510,6 +511,10 @@ def run(module: AnsibleModule) -> None:
     module.exit_json(**result)
 
 
+class Module(NestedSecretsMasked, AnsibleModule):
+    """Its call is logged without the secrets within its options."""
+
+
 def main() -> None:
     texts: dict[str, t.Any] = {"type": "list", "elements": "str", "default": []}
     user = {
@@ -555,7 +560,7 @@ def main() -> None:
         "lead": {"type": "bool", "default": False},
         "dial": {"type": "dict"},
     }
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "calls": {"type": "list", "elements": "dict", "options": call, "default": []},
             "call_seconds": {"type": "int", "default": 120},
