@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Note every packet that is meant to leave the site's network: what its bridge gets is for none of the hosts on it.
@@ -24,6 +23,7 @@ import time
 ALL_PROTOCOLS = 0x0003
 IPV4, IPV6 = 0x0800, 0x86DD
 ICMPV6, HOP_BY_HOP = 58, 0
+DNS = " port 53"
 PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp"}
 
 
@@ -45,7 +45,17 @@ def described(frame: bytes) -> str:
         port = f" port {struct.unpack('!H', packet[start + 2 : start + 4])[0]}"
     else:
         port = ""
-    return f"{source} to {target} {PROTOCOLS.get(protocol, protocol)}{port}"
+    name = asked(packet[start + 8 :]) if port == DNS else ""
+    return f"{source} to {target} {PROTOCOLS.get(protocol, protocol)}{port}{name}"
+
+
+def asked(message: bytes) -> str:
+    """The name that a question to a name server is about."""
+    labels, at = [], 12
+    while at < len(message) and message[at]:
+        labels.append(message[at + 1 : at + 1 + message[at]].decode("ascii", "replace"))
+        at += 1 + message[at]
+    return f": {'.'.join(labels)}"
 
 
 def listen(bridge: str, file: str) -> None:

@@ -149,9 +149,10 @@ def test_the_portal_answers(box: Host) -> None:
 
 
 def test_packages_came_from_the_bundle_alone(box: Host) -> None:
-    sources = box.check_output("cat /etc/apt/sources.list.d/*")
-    found = re.findall(r"^URIs: (\S+)", sources, re.MULTILINE)
-    assert found and all(each.startswith("file:/") for each in found)
+    found = re.findall(r"^ *\d+ (\S+)", box.check_output("apt-cache policy"), re.MULTILINE)
+    assert "/var/lib/dpkg/status" in found and len(found) > 1
+    assert {each for each in found if "://" in each} == set()
+    assert [each for each in found if each.startswith("file:")] == ["file:/var/cache/boxlift/packages"]
 
 
 @pytest.mark.parametrize("name", ["desk", "box12"])
@@ -186,6 +187,7 @@ def test_each_recording_is_there_as_the_journal_says(desk: Host, journal: Path) 
     lines = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
     kept = [line for line in lines if line["event"] == "recording"]
     assert len(kept) > 12
-    for line in kept:
-        file = desk.file(line["path"])
-        assert file.sha256sum == line["sha256"] and file.mode == 0o600
+    sums = desk.check_output("sha256sum /opt/boxlift/site/journal/recordings/*").split()
+    assert dict(zip(sums[1::2], sums[::2])) == {line["path"]: line["sha256"] for line in kept}
+    assert desk.file("/opt/boxlift/site/journal/recordings").mode == 0o700
+    assert {desk.file(line["path"]).mode for line in kept} == {0o600}

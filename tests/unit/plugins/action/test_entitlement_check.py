@@ -21,7 +21,7 @@ VARIABLES: dict[str, t.Any] = {
 }
 
 
-def run(loader: DataLoader | None = None, variables: dict[str, t.Any] = VARIABLES, **options: t.Any) -> t.Any:
+def run(loader: DataLoader | None = None, variables: dict[str, t.Any] | None = None, **options: t.Any) -> t.Any:
     """What the module is given; the result where it is not run."""
     task = mock.Mock(args=options, check_mode=False, async_val=0, diff=False)
     task.get_search_path.return_value = []
@@ -33,7 +33,7 @@ def run(loader: DataLoader | None = None, variables: dict[str, t.Any] = VARIABLE
         return {"changed": False}
 
     with mock.patch.object(action, "_execute_module", module):
-        result = action.run(None, variables)
+        result = action.run(None, VARIABLES if variables is None else variables)
     return given[0] if given else result
 
 
