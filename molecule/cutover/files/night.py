@@ -298,6 +298,9 @@ def commit(night: Night) -> None:
 def take_back(night: Night) -> None:
     night.play("take_back", stage="final")
     night.look("taken_back")
+    # Nobody's word of this night opens anything for the next one.
+    night.kills = 0
+    cutover(night, "The gate rehearsed is closed")
 
 
 def foreseen(night: Night) -> dict[str, Range]:

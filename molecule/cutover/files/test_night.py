@@ -49,10 +49,10 @@ def test_no_step_of_a_stage_was_done_twice() -> None:
 
 
 def test_every_gate_was_opened_by_those_whom_the_plan_names(proceedings: Proceedings) -> None:
-    signers = {name: set(found.signers) for (name, _stage), found in proceedings.decisions.items()}
+    signers = {name: set(found.signers) for (name, _stage), found in proceedings.last_decisions.items()}
     both = {"approver", "coordinator"}
     assert (signers["prepared"], signers["rehearsed"], signers["go"]) == (both, both, {*both, "key_user"})
-    go = proceedings.decisions["go", "final"]
+    go = proceedings.last_decisions["go", "final"]
     assert {(each.input, each.person) for each in go.waived} == {("entitlement", "approver")}
 
 

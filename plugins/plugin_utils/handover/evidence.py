@@ -16,7 +16,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import lines, verify
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import Attempt, Journal, Run, moment
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import gate, proceedings
-from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.course import DONE, Course, course
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.course import DONE, ROLLBACK, Course, course
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Gate, Moment, Plan
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.schedule import Schedule, schedule
 
@@ -61,14 +61,20 @@ class Evidence:
 
     @functools.cached_property
     def decisions(self) -> dict[str, gate.Decision]:
-        return {
-            each.id: gate.decide(self._plan, each, self.lines, proceedings.verified, self.now)
-            for each in self._plan.gates.values()
-        }
+        """Of each gate; what was decided before a rollback is told of until the gate is asked for anew."""
+        return {each: proceedings.last_asked(found) for each, found in self._history.items()}
 
     @functools.cached_property
     def course(self) -> Course:
-        return course(self._plan, self.attempts, self.decisions.values())
+        return course(self._plan, self.attempts, [each for found in self._history.values() for each in found])
+
+    @functools.cached_property
+    def _history(self) -> dict[str, list[gate.Decision]]:
+        ends = [one.end for one in self.attempts if (one.step, one.outcome) == (ROLLBACK, DONE) and one.end is not None]
+        return {
+            each.id: proceedings.history(self._plan, each, self.lines, ends, self.now)
+            for each in self._plan.gates.values()
+        }
 
     @functools.cached_property
     def dates(self) -> Schedule:

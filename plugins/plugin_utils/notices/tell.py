@@ -57,7 +57,7 @@ def sight_of(plan: Plan, path: str, now: float, is_running: t.Callable[[str], bo
     decisions: t.Mapping[tuple[str, str], t.Any] = {}
     try:
         proceedings = Proceedings(plan, path, now)
-        gate_lines, decisions = proceedings.lines, proceedings.decisions
+        gate_lines, decisions = proceedings.lines, proceedings.last_decisions
     except BoxliftError as error:
         blind = error.message  # a journal that was edited opens no gate, but people still hear of the work
     content = pathlib.Path(path).read_bytes() if os.path.exists(path) else b""

@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import Attempt
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.gate import Decision
-from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Moment, Plan, Step
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Gate, Moment, Plan, Step
 
 PLANNED, PROVISIONED, REHEARSED, ACCEPTED = "planned", "provisioned", "rehearsed", "accepted"
 FROZEN, MOVED, OPEN, COMMITTED, ROLLED_BACK = "frozen", "moved", "open", "committed", "rolled_back"
@@ -120,6 +120,16 @@ def stages_of_the_cutover(plan: Plan) -> set[str]:
     return {
         mark.stage for state, mark in plan.states.items() if state in (FROZEN, MOVED, OPEN) and isinstance(mark, Moment)
     }
+
+
+def is_decided_anew(plan: Plan, gate: Gate) -> bool:
+    """Whether a rollback ends what was decided: the gates of the cutover, and the acceptance that leads into it."""
+    return gate.stage in stages_of_the_cutover(plan) or plan.states.get(ACCEPTED) == gate.id
+
+
+def ends_a_rollback(line: t.Mapping[str, t.Any]) -> bool:
+    """Whether a line of the journal says that the cutover was taken back."""
+    return (line.get("step"), line.get("state"), line.get("outcome")) == (ROLLBACK, "end", DONE)
 
 
 def _midnight(day: datetime.date) -> float:
