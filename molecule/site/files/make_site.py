@@ -29,21 +29,30 @@ def fill(path: Path, values: dict[str, t.Any]) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def main(installed: Path, guide: Path, site: Path, values: dict[str, t.Any]) -> None:
+def replace(path: Path, words: dict[str, str]) -> None:
+    """Put the lab's addresses into an example's place."""
+    text = path.read_text(encoding="utf-8")
+    for old, new in words.items():
+        if old not in text:
+            raise SystemExit(f"{path} has no {old}")
+        text = text.replace(old, new)
+    path.write_text(text, encoding="utf-8")
+
+
+def configure(guide: Path, site: Path) -> None:
+    """The settings that the guide prints."""
     config = re.search(r"```ini\n(\[defaults\]\n.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
     if config is None:
         raise SystemExit("The guide has no ansible.cfg.")
     (site / "ansible.cfg").write_text(config.group(1), encoding="utf-8")
+
+
+def main(installed: Path, guide: Path, site: Path, values: dict[str, t.Any]) -> None:
+    configure(guide, site)
     inventory = site / "inventory"
     shutil.rmtree(inventory, ignore_errors=True)
     shutil.copytree(installed / "inventories" / "example", inventory)
-    hosts = inventory / "hosts.yml"
-    text = hosts.read_text(encoding="utf-8")
-    for old, new in values["hosts"].items():
-        if old not in text:
-            raise SystemExit(f"inventories/example/hosts.yml has no {old}")
-        text = text.replace(old, new)
-    hosts.write_text(text, encoding="utf-8")
+    replace(inventory / "hosts.yml", values["hosts"])
     folder = inventory / "group_vars"
     shutil.copy(folder / "all" / "vault.yml.example", folder / "all" / "vault.yml")
     fill(folder / "all" / "vault.yml", values["vault"])

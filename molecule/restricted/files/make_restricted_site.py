@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Make the folder of a restricted site on the supervisor's machine, and what the customer has at the desk.
 
-python make_site.py WORK
+python make_restricted_site.py WORK
 
 WORK/values.json holds {"hosts": {"OLD": "NEW"}, "main": {NAME: VALUE}, "vault": {NAME: VALUE}}. WORK/site becomes the
 folder, WORK/local what only the site knows, WORK/keys the keys of all parties, and WORK/people.json the codes on paper
@@ -12,7 +12,6 @@ of those who sign.
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -21,8 +20,10 @@ from pathlib import Path
 
 import yaml
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "site" / "files"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / ".cache" / "collections"))
 
+import make_site
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.gate import new_code
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -31,26 +32,11 @@ SIGNERS = ("coordinator", "approver")
 
 def folder(site: Path, values: dict[str, t.Any]) -> None:
     """The supervisor's folder, with what inventories/restricted asks for filled in."""
-    config = re.search(r"```ini\n(\[defaults\]\n.*?)```", (ROOT / "docs" / "guide.md").read_text("utf-8"), re.DOTALL)
-    if config is None:
-        raise SystemExit("The guide has no ansible.cfg.")
     shutil.copytree(ROOT / "inventories" / "restricted", site / "inventory")
     shutil.move(site / "inventory" / "plan", site / "plan")
-    (site / "ansible.cfg").write_text(config.group(1), encoding="utf-8")
-    hosts = site / "inventory" / "hosts.yml"
-    text = hosts.read_text(encoding="utf-8")
-    for old, new in values["hosts"].items():
-        if old not in text:
-            raise SystemExit(f"{hosts} has no {old}")
-        text = text.replace(old, new)
-    hosts.write_text(text, encoding="utf-8")
-    main = site / "inventory" / "group_vars" / "all" / "main.yml"
-    text = main.read_text(encoding="utf-8")
-    for name, value in values["main"].items():
-        line = f"{name}: {json.dumps(value, ensure_ascii=False)}"
-        text, found = re.subn(rf"(?m)^{name}: .*$", lambda _match, line=line: line, text)
-        text += "" if found else f"{line}\n"
-    main.write_text(text, encoding="utf-8")
+    make_site.configure(ROOT / "docs" / "guide.md", site)
+    make_site.replace(site / "inventory" / "hosts.yml", values["hosts"])
+    make_site.fill(site / "inventory" / "group_vars" / "all" / "main.yml", values["main"])
 
 
 def plan(site: Path, own: Path) -> dict[str, list[str]]:
