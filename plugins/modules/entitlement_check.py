@@ -16,7 +16,8 @@ description:
   - A feature that no valid licence grants is a C(fail), and so is a licence for another host or one that has expired.
     What cannot be read or proven is C(unknown), never good.
   - A trial, and a licence that ends soon, is a C(warn) and a debt, with its owner and the day until which it must be
-    paid. M(boxlift.portal.report) lists debts until a later look finds them paid.
+    paid. M(boxlift.portal.report) lists debts until a later look finds them paid, and M(boxlift.portal.notify) tells of
+    them until then.
   - An action brings the files that lie on the controller. Nothing is changed anywhere.
 requirements:
   - cryptography on the host, for licences that are signed

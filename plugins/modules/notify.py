@@ -14,9 +14,12 @@ description:
   - The people that the plan names hear what happens, since when, how far, until when, and when they hear again. Each in
     his language (ar, de, en, hi, ru or zh).
   - They hear while a step of the plan runs for long, while an error or a killed run is not cured, while a gate waits,
-    and when the forecast asks for a decision.
+    when the forecast asks for a decision, and as long as a licence is owed.
   - The first notice comes within C(first_minutes) of the step, at most 5 minutes. The next ones come at least every
     C(every_minutes), in an incident at least every 20 minutes. The last sixth of that time is kept for trying again.
+  - The debts of M(boxlift.portal.entitlement_check) are told to the people of the owner's organisation and to whoever
+    has the role C(coordinator). Once a debt is found, 60, 30, 14, 7 and 1 days before its day, every day after it, and
+    once a later look in the same journal finds it paid. Without a day, every 7 days. Each within 12 hours.
   - What is due follows from the plan, the journal and the time alone. So this may be run as often as one likes, by hand
     or by a timer, and a run that is killed loses no notice. Only one run sends at a time; another one says so and ends.
   - Every notice, sent or failed, is a line of the journal. A channel that fails is tried again at each look while the
@@ -86,7 +89,7 @@ options:
       - Addresses by the names that the plan's people have as C(webhook). Each has C(url), and may have C(headers) and
         C(ca_path) (a private authority's certificate, on the controller).
       - JSON is posted, with C(text), C(subject), C(body), C(language), C(people), C(matter), C(kind), C(stage),
-        C(since) and C(id).
+        C(since) and C(id). C(stage) is empty for a licence that is owed.
       - A notice that may have been sent before has the same C(id), which is the header C(Idempotency-Key) too.
     type: dict
     default: {}
@@ -113,6 +116,7 @@ options:
     elements: path
     default: []
 seealso:
+  - module: boxlift.portal.entitlement_check
   - module: boxlift.portal.move_info
   - module: boxlift.portal.step
 """

@@ -137,7 +137,7 @@ def _next(book: _Book, matter: Matter, person: str, now: float, channel: str | N
         return None
     times = book.sent(matter, person, span, channel)
     if times:
-        return times[-1] + span.every if span.is_open else None
+        return times[-1] + span.every if span.repeats else None
     if not span.is_open and not _heard(book, matter, person, span, channel):
         return None  # the end of what somebody has not heard of is no news
     begin = book.periods.get(person, [(now, None)])[-1][0]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What people have to hear of: steps at work, incidents, gates that wait, a decision that is required.
+"""What people have to hear of: steps at work, incidents, gates that wait, a required decision, owed licences.
 
 All of it is folded from the plan and the journal's lines, so that a killed sender knows after its restart what is due.
 What the lines of others do not say is written down when it is first seen (`observations`): that a run was killed, and
@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import typing as t
+import zoneinfo
 
-from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import Attempt, Failure, moment
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import Attempt, Failure, Run, moment
+from ansible_collections.boxlift.portal.plugins.plugin_utils.notices import owed
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import course
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.forecast import Forecast
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.gate import APPROVE, REQUEST, SIGNATURE, Decision
@@ -31,10 +34,14 @@ MINUTE = 60.0
 #: An incident and a decision: nobody waits longer, whatever the step's own cadence is.
 FIRST, EVERY = 5 * MINUTE, 20 * MINUTE
 GATE_EVERY, GATE_TIMES = 30 * MINUTE, 12  # a gate of a week is not told of every half an hour
+DEBT_FIRST = 12 * 60 * MINUTE  # from a morning of the ladder until the evening of that day
+ONCE = math.inf  # the cadence of a state that people hear of once, though it goes on
 
 RUNNING, WAITING, INCIDENT, KILLED, ENDED = "running", "waiting", "incident", "killed", "ended"
 ASKED, DECIDED, DECISION = "asked", "decided", "decision"
-OPEN = (RUNNING, WAITING, INCIDENT, KILLED, ASKED, DECISION)
+OWED, OVERDUE, PAID = "owed", "overdue", "paid"
+OF_DEBTS = (OWED, OVERDUE, PAID)
+OPEN = (RUNNING, WAITING, INCIDENT, KILLED, ASKED, DECISION, OWED, OVERDUE)
 
 #: Events of lines: a notice that was sent or failed, and what a sender has seen.
 NOTICE, OBSERVED = "notice", "observed"
@@ -47,8 +54,9 @@ Line = t.Mapping[str, t.Any]
 class Span:
     """A matter's state from `since` until `until` (None: it lasts).
 
-    People hear `first` seconds after `since` at the latest, and then every `every` seconds. `prompt` says that they are
-    told at once, and not only when it has lasted until then. Each state has facts of its own, for the text.
+    People hear `first` seconds after `since` at the latest, and then every `every` seconds, or not again if that is
+    ONCE. `prompt` says that they are told at once, and not only when it has lasted until then. Each state has facts of
+    its own, for the text.
     """
 
     kind: str
@@ -66,13 +74,21 @@ class Span:
 
     @property
     def is_open(self) -> bool:
-        """Whether it goes on, so that people hear of it again and again."""
+        """Whether it goes on. What is not open is the end of something."""
         return self.kind in OPEN
+
+    @property
+    def repeats(self) -> bool:
+        """Whether people hear of it again and again."""
+        return self.is_open and self.every < ONCE
 
 
 @dataclasses.dataclass(frozen=True)
 class Matter:
-    """`id` is an occurrence (`move.fetch@final`), `gate go@final` or `decision final`; `people` hear of it."""
+    """`people` hear of it. A debt has no stage.
+
+    `id` is an occurrence (`move.fetch@final`), `gate go@final`, `decision final` or `debt fax@host`.
+    """
 
     id: str
     subject: str
@@ -96,6 +112,11 @@ class Sight:
     lines: t.Sequence[Line]  # of LINE_KINDS
     is_running: t.Callable[[str], bool]
     now: float
+    runs: t.Sequence[Run] = ()
+
+    @functools.cached_property
+    def debts(self) -> list[owed.Debt]:
+        return owed.debts(self.runs)
 
     @functools.cached_property
     def killed(self) -> dict[tuple[str, str, int], float]:
@@ -106,7 +127,7 @@ class Sight:
 
 def matters(sight: Sight) -> list[Matter]:
     """Everything that people hear of, over the whole journal; what is over has its end as the last span."""
-    found = [*_occurrences(sight), *_gates(sight), *_decisions(sight)]
+    found = [*_occurrences(sight), *_gates(sight), *_decisions(sight), *_debts(sight)]
     return [each for each in found if each.spans]
 
 
@@ -363,3 +384,32 @@ def _decisions(sight: Sight) -> t.Iterator[Matter]:
                 facts = {"before": line["before"]}
                 spans.append(Span(DECISION, moment(line["time"]), until, FIRST, EVERY, True, facts))
         yield Matter(f"decision {stage}", "", stage, _people(plan, organisations), tuple(spans))
+
+
+# -- licences that are owed
+
+
+def _debts(sight: Sight) -> t.Iterator[Matter]:
+    """For the people of the organisation that owes it, and the coordinator. Another owner begins anew."""
+    plan = sight.plan
+    same: dict[tuple[str, str, str], list[owed.Debt]] = {}
+    for debt in sight.debts:
+        same.setdefault((debt.host, debt.feature, debt.owner), []).append(debt)
+    for (host, feature, owner), debts in same.items():
+        spans = [span for debt in debts for span in _spans_of_debt(debt, plan, sight.now)]
+        org = plan.people[owner].org if owner in plan.people else owner
+        people = tuple(one.id for one in plan.people.values() if one.org == org or "coordinator" in one.roles)
+        yield Matter(f"debt {feature}@{host}", f"{feature} ({host})", "", people, _in_order(spans))
+
+
+def _spans_of_debt(debt: owed.Debt, plan: Plan, now: float) -> t.Iterator[Span]:
+    """Each rung of the ladder is a state of its own, which people hear of once."""
+    zone = zoneinfo.ZoneInfo(plan.timezone)
+    facts = {name: getattr(debt, name) for name in ("host", "feature", "owner", "day", "reason", "remedy")}
+    moments = owed.hearings(debt, zone, now)
+    for since, following in zip(moments, moments[1:]):
+        if debt.end is None or since < debt.end:
+            kind = OVERDUE if debt.day is not None and owed.day_of(since, zone) > debt.day else OWED
+            yield Span(kind, since, debt.end, DEBT_FIRST, ONCE, True, {**facts, "next": following + DEBT_FIRST})
+    if debt.paid and debt.end is not None:
+        yield Span(PAID, debt.end, None, DEBT_FIRST, ONCE, True, facts)

@@ -61,14 +61,16 @@ def sight_of(plan: Plan, path: str, now: float, is_running: t.Callable[[str], bo
     except BoxliftError as error:
         blind = error.message  # a journal that was edited opens no gate, but people still hear of the work
     content = pathlib.Path(path).read_bytes() if os.path.exists(path) else b""
+    journal = read([path]) if content else Journal([], [], [])
     sight = m.Sight(
         plan=plan,
-        attempts=read([path]).attempts if content else [],
+        attempts=journal.attempts,
         gate_lines=gate_lines,
         decisions=decisions,
         lines=list(lines.events_in(content, *m.LINE_KINDS)),
         is_running=is_running,
         now=now,
+        runs=journal.runs,
     )
     return sight, blind
 
@@ -96,7 +98,7 @@ class Teller:
         """Send what is due. Raises BoxliftError, OSError where the journal cannot be read or written."""
         now = clock()
         sight, blind = sight_of(self.plan, self.path, now, self._is_running)
-        if not sight.attempts and not sight.gate_lines:
+        if not sight.attempts and not sight.gate_lines and not sight.debts:
             return Look(blind=blind)
         journal = known.gathered(self.path, self._history)
         what = self._forecast(sight, journal)

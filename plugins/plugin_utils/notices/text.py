@@ -16,6 +16,7 @@ import yaml
 from ansible_collections.boxlift.portal.plugins.module_utils.units import size
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import Journal, moment
 from ansible_collections.boxlift.portal.plugins.plugin_utils.notices import matters as m
+from ansible_collections.boxlift.portal.plugins.plugin_utils.notices import owed
 from ansible_collections.boxlift.portal.plugins.plugin_utils.notices.due import Due
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import forecast as fc
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.forecast import Forecast
@@ -92,6 +93,18 @@ class _Writer:
 
     def _lines(self) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
         yield self._head()
+        if self.span.kind in m.OF_DEBTS:
+            yield from self._debt()
+        else:
+            yield from self._of_the_move()
+        if self.span.repeats:
+            yield "next", {"time": self._clock(self.known.now + self.span.every)}
+        elif self.span.is_open:
+            yield "next", {"time": self._clock(self.facts["next"])}
+        else:
+            yield "last", {}
+
+    def _of_the_move(self) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
         stage = self.plan.stages[self.each.matter.stage].title
         yield "stage", {"stage": f"{self.plan.title}, {stage}", "id": self.each.matter.id}
         if self.span.is_open:
@@ -105,10 +118,21 @@ class _Writer:
             yield "opening", self._range(what.opening.p50, what.opening.p80)
             if what.decision is not None and self.span.kind != m.DECISION:
                 yield self._before(what.decision.before)
-        if self.span.is_open:
-            yield "next", {"time": self._clock(self.known.now + self.span.every)}
+
+    def _debt(self) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
+        """A licence that is owed belongs to no stage, and the opening does not wait for it."""
+        facts = self.facts
+        yield "licence", {"plan": self.plan.title, "feature": facts["feature"], "host": facts["host"]}
+        if self.span.kind == m.PAID:
+            return
+        if facts["day"] is None:
+            yield "no_day", {}
         else:
-            yield "last", {}
+            left = (facts["day"] - owed.day_of(self.known.now, self.zone)).days
+            yield "days_over" if left < 0 else "days_left", {"day": facts["day"].isoformat(), "days": abs(left)}
+        yield self._error(facts["reason"])
+        if facts["remedy"]:
+            yield "remedy", {"remedy": facts["remedy"]}
 
     def _of_the_kind(self) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
         kind, facts = self.span.kind, self.facts
@@ -119,8 +143,7 @@ class _Writer:
         elif kind in (m.INCIDENT, m.KILLED):
             if kind == m.INCIDENT:
                 where = ", ".join(part for part in (facts["task"], facts["host"]) if part)
-                text = f"{where and where + ': '}{facts['message']}"
-                yield "error", {"message": text if len(text) <= LONGEST_ERROR else text[:LONGEST_ERROR] + " …"}
+                yield self._error(f"{where and where + ': '}{facts['message']}")
             else:
                 yield "alive", {"time": self._clock(facts["alive"])}
             yield "in_hand", {}
@@ -129,6 +152,9 @@ class _Writer:
             yield "expires", {"time": self._clock(facts["expires"])}
         elif kind == m.DECISION:
             yield self._before(facts["before"])
+
+    def _error(self, text: str) -> tuple[str, dict[str, t.Any]]:
+        return "error", {"message": text if len(text) <= LONGEST_ERROR else text[:LONGEST_ERROR] + " …"}
 
     def _before(self, moment_of_it: float) -> tuple[str, dict[str, t.Any]]:
         return "past" if self.known.now >= moment_of_it else "before", {"time": self._clock(moment_of_it)}
@@ -179,6 +205,9 @@ class _Writer:
         return max(self.span.since + took.p50, self.known.now), self.span.since + took.p80
 
     def _owner(self) -> str:
+        if self.span.kind in m.OF_DEBTS:
+            owner, people = self.facts["owner"], self.plan.people
+            return people[owner].name if owner in people else self.plan.organisations.get(owner, owner)
         about = m.about(self.plan, self.step)
         return self.plan.organisations.get(about.owner, about.owner) if about is not None else ""
 

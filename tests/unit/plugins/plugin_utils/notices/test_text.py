@@ -167,3 +167,66 @@ def test_a_decision_is_asked_for_in_every_language(tmp_path: Path, monkeypatch: 
     ]
     said = text.message(late[0], text.Known(tight, gathered(str(move.path), []), str(move.path), move.now))
     assert "2026-11-28 14:30 CET 已过：回退已无法在窗口内完成。" in said.body
+
+
+def test_a_debt_says_until_when_what_to_do_and_when_people_hear_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = {"commercial_owner": {"email": "sales@example.com", "language": "en"}}
+    move = Move(tmp_path / "move.jsonl", monkeypatch, the_plan=plan(people={**PLAN["people"], **people}))
+
+    def told() -> dict[str, text.Message]:
+        """By language; what is due is sent."""
+        about = text.Known(move.plan, gathered(str(move.path), []), str(move.path), move.now)
+        due = move.due(d.ways(move.plan, True, ()))
+        for each in due:
+            move.note(m.NOTICE, d.line_of(each, d.SENT))
+        return {each.language: text.message(each, about) for each in due}
+
+    trial = {"feature": "fax", "reason": "fax.lic: a trial", "owner": "sales", "until": "2026-12-05", "remedy": "Pay."}
+    move.entitlement(trial, fax="warn")
+    said = told()
+    assert set(said) == {"en", "ru"}  # the owner, and the coordinator
+    assert said["en"].subject == "fax (pbx): a licence is owed by Sales"
+    assert said["en"].body.splitlines()[1:] == [
+        "Move of the company portal to own hosts. Licence: fax, on pbx.",
+        "Replace it by 2026-12-05. Days left: 7.",
+        "What was reported: fax.lic: a trial",
+        "What to do: Pay.",
+        "Next notice by 2026-12-04 20:00 CET at the latest.",
+    ]
+    move.now += 10 * 24 * HOUR
+    said = told()
+    assert said["ru"].subject == "fax (pbx): срок лицензии прошёл, отвечает Sales"
+    assert "Its day was 2026-12-05. Days over: 3." in said["en"].body
+    move.entitlement(fax="pass")
+    said = told()
+    assert said["en"].subject == "fax (pbx): the licence is not owed any more"
+    assert said["en"].body.splitlines()[2:] == ["This is the last notice on this."]
+    # Without a day, of a person, and of somebody whom the plan does not know.
+    move.entitlement({**trial, "owner": "commercial_owner", "until": ""})
+    said = told()
+    assert said["en"].subject == "fax (pbx): a licence is owed by Account manager"
+    assert "Nobody has set a day for it.\n" in said["en"].body
+    move.entitlement({**trial, "owner": "vendor"})
+    assert {language: each.subject for language, each in told().items()} == {
+        "ru": "fax (pbx): срок лицензии прошёл, отвечает vendor"
+    }
+
+
+@pytest.mark.parametrize("language", text.LANGUAGES)
+def test_a_debt_can_be_told_in_every_language(language: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    people = {"commercial_owner": {"email": "sales@example.com", "language": language}}
+    move = Move(tmp_path / "move.jsonl", monkeypatch, the_plan=plan(people=people))
+    bodies = []
+    for days, debts in ((0, [{"feature": "fax", "owner": "sales", "until": "2026-11-29"}]), (2, []), (3, None)):
+        move.now = BEGIN + days * 24 * HOUR
+        if debts != []:
+            move.entitlement(*(debts or []))
+        about = text.Known(move.plan, gathered(str(move.path), []), str(move.path), move.now)
+        (each,) = move.due(d.ways(move.plan, True, ()))
+        move.note(m.NOTICE, d.line_of(each, d.SENT))
+        assert each.span.kind == {0: m.OWED, 2: m.OVERDUE, 3: m.PAID}[days]
+        bodies.append(text.message(each, about).body)
+    assert len(set(bodies)) == 3 and all("fax" in body and "pbx" in body for body in bodies)
+    assert all("2026-11-29" in body for body in bodies[:2])

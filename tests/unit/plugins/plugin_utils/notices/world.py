@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import writer
-from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import Attempt, moment, read
+from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import Attempt, Run, moment, read
 from ansible_collections.boxlift.portal.plugins.plugin_utils.notices import due as d
 from ansible_collections.boxlift.portal.plugins.plugin_utils.notices import matters as m
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load
@@ -50,12 +50,13 @@ class Move:
         self.running: set[str] = set()
         self.lines: list[m.Line] = []
         self.attempts: list[Attempt] = []
+        self.runs: list[Run] = []
         monkeypatch.setattr(writer.time, "time", lambda: self.now)
 
     def write(self, event: str, **fields: t.Any) -> int:
         line = writer.append(str(self.path), event, fields)
-        every = read([str(self.path)]).steps.values()
-        self.attempts = sorted((one for ones in every for one in ones), key=lambda one: one.start)
+        journal = read([str(self.path)])
+        self.attempts, self.runs = journal.attempts, journal.runs
         return line.seq
 
     def begin(self, step: str) -> None:
@@ -68,11 +69,26 @@ class Move:
         self.running = set()
         self.write("step", step=step, stage=self.stage, state="end", outcome=outcome, message=message)
 
+    def entitlement(self, *debts: dict[str, t.Any], host: str = "pbx", check: bool = False, **statuses: str) -> None:
+        """A run of the playbook entitlement; `statuses` are those of findings by feature."""
+        findings = [
+            {"id": f"entitlement.{name}", "area": "entitlement", "status": status, "observed": f"{name}: {status}"}
+            for name, status in statuses.items()
+        ]
+        self.write("start", version=2, playbook="entitlement", process=f"entitlement {self.now}")
+        self.write("play", name="Hold", check=check)
+        self.write(
+            "task", start=writer.iso(self.now - 1), seconds=1.0, play="Hold", role="", name="Hold", host=host,
+            action="boxlift.portal.entitlement_check", status="ok",
+            results=[{"findings": findings, "debts": list(debts), "files": []}],
+        )  # fmt: skip
+        self.write("end", seconds=0, hosts={host: {"ok": 1}})
+
     def kill(self) -> None:
         self.running = set()
 
     def sight(self) -> m.Sight:
-        return m.Sight(self.plan, self.attempts, (), {}, self.lines, self.running.__contains__, self.now)
+        return m.Sight(self.plan, self.attempts, (), {}, self.lines, self.running.__contains__, self.now, self.runs)
 
     def note(self, event: str, fields: t.Mapping[str, t.Any]) -> None:
         self.lines.append({"event": event, "time": writer.iso(self.now), **fields})
