@@ -132,6 +132,21 @@ def test_a_look_pays_what_it_finds_in_order(move: Move) -> None:
     ]  # fmt: skip
 
 
+def test_a_look_that_finds_the_same_again_is_no_news_and_brings_the_latest_words(move: Move, ways: d.Ways) -> None:
+    move.entitlement(trial())
+    heard(move, ways, BEGIN + HOUR)
+    move.entitlement({**trial(), "remedy": "Pay at once."})
+    assert heard(move, ways, BEGIN + 2 * HOUR) == []
+    (debt,) = owed.debts(move.runs)
+    assert (debt.since, debt.remedy) == (BEGIN, "Pay at once.")
+
+
+@pytest.mark.parametrize("days", [("2026-12-01", "2027-01-01", ""), ("", "2027-01-01", "2026-12-01")])
+def test_of_two_debts_of_one_name_the_first_day_counts(move: Move, days: tuple[str, ...]) -> None:
+    move.entitlement(*map(trial, days))
+    assert states(move) == [("fax", "2026-12-01", True, False)]
+
+
 @pytest.mark.parametrize(
     ("statuses", "paid"),
     [
@@ -146,7 +161,7 @@ def test_a_look_pays_what_it_finds_in_order(move: Move) -> None:
         ({"uses": "unknown"}, False),  # whether it is in use could not be seen
     ],
 )
-def test_a_debt_that_has_become_worse_is_not_paid(move: Move, statuses: dict[str, str], paid: bool) -> None:
+def test_a_debt_that_has_become_worse_is_not_paid(move: Move, statuses: dict[str, t.Any], paid: bool) -> None:
     move.entitlement(trial())
     move.now += DAY
     move.entitlement(**statuses)
@@ -173,6 +188,7 @@ def test_another_day_is_told_of_at_once_and_another_owner_begins_anew(move: Move
     move.entitlement(trial("2026-12-31", owner="customer"))
     assert [each[1] for each in heard(move, ways, BEGIN + 5 * DAY, "approver")] == [m.OWED]
     assert heard(move, ways, BEGIN + 20 * DAY) == []
+    assert {line["kind"] for line in move.lines if line["event"] == m.NOTICE} == {m.OWED, m.OVERDUE}  # nobody has paid
     move.entitlement(fax="pass")
     assert heard(move, ways, BEGIN + 21 * DAY) == []
     assert {each.late for each in move.counts().values()} == {0}  # whoever owes it now was not late before
