@@ -186,7 +186,7 @@ def test_a_step_that_fails_is_told_as_well(place: Place) -> None:
     said = place.begin("1.4", place.code("1.4"), "-vvv", code=2)
     block = said.split("=" * 78)[-2]
     assert "Result: FAILED" in block
-    assert "mig 1.4 CODE      to do this step once more" in block
+    assert "mig 1.4 CODE         to do this step once more" in block
     ended = place.desk.take(read_back_on(said))
     assert (ended.entry.item, ended.entry.outcome) == ("1.4", "failed")
     assert [attempt.outcome for attempt in read([str(place.journal)]).steps["prepare.provision"]] == ["failed"]
