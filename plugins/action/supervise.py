@@ -20,7 +20,7 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision import 
 from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.desk import following
 from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.numbers import Item
 from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.site import Refused, Site
-from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.summary import summary
+from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision.summary import is_done, summary
 
 Data = dict[str, t.Any]
 JOURNAL = "boxlift.portal.journal"
@@ -58,7 +58,7 @@ class ActionModule(ControllerAction):
         number, code = options["number"], options["code"]
         recorded = site.dictated or site.plan.supervision.mode != AUTONOMOUS
         out: Data = {"changed": True, "begun": True, "done": False, "recorded": recorded, "title": site.title(number)}
-        if not site.dictated and item is not None and _is_done(site.plan, site.journal, item):
+        if not site.dictated and item is not None and is_done(Proceedings(site.plan, site.journal), item):
             return {**out, "changed": False, "begun": False, "done": True}
         if self._task.check_mode:
             # The code is not judged: whether it is right would be told as often as somebody guesses.
@@ -68,7 +68,7 @@ class ActionModule(ControllerAction):
             return {**out, "begun": False}
         begun = site.begin(number, code, lambda: obstacles(site, item, number), **process.operator(None))
         out["attempt"] = begun.attempt
-        done = item is not None and _is_done(site.plan, site.journal, item)
+        done = item is not None and is_done(Proceedings(site.plan, site.journal), item)
         if done or number in (codes.STOP, codes.RESUME):
             ended = site.end(codes.OK, 0.0, "It was done before." if done else "", item=number)
             return {**out, "begun": False, "last_words": site.shown(ended), **_said(site)}
@@ -124,7 +124,7 @@ def obstacles(site: Site, item: Item | None, number: str) -> list[str]:
     proceedings = Proceedings(site.plan, site.journal)
     if item is None:
         return proceedings.obstacles(ROLLBACK, site.plan.steps[site.plan.cutover.first].stages[-1])
-    if _is_done(site.plan, site.journal, item):
+    if is_done(proceedings, item):
         # What was signed, or done, without a code is told to the other side with its own code.
         if number in following(site.plan, site.items, site.state):
             return []
@@ -156,13 +156,6 @@ def at_work(site: Site, number: str) -> list[str]:
     if item is not None and item.kind == numbers.PEOPLE:
         return screen.begun_by_people(number, site.title(number))
     return [f"{number} {site.title(number)} is at work. Wait for its end."]
-
-
-def _is_done(plan: Plan, journal: str, item: Item) -> bool:
-    proceedings = Proceedings(plan, journal)
-    if item.kind == numbers.GATE:
-        return proceedings.decision(plan.gates[item.id]).is_open
-    return Moment(item.id, item.stage) in proceedings.course.done
 
 
 def _stage_of(plan: Plan, step: str, stage: str) -> str:

@@ -19,4 +19,5 @@ class NestedSecretsMasked:
 
     def _log_invocation(self) -> None:
         self.no_log_values.update([repr(value)[1:-1] for value in self.no_log_values if isinstance(value, str)])
+        # AnsibleModule has it, which nothing here may import.
         super()._log_invocation()  # type: ignore[misc]

@@ -29,6 +29,7 @@ RELEASES = {"12": "bookworm", "13": "trixie"}
 Data = dict[str, t.Any]
 
 
+# The quick parser is there only where PyYAML was built with libyaml, so its class has no type.
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """YAML whose tags say nothing here, such as !unsafe."""
 

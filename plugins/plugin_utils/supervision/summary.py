@@ -42,18 +42,19 @@ class Summary:
         return [*lines, f"The chain is at {self.head}."] if self.mode == DICTATED else lines
 
 
+def is_done(proceedings: Proceedings, item: numbers.Item) -> bool:
+    if item.kind == numbers.GATE:
+        return proceedings.decisions[item.id, item.stage].is_open
+    return Moment(item.id, item.stage) in proceedings.course.done
+
+
 def summary(plan: Plan, journal: str) -> Summary:
     """By the journal of the site. Raises BoxliftError if it is not whole."""
     proceedings = Proceedings(plan, journal)
     items = {item.number: item for item in numbers.items(plan)}
     seen = state.read(plan.sha256, journal)
 
-    def is_done(item: numbers.Item) -> bool:
-        if item.kind == numbers.GATE:
-            return proceedings.decisions[item.id, item.stage].is_open
-        return Moment(item.id, item.stage) in proceedings.course.done
-
-    following = next((number for number, item in items.items() if not is_done(item)), "")
+    following = next((number for number, item in items.items() if not is_done(proceedings, item)), "")
     return Summary(
         mode=DICTATED if is_dictated(plan, journal) else plan.supervision.mode,
         next=following,
