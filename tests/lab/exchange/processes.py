@@ -22,7 +22,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.telephony.package i
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.store import Store
 
 from lab.exchange.events import LINE
-from lab.telephony.server import CODE
+from lab.rest.service import CODE
 
 TESTS = Path(__file__).resolve().parents[2]
 

@@ -3,5 +3,5 @@
 """The REST methods of a portal that a telephone exchange uses, simulated.
 
 Read `store.py` (what the portal remembers), `portal.py` (what it does with calls), `methods.py` (the REST methods, and
-who may use them), `limits.py` and `faults.py` (what refuses a request, and what goes wrong), `server.py` (HTTPS).
+who may use them), `server.py` (the portal as a server). What it shares with other portals is in `lab.rest`.
 """

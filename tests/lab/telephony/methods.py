@@ -6,14 +6,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-import dataclasses
 import json
 import re
 import secrets
 import typing as t
 
-from lab.telephony.portal import Portal, Refused, digits, instant, iso
-from lab.telephony.store import TABLES, Row
+from lab.rest.answers import Answer, Asked, Refused, Row, instant, iso
+from lab.telephony.portal import Portal, digits
+from lab.telephony.store import TABLES
 
 PAGE = 50
 OPERATORS = {"": "=", "=": "=", "!": "!=", "!=": "!=", ">": ">", ">=": ">=", "<": "<", "<=": "<=", "%": "LIKE"}
@@ -27,37 +27,6 @@ NUMBERS |= {"CONTACT_ID", "RECORD_FILE_ID", "OWNER_ID", "RESPONSIBLE_ID", "ASSIG
 FLAGS = ("ACTIVE", "IS_ADMIN", "MAY_SEE_STATISTICS")
 PHONES = ("TIMEMAN_STATUS", "WORK_PHONE", "PERSONAL_PHONE", "PERSONAL_MOBILE")
 EVENTS = ("ONEXTERNALCALLSTART", "ONEXTERNALCALLBACKSTART")
-
-
-@dataclasses.dataclass(frozen=True)
-class Credential:
-    """Who asks: a webhook of an employee (`app` is empty), or an application."""
-
-    user: int
-    app: str = ""
-
-    @property
-    def name(self) -> str:
-        return f"application {self.app}" if self.app else f"webhook {self.user}"
-
-
-@dataclasses.dataclass
-class Answer:
-    """`next` and `total` stand beside the result of a list."""
-
-    result: t.Any
-    total: int | None = None
-    next: int | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Asked:
-    """One call of a method: who asks, what is given, and what was planned to go wrong with it."""
-
-    credential: Credential
-    parameters: Row
-    lead_fails: bool = False
-    base_url: str = ""
 
 
 class Methods:
@@ -129,7 +98,7 @@ class Methods:
         return Answer({"ID": str(rows[0]["ID"])})
 
     def _register(self, asked: Asked) -> Answer:
-        return Answer(self.portal.register(asked.credential.app, asked.parameters, lead_fails=asked.lead_fails))
+        return Answer(self.portal.register(asked.credential.app, asked.parameters, lead_fails=asked.fault == "no_lead"))
 
     def _attach(self, asked: Asked) -> Answer:
         given = asked.parameters

@@ -8,14 +8,14 @@ The rules are those of the vendor's documentation; where a box was seen to do ot
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import hashlib
 import re
 import secrets
 import time
 import typing as t
 
-from lab.telephony.store import Row, Store
+from lab.rest.answers import Refused, Row, instant, iso
+from lab.telephony.store import Store
 
 WINDOW_SECONDS = 30 * 60
 OUTGOING, INCOMING, REDIRECTED = 1, 2, 3
@@ -39,30 +39,10 @@ class Rules:
     outgoing_line: str = ""
 
 
-class Refused(Exception):
-    """A request that the portal answers with an error."""
-
-    def __init__(self, description: str, code: str = "ERROR_CORE", status: int = 400) -> None:
-        super().__init__(f"{code}: {description}")
-        self.description, self.code, self.status = description, code, status
-
-
 def digits(number: object) -> str:
     """A telephone number as it is compared: digits alone, the national 8 written as 7."""
     only = re.sub(r"\D", "", str(number))
     return "7" + only[1:] if len(only) == 11 and only.startswith("8") else only
-
-
-def iso(moment: float) -> str:
-    return datetime.datetime.fromtimestamp(moment, datetime.timezone.utc).isoformat(timespec="seconds")
-
-
-def instant(text: object) -> float:
-    """Unix time of an ISO-8601 date with a zone. Raises ValueError."""
-    moment = datetime.datetime.fromisoformat(re.sub(r"Z$", "+00:00", str(text)))
-    if moment.tzinfo is None:
-        raise ValueError("no time zone")
-    return moment.timestamp()
 
 
 class Portal:

@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import typing as t
 
-Row = dict[str, t.Any]
+from lab.rest.answers import Row
 
 #: Table → its columns beside ID. The columns of calls and statistics have the names that the REST interface gives.
 TABLES: dict[str, str] = {

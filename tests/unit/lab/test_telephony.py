@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 import requests
 from lab.authority import Authority
-from lab.telephony.faults import KINDS, Fault
-from lab.telephony.limits import OperatingTime
-from lab.telephony.server import APPLICATION_TOKEN, Limits, TelephonyServer
+from lab.rest.faults import KINDS, Fault
+from lab.rest.limits import Limits, OperatingTime
+from lab.telephony.server import APPLICATION_TOKEN, TelephonyServer
 
 NOW = 1_800_000_000.0
 CLIENT = "79001112233"
@@ -470,7 +470,8 @@ def test_an_answer_lost_after_writing(client: Client) -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind, done in KINDS.items() if not done])
 def test_faults_that_do_nothing_else(client: Client, kind: str) -> None:
-    statuses = {"unavailable": 503, "query_limit": 503, "operation_limit": 429, "error": 500, "html": 200}
+    statuses = {"unavailable": 503, "query_limit": 503, "overload": 503, "operation_limit": 429, "error": 500}
+    statuses |= {"html": 200, "refuse": 400}
     client.server.faults.set([Fault(kind, REGISTER)])
     given = {"USER_ID": 1, "PHONE_NUMBER": CLIENT, "TYPE": 2}
     if kind == "drop":

@@ -9,7 +9,7 @@ import re
 import typing as t
 import urllib.parse
 
-from lab.telephony.store import Row
+from lab.rest.answers import Row
 
 
 def parse(query: str, content_type: str, body: bytes) -> Row:
@@ -27,6 +27,8 @@ def nested(pairs: t.Iterable[tuple[str, str]]) -> Row:
     """`a[b][]=1` as {"a": {"b": ["1"]}}."""
     result: Row = {}
     for key, value in pairs:
+        if "[" in key and "]" not in key:
+            key = key.replace("[", "_", 1)  # PHP does so where the bracket is not closed, as in filter[<=ID]=5
         head, *rest = [key.partition("[")[0], *re.findall(r"\[([^\]]*)\]", key)]
         place: t.Any = result
         for name, following in zip([head, *rest], [*rest, None]):

@@ -9,10 +9,26 @@ refuses a method whose work took 480 seconds within ten minutes. Every number is
 from __future__ import annotations
 
 import collections
+import dataclasses
 import threading
 import typing as t
 
 SLOTS, SLOT_SECONDS = 10, 60
+
+
+@dataclasses.dataclass
+class Limits:
+    """A box has none by default. `work` adds seconds to what a method is said to have cost.
+
+    `request` is how many of them one request may last: the commands of a batch that come later are not carried out,
+    and the client gets the web server's page.
+    """
+
+    rate: float | None = None
+    burst: float = 50
+    operating: float | None = None
+    request: float | None = None
+    work: dict[str, float] = dataclasses.field(default_factory=dict)
 
 
 class Bucket:
