@@ -74,10 +74,15 @@ def _timeline(rng: random.Random, item: int) -> str:
     return f"{item}, 6, {_when(rng)}, {rng.randint(1, 300)}, {rng.randint(1, 40000)}, 2, '{_text(rng, 20)}'"
 
 
+# Columns of an activity that the bench leaves empty.
+_EMPTY = ", NULL" * (len(data.schema()["b_crm_act"].columns) - 13)
+
+
 def _activity(rng: random.Random, item: int) -> str:
     owner = f"{rng.randint(1, 40000)}, {rng.randint(1, 4)}, '{_text(rng, 5)}', 'Y', {rng.randint(1, 300)}"
     return (
         f"{item}, 2, 'CRM_EMAIL', {owner}, 1, {_when(rng)}, {_when(rng)}, '{_text(rng, 10)}', '{rng.getrandbits(99)}'"
+        + _EMPTY
     )
 
 

@@ -4,6 +4,11 @@
 
 $arUrlRewrite = [
     [
+        'CONDITION' => '#^/rest/#',
+        'RULE' => '',
+        'PATH' => '/bitrix/services/rest/index.php',
+    ],
+    [
         'CONDITION' => '#^/disk/downloadFile/([0-9]+)/#',
         'RULE' => 'objectId=$1',
         'PATH' => '/bitrix/services/disk/index.php',

@@ -8,6 +8,7 @@ import typing as t
 
 from lab.dump_writer import Row
 
+from .crm import USER_FIELDS
 from .world import FIRST_NAMES, LAST_NAMES, POSITIONS, World, rows_of
 
 ADMIN_LOGIN = "admin"
@@ -125,6 +126,9 @@ def b_user_field(w: World) -> t.Iterator[Row]:
         "SORT": 1,
         "MULTIPLE": "Y",
     }
+    for number, entity, name, kind, multiple in USER_FIELDS:
+        row: Row = {"ID": number, "ENTITY_ID": entity, "FIELD_NAME": name, "USER_TYPE_ID": kind, "XML_ID": name}
+        yield {**row, "SORT": 100, "MULTIPLE": multiple}
 
 
 def b_utm_user(w: World) -> t.Iterator[Row]:
