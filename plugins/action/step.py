@@ -49,6 +49,7 @@ class ActionModule(ControllerAction):
         "stage": {"type": "str", "default": ""},
         "plan": {"type": "raw"},
         "by_people": {"type": "bool", "default": False},
+        "await_people": {"type": "bool", "default": False},
         "outcome": {"type": "str", "choices": list(OUTCOMES)},
         "message": {"type": "str", "default": ""},
         "waiting_for": {"type": "str", "default": ""},
@@ -130,6 +131,8 @@ def begin(
                 f"Step {step.id} is done by the playbook {step.playbook}.",
                 "Run it as a step of the plan. If it was done otherwise, say how: -e done_message='…'.",
             )
+        if options["await_people"] and step and step.manual:
+            return await_people(path, options, mask, check)
         if is_done(plan, path, options):
             return {"changed": False, "done": True, "journal": path, "_say": [f"{options['id']} was done before."]}
     journal = known.gathered(path, options["history"])

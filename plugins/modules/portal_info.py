@@ -23,6 +23,11 @@ options:
       - Directory that holds C(bitrix/). Without it, versions and modules are not known.
       - Without O(database) the credentials are taken from its C(.settings.php).
     type: path
+  state_dir:
+    description: The directory with the register of what restores have made live, for RV(generation).
+    type: path
+    default: /var/lib/boxlift/restore
+    version_added: 0.2.0
 seealso:
   - module: boxlift.portal.portal_health
 author:
@@ -44,6 +49,14 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+generation:
+  description:
+    - Number of the portal's state that is live there, as M(boxlift.portal.portal_rollback) names it. A restore makes a
+      new one, and a rollback brings a former one back.
+    - Null without O(document_root), and where no restore has noted what is live.
+  returned: always
+  type: int
+  sample: 3
 portal:
   description: What the portal is.
   returned: always
@@ -81,13 +94,22 @@ portal:
     fingerprint: 2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
 """
 
+import typing as t
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
 from ansible_collections.boxlift.portal.plugins.module_utils.log_masking import NestedSecretsMasked
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import PortalFiles
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.info import gather
 from ansible_collections.boxlift.portal.plugins.module_utils.portal.login import choose_login, portal_connection
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.generations import Generations
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.switch import Trees
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS
+
+
+def generation(document_root: str | None, state_dir: str) -> int | None:
+    live = Generations(Trees(document_root), state_dir, None).live if document_root else None
+    return t.cast("int", live["number"]) if live else None
 
 
 def run(module: AnsibleModule) -> None:
@@ -95,7 +117,7 @@ def run(module: AnsibleModule) -> None:
     files = PortalFiles(root) if root else None
     with portal_connection(*choose_login(database, root)) as conn:
         portal = gather(files, conn)
-    module.exit_json(changed=False, portal=portal)
+    module.exit_json(changed=False, portal=portal, generation=generation(root, module.params["state_dir"]))
 
 
 class Module(NestedSecretsMasked, AnsibleModule):
@@ -104,7 +126,11 @@ class Module(NestedSecretsMasked, AnsibleModule):
 
 def main() -> None:
     module = Module(
-        argument_spec={**DATABASE_OPTIONS, "document_root": {"type": "path"}},
+        argument_spec={
+            **DATABASE_OPTIONS,
+            "document_root": {"type": "path"},
+            "state_dir": {"type": "path", "default": "/var/lib/boxlift/restore"},
+        },
         required_one_of=[["database", "document_root"]],
         supports_check_mode=True,
     )

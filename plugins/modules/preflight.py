@@ -108,6 +108,24 @@ options:
     type: list
     elements: str
     default: []
+  crm_cloud_webhook:
+    description: Address of an incoming webhook of the cloud's portal, to be asked from this host. Empty does not ask.
+    type: str
+    default: ""
+  crm_box_webhook:
+    description: The same of the box. One that does not answer yet is a warning.
+    type: str
+    default: ""
+  crm_ca:
+    description: >-
+      Certificates in PEM of the authorities to trust for both portals beside the system's. Those in O(further_ca) count
+      too.
+    type: str
+    default: ""
+  crm_proxy:
+    description: Proxy through which this host reaches both portals.
+    type: str
+    default: ""
   expected_addresses:
     description: Further addresses that O(domain) may have, such as a reverse proxy's before this host.
     type: list
@@ -191,7 +209,8 @@ findings:
       description: Name of the check.
       type: str
     area:
-      description: What it is about, V(host), V(backup), V(disk), V(memory), V(ports), V(names) or V(time).
+      description: What it is about, V(host), V(backup), V(disk), V(memory), V(ports),
+          V(names), V(time), V(licence) or V(crm).
       type: str
     status:
       description: V(pass), V(warn), V(fail), or V(unknown) where it could not be told.
@@ -227,13 +246,28 @@ summary:
   sample: {pass: 11, warn: 0, fail: 1, unknown: 0, skip: 0}
 """
 
+import os
+
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.boxlift.portal.plugins.module_utils.crm.rest import Rest
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
+from ansible_collections.boxlift.portal.plugins.module_utils.files import replace_file
 from ansible_collections.boxlift.portal.plugins.module_utils.finding import summarize
 from ansible_collections.boxlift.portal.plugins.module_utils.http.client import Client
 from ansible_collections.boxlift.portal.plugins.module_utils.preflight.backup import trust
+from ansible_collections.boxlift.portal.plugins.module_utils.preflight.crm import BOX, CLOUD
 from ansible_collections.boxlift.portal.plugins.module_utils.preflight.host import Host
 from ansible_collections.boxlift.portal.plugins.module_utils.preflight.run import Wish, run
+
+
+def _authorities(module: AnsibleModule) -> str | None:
+    """A file of those that both portals may have their certificates from; it goes away with the module."""
+    text = "\n".join(module.params[name] for name in ("crm_ca", "further_ca") if module.params[name])
+    if not text:
+        return None
+    path = os.path.join(module.tmpdir, "crm-ca.pem")
+    replace_file(path, f"{text}\n".encode())
+    return path
 
 
 def main() -> None:
@@ -266,6 +300,10 @@ def main() -> None:
             },
             "domain": {"type": "str", "default": ""},
             "licence_files": {"type": "list", "elements": "str", "default": [], "no_log": False},
+            "crm_cloud_webhook": {"type": "str", "default": "", "no_log": True},
+            "crm_box_webhook": {"type": "str", "default": "", "no_log": True},
+            "crm_ca": {"type": "str", "default": ""},
+            "crm_proxy": {"type": "str", "default": ""},
             "expected_addresses": {"type": "list", "elements": "str", "default": []},
             "controller_time": {"type": "float"},
             "timeout": {"type": "float", "default": 20},
@@ -286,6 +324,9 @@ def main() -> None:
         memory_mb=params["memory_mb"],
         ports={item["port"]: item["holders"] for item in params["ports"]},
         controller_time=params["controller_time"],
+        crm_webhooks={
+            which: params[f"crm_{which}_webhook"] for which in (CLOUD, BOX) if params[f"crm_{which}_webhook"]
+        },
     )
     try:
         findings = run(
@@ -293,6 +334,9 @@ def main() -> None:
             Host(),
             lambda: Client(
                 params["source_headers"], params["timeout"], trust(params["source_ca"], params["further_ca"])
+            ),
+            lambda webhook: Rest(
+                webhook, ca_file=_authorities(module), proxy=params["crm_proxy"] or None, timeout=params["timeout"]
             ),
         )
     except (BoxliftError, OSError) as error:

@@ -62,6 +62,12 @@ options:
     description: Whether people did it. For a step that has a playbook, O(message) must then say how it was done.
     type: bool
     default: false
+  await_people:
+    description:
+      - Whether O(state=begin) of a step that the plan leaves to people does what O(state=await) does. So a playbook
+        serves plans of either kind.
+    type: bool
+    default: false
   outcome:
     description: How the step ended. Required for O(state=end).
     type: str

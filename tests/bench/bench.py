@@ -12,12 +12,12 @@ import statistics
 import typing as t
 from pathlib import Path
 
-from bench import lines_archive, lines_database, lines_fetch, lines_restore, lines_telephony
+from bench import crm_reading, crm_writing, lines_archive, lines_database, lines_fetch, lines_restore, lines_telephony
 from bench.row import Figure, Row
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 KINDS = ("tar.gz", "enc.gz")
-PARTS = ("archive", "database", "restore", "fetch", "telephony")
+PARTS = ("archive", "database", "restore", "fetch", "telephony", "crm_reading", "crm_writing")
 
 
 def main() -> None:
@@ -52,6 +52,10 @@ def measure(part: str, options: argparse.Namespace) -> t.Iterator[Row | Figure]:
         yield from lines_restore.lines(work / "restore", options.size, pairs)
     elif part == "fetch":
         yield from lines_fetch.lines(work, pairs)
+    elif part == "crm_reading":
+        yield from crm_reading.lines(work / "crm", pairs)
+    elif part == "crm_writing":
+        yield from crm_writing.lines(work / "crm")
     else:
         yield from lines_telephony.lines(CHECKOUT / ".cache" / "bench-telephony")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from ansible_collections.boxlift.portal.plugins.module_utils.health.checks import (
     agents,
     content,
+    crm,
     database,
     domain,
     environment,
@@ -29,7 +30,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.registry imp
 
 # Importing a file has registered its checks.
 FILES = (
-    *(agents, content, database, domain, environment, identity, integrations, licence),
+    *(agents, content, crm, database, domain, environment, identity, integrations, licence),
     *(mail, modules, push, search, security, security_host, security_link, security_outside),
     *(security_portal, settings, web),
 )

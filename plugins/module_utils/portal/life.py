@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whether people work with a portal: what is there that was not there when the portal came here.
 
-Only what people write counts: new records by their numbers, log-ins, and new files below `upload/`. Agents, caches,
-sessions, statistics and the search index are written by the portal itself. Numbers are asked instead of times, since
-the clocks of the source and of this host may differ by hours; and they are found without reading a table.
+Only what people write here counts: new records by their numbers, log-ins, and new files below `upload/`. Agents,
+caches, sessions, statistics and the search index are written by the portal itself. Numbers are asked instead of times,
+since the clocks of the source and of this host may differ by hours; and they are found without reading a table.
 """
 
 from __future__ import annotations
@@ -44,6 +44,9 @@ RECORDS: dict[str, tuple[str, str]] = {
 _OWN_TYPES = "b_crm_dynamic_items_"
 # The portal's own messages have no author.
 _BY_PEOPLE = {"b_im_message": ("AUTHOR_ID", "`AUTHOR_ID` > 0")}
+# By these columns a transfer finds again what it has carried over (docs/crm.md); people wrote that in another portal.
+_CARRIED_BY = ("ORIGINATOR_ID", "XML_ID")
+_CARRIED = "boxlift:"
 # Bots, channels and mail boxes are accounts that nobody works with.
 _MACHINES = ("bot", "imconnector", "controller", "replica", "email", "sale", "saleanonymous", "shop", "call")
 _LOGINS = ("LAST_LOGIN", "LAST_ACTIVITY_DATE")
@@ -168,6 +171,9 @@ def _new(
     made = RECORDS[what][1] if what in RECORDS else "CREATED_TIME"
     needed, condition = _BY_PEOPLE.get(table, ("", ""))
     where = f"`ID` > {last}" + (f" AND {condition}" if needed in columns and condition else "")
+    for column in _CARRIED_BY:
+        if column in columns and table.startswith("b_crm_"):
+            where += f" AND LEFT(COALESCE(`{column}`, ''), {len(_CARRIED)}) <> '{_CARRIED}'"
     latest = f"MAX({quote_name(made)})" if made in columns else "NULL"
     asked = f"COUNT(*) AS n, MAX(`ID`) AS last, {latest} AS latest"
     row = rows(conn, f"SELECT {asked} FROM {quote_name(database)}.{quote_name(table)} WHERE {where}")[0]

@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.finding import Finding
-from ansible_collections.boxlift.portal.plugins.module_utils.preflight import backup, checks, disk
+from ansible_collections.boxlift.portal.plugins.module_utils.preflight import backup, checks, crm, disk
 from ansible_collections.boxlift.portal.plugins.module_utils.preflight.host import Host
 from ansible_collections.boxlift.portal.plugins.module_utils.units import size_needed
 
@@ -31,10 +31,14 @@ class Wish:
     ports: t.Mapping[int, t.Sequence[str]] = dataclasses.field(default_factory=dict)
     controller_time: float | None = None
     licence_files: t.Sequence[str] = ()
+    #: Webhooks of the portals, by `cloud` and `box`.
+    crm_webhooks: t.Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
 
 
-def run(wish: Wish, host: Host, client: t.Callable[[], backup.Source]) -> list[Finding]:
-    """The findings of all checks. `client` is only called if the source must be asked."""
+def run(
+    wish: Wish, host: Host, client: t.Callable[[], backup.Source], rest: t.Callable[[str], crm.Asked]
+) -> list[Finding]:
+    """The findings of all checks. `client` is only called if the source must be asked, `rest` with a webhook."""
     findings = []
     if wish.controller_time is not None:
         findings.append(checks.clock(host, wish.controller_time))  # first, since any delay would count as a difference
@@ -54,6 +58,8 @@ def run(wish: Wish, host: Host, client: t.Callable[[], backup.Source]) -> list[F
         findings.append(checks.licence_files(host, wish.licence_files))
     if wish.domain:
         findings.append(checks.name(host, wish.domain, wish.expected_addresses))
+    for which, webhook in wish.crm_webhooks.items():
+        findings += crm.findings(which, webhook, wish.domain, rest)
     return findings
 
 

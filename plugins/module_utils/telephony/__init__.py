@@ -14,5 +14,5 @@ Read in this order:
 6. `service` (`Connector`): all of it at work. `ami` brings the events; `rest` carries requests; `backfill` finds what
    was missed, and `reconcile` proves a day; `cards` puts calls on screens; `clicks` makes calls for the portal.
 7. `command` (`main`): the command line. `settings` reads the file that role call_connector writes; `web` listens,
-   `metrics` and `logs` tell people. `package` makes one file of it all.
+   `metrics` and `logs` tell people.
 """

@@ -13,6 +13,12 @@ import json
 import re
 import typing as t
 
+from ansible_collections.boxlift.portal.plugins.module_utils.crm.answers import (
+    BUCKET,
+    CREDENTIALS,
+    OPERATING,
+    OVERLOAD,
+)
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.call_fact import (
     INCOMING,
@@ -27,19 +33,9 @@ STATISTICS = "voximplant.statistic.get"
 
 ANONYMOUS = "000000"  # nobody's number, and yet one
 LIMIT_PAUSE = 1.0  # seconds, where a portal says that it was asked too much, and not for how long
-_LIMITS = {"QUERY_LIMIT_EXCEEDED", "OVERLOAD_LIMIT", "OPERATION_TIME_LIMIT"}
+_LIMITS = {BUCKET, OPERATING, OVERLOAD}
 # The portal does not know us, or does not let us: no call is at fault, and people must act.
-_CREDENTIALS = {
-    "ACCESS_DENIED",
-    "ERROR_METHOD_NOT_FOUND",
-    "EXPIRED_TOKEN",
-    "INSUFFICIENT_SCOPE",
-    "INVALID_CREDENTIALS",
-    "INVALID_TOKEN",
-    "NO_AUTH_FOUND",
-    "PAYMENT_REQUIRED",
-    "WRONG_AUTH_TYPE",
-}
+_CREDENTIALS = {*CREDENTIALS, "ERROR_METHOD_NOT_FOUND"}
 
 
 class PortalError(BoxliftError):

@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
 import typing as t
+from pathlib import Path
 
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.generations import name_of
 from ansible_collections.boxlift.portal.plugins.modules import portal_info
 from unit.plugins.module_utils.health import toy_fixtures
 
@@ -29,3 +32,11 @@ def test_a_database_alone(portal: t.Any, run_module: t.Any) -> None:
 def test_without_a_portal(portal: t.Any, run_module: t.Any) -> None:
     result = run_module(portal_info, document_root=str(portal.root / "upload"))
     assert result["failed"] and "neither bitrix/.settings.php" in result["msg"] and result["remedy"]
+
+
+def test_the_generation_that_is_live(portal: t.Any, run_module: t.Any, tmp_path: Path) -> None:
+    options = {"document_root": str(portal.root), "state_dir": str(tmp_path)}
+    assert run_module(portal_info, **options)["generation"] is None
+    register = {"document_root": str(portal.root), "last": 4, "live": {"number": 3}, "kept": {}, "switch": None}
+    (tmp_path / f"{name_of(str(portal.root))}.generations.json").write_text(json.dumps(register), encoding="utf-8")
+    assert run_module(portal_info, **options)["generation"] == 3

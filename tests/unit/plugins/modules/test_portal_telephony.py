@@ -9,7 +9,8 @@ import typing as t
 import pytest
 from ansible_collections.boxlift.portal.plugins.modules import portal_telephony
 from lab.authority import Authority
-from lab.telephony.server import CODE, TelephonyServer
+from lab.rest.service import CODE
+from lab.telephony.server import TelephonyServer
 
 Run = t.Callable[..., "dict[str, t.Any]"]
 LINES = [{"number": "+74951000001", "name": "Sales"}, {"number": "+74951000002", "create_crm": False}]

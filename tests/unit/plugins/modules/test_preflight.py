@@ -13,6 +13,7 @@ from ansible_collections.boxlift.portal.plugins.modules import preflight
 from lab.archive_writer import Entry, write_archive
 from lab.cloud.faults import Fault
 from lab.cloud.server import CloudServer
+from lab.crm.server import CrmServer
 
 from .conftest import RunModule
 
@@ -79,3 +80,24 @@ def test_unreadable_authorities(run_module: RunModule) -> None:
     result = run_module(preflight, source_url="https://127.0.0.1/b.tar", source_ca="nonsense")
     assert not result["failed"], result
     assert "source_ca_path holds no certificate" in str(result["findings"])
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_the_webhook_of_the_cloud(tls: tuple[Path, Path], run_module: RunModule, trusted: bool) -> None:
+    with CrmServer(certificate=tls[0], key=tls[1]) as server:
+        webhook = server.webhook(1)
+        result = run_module(
+            preflight,
+            domain="portal.example.com",
+            crm_cloud_webhook=webhook,
+            crm_ca=tls[0].read_text() if trusted else "",
+            timeout=2,
+        )
+    assert not result["failed"], result
+    found = {each["id"]: each["status"] for each in result["findings"] if each["area"] == "crm"}
+    if trusted:
+        assert found["crm.cloud_answers"] == found["crm.cloud_administrator"] == found["crm.cloud_portal"] == "pass"
+        assert found["crm.cloud_scopes"] == "warn"  # no telephony
+    else:
+        assert found["crm.cloud_answers"] == "fail"
+    assert webhook.rstrip("/").rpartition("/")[2] not in str(result)

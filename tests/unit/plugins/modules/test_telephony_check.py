@@ -10,7 +10,8 @@ import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils import program
 from ansible_collections.boxlift.portal.plugins.modules import telephony_check
 from lab.authority import Authority
-from lab.telephony.server import CODE, TelephonyServer
+from lab.rest.service import CODE
+from lab.telephony.server import TelephonyServer
 from unit.plugins.module_utils.telephony_check.toy_exchange import Console, TlsPort
 
 

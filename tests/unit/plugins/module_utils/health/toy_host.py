@@ -88,6 +88,11 @@ class ToyHost:
         self.units = {"nginx.service": dict(UNIT), "php8.2-fpm.service": {**UNIT, "OOMScoreAdjust": "300"}}
         self.units["mariadb.service"] = {"LoadState": "loaded", "OOMScoreAdjust": "0"}
         self.nginx = NGINX
+        #: What `boxlift-crm status` says of the box's store.
+        self.crm: dict[str, t.Any] = {
+            **{"snapshots": 3, "problem": "", "webhook": ""},
+            "last": {"ended": time.time() - 7200, "records": 900, "alerts": []},
+        }
         #: Servers of this host that speak, by address and port, with what they say first.
         self.servers: dict[tuple[str, int], bytes] = {}
         self._ends: list[socket.socket] = []
@@ -100,6 +105,7 @@ class ToyHost:
             "fail2ban-client": lambda: (0, "Status\n|- Number of jail: 2\n`- Jail list:\tportal-login, sshd\n", ""),
             "auditctl": lambda: (0, f"-w {portal}/bitrix/.settings.php -p wa -k portal\n", ""),
             "nginx": lambda: (0, self.nginx, ""),
+            "/usr/local/bin/boxlift-crm": lambda *_asked: (0, json.dumps({"box": self.crm}), ""),
             "systemctl": lambda *names: (0, "\n".join(map(self._unit, set(names) & set(self.units))), ""),
         }
         for name, value in KERNEL.items():

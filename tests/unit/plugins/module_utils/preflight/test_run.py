@@ -106,9 +106,13 @@ def client() -> t.NoReturn:
     raise AssertionError("nobody is asked")
 
 
+def nobody(_webhook: str) -> t.NoReturn:
+    raise AssertionError("no portal is asked")
+
+
 def test_a_good_host_passes_everything(fake: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     look(KNOWN, monkeypatch)
-    found = run(dataclasses.replace(WISH, password_given=True), fake.host(), client)
+    found = run(dataclasses.replace(WISH, password_given=True), fake.host(), client, nobody)
     assert {finding.status for finding in found} == {"pass"}
     assert {finding.area for finding in found} == {"time", "host", "backup", "disk", "memory", "ports", "names"}
 
@@ -119,7 +123,7 @@ def test_every_reason_at_once(fake: FakeHost, monkeypatch: pytest.MonkeyPatch) -
     fake.socket(80, 7)
     fake.process(9, "apache2", inode=7)
     bad = fake.host(clock=lambda: 5000.0, resolve=lambda name: ["203.0.113.1"], file_system=one_disk(GIB))
-    found = run(dataclasses.replace(WISH, memory_mb=9999), bad, client)
+    found = run(dataclasses.replace(WISH, memory_mb=9999), bad, client, nobody)
     reasons = [finding for finding in found if finding.status == "fail"]
     assert {finding.id for finding in reasons} == {
         "time.clock", "host.release", "backup.password", "disk./", "memory.total", "ports.80", "names.domain",
@@ -139,7 +143,7 @@ def test_a_source_in_trouble_is_a_finding(
     fake: FakeHost, monkeypatch: pytest.MonkeyPatch, error: Exception, status: str
 ) -> None:
     look(error, monkeypatch)
-    found = {finding.id: finding for finding in run(WISH, fake.host(), client)}
+    found = {finding.id: finding for finding in run(WISH, fake.host(), client, nobody)}
     assert found["backup.source"].status == status
     assert found["backup.source"].remedy
     assert found["disk./"].status == "unknown"
@@ -147,13 +151,24 @@ def test_a_source_in_trouble_is_a_finding(
 
 
 def test_a_host_for_the_cache_alone(fake: FakeHost) -> None:
-    found = run(Wish(ports={6379: ["redis-server"]}), fake.host(), client)
+    found = run(Wish(ports={6379: ["redis-server"]}), fake.host(), client, nobody)
     assert {finding.area for finding in found} == {"host", "memory", "ports"}
 
 
 def test_licences_are_looked_for_where_some_are_named(fake: FakeHost) -> None:
-    found = run(Wish(licence_files=["/etc/voice.lic"]), fake.host(), client)
+    found = run(Wish(licence_files=["/etc/voice.lic"]), fake.host(), client, nobody)
     assert [finding.status for finding in found if finding.id == "licence.files"] == ["warn"]
+
+
+def test_each_portal_that_is_named_is_asked(fake: FakeHost) -> None:
+    def silent(_webhook: str) -> t.NoReturn:
+        raise BoxliftError("No answer.", "Look.")
+
+    webhooks = {"cloud": "https://acme.example/rest/1/canary/", "box": "https://portal.example.com/rest/1/canary/"}
+    wish = Wish(crm_webhooks=webhooks)
+    found = {finding.id: finding.status for finding in run(wish, fake.host(), client, silent)}
+    assert (found["crm.cloud_answers"], found["crm.box_answers"]) == ("fail", "warn")
+    assert "canary" not in repr(wish)
 
 
 def test_the_address_is_not_shown() -> None:

@@ -84,6 +84,18 @@ def test_a_portal_in_use_is_not_replaced(site: Site, one: Path, two: Path, sign:
         site.restore(two, confirm_domain=DOMAIN)
 
 
+def test_what_was_carried_over_from_another_portal_is_no_use(site: Site, one: Path, two: Path) -> None:
+    site.restore(one)
+    site.run("ALTER TABLE b_crm_deal ADD ORIGINATOR_ID varchar(255)")
+    site.run("INSERT INTO b_crm_deal VALUES (9, 'carried over', '2026-11-29 09:12:44', 'boxlift:cloud.example.com')")
+    site.run("INSERT INTO b_crm_deal VALUES (8, 'theirs', '2026-11-29 09:12:44', 'shop')")
+    with pytest.raises(BoxliftError, match=r"1 deals \(newest: number 8"):
+        site.restore(two)
+    site.run("DELETE FROM b_crm_deal WHERE ID = 8")
+    site.restore(two)
+    assert site.seen() == ("two", "two")
+
+
 def test_what_the_portal_itself_writes_is_no_use(site: Site, one: Path, two: Path) -> None:
     site.restore(one)
     site.run(

@@ -38,7 +38,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.telephony.web impor
 from lab.exchange import events as exchange
 from lab.exchange.ami_server import AmiServer
 from lab.exchange.events import CLIENT, Calls, answered, missed
-from lab.telephony.faults import Fault
+from lab.rest.faults import Fault
 from lab.telephony.server import APPLICATION_TOKEN, TelephonyServer
 from unit.conftest import Tls
 from unit.plugins.module_utils.telephony.test_sender import SOUND

@@ -5,13 +5,15 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: call_connector_app
-short_description: Put the call connector's program on a host
+module: packed_program
+short_description: Put a program of this collection on a host
 version_added: 0.1.0
 author: boxlift.portal contributors (!UNKNOWN)
 description:
-  - Writes the program C(call-connector), which tells the portal of the exchange's calls, as one file that Python runs.
-    It is made of the library that this module itself consists of, so nothing is fetched and nothing is built.
+  - Writes a program as one file that Python runs. It is made of the library that this module itself consists of, so
+    nothing is fetched and nothing is built.
+  - C(call-connector) tells the portal of the exchange's calls. C(boxlift-crm) takes the nightly snapshots of a portal's
+    CRM.
   - The same version of the collection gives the same bytes. The file is replaced in one step; a program that runs goes
     on with what it has read.
 extends_documentation_fragment:
@@ -26,17 +28,23 @@ attributes:
   idempotent:
     support: full
 options:
+  name:
+    description: The program.
+    type: str
+    choices: [boxlift-crm, call-connector]
+    required: true
   path:
-    description: Where the program is put, mode C(0755). Its folder must exist.
+    description: >-
+      Where the program is put, mode C(0755); by default C(/usr/local/bin/) and its name. The folder must exist.
     type: path
-    default: /usr/local/bin/call-connector
 seealso:
   - module: boxlift.portal.host_services
 """
 
 EXAMPLES = r"""
 - name: Put the program in place
-  boxlift.portal.call_connector_app:
+  boxlift.portal.packed_program:
+    name: call-connector
 """
 
 RETURN = r"""
@@ -56,20 +64,29 @@ import hashlib
 import os
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.boxlift.portal.plugins.module_utils.crm import command as boxlift_crm
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
 from ansible_collections.boxlift.portal.plugins.module_utils.files import replace_file
-from ansible_collections.boxlift.portal.plugins.module_utils.telephony.package import application
+from ansible_collections.boxlift.portal.plugins.module_utils.packing import packed
+from ansible_collections.boxlift.portal.plugins.module_utils.telephony import command as call_connector
 
 MODE = 0o755
+# The import brings the program's library to the host.
+COMMANDS = {"boxlift-crm": boxlift_crm.__name__, "call-connector": call_connector.__name__}
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={"path": {"type": "path", "default": "/usr/local/bin/call-connector"}}, supports_check_mode=True
+        argument_spec={
+            "name": {"type": "str", "choices": sorted(COMMANDS), "required": True},
+            "path": {"type": "path"},
+        },
+        supports_check_mode=True,
     )
-    path = module.params["path"]
+    name = module.params["name"]
+    path = module.params["path"] or f"/usr/local/bin/{name}"
     try:
-        program = application()
+        program = packed(COMMANDS[name])
         changed = not _is_there(path, program)
         if changed and not module.check_mode:
             replace_file(path, program, MODE)

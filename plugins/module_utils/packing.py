@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The connector as one file: a zip that Python runs, made of the modules that it imports.
+"""A program as one file: a zip that Python runs, made of the modules of this collection that it imports.
 
 A module of the collection carries the library to the host anyway, so the same source is tested, documented and run.
 """
@@ -13,18 +13,19 @@ import io
 import zipfile
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.telephony import command
 
 INTERPRETER = "/usr/bin/python3"
 _ROOT = "ansible_collections.boxlift.portal.plugins.module_utils"
-_MAIN = f"import sys\n\nfrom {command.__name__} import main\n\nsys.exit(main())\n"
 _OLDEST = (1980, 1, 1, 0, 0, 0)  # the same sources always give the same bytes
 
 
-def application(interpreter: str = INTERPRETER) -> bytes:
-    """The program `call-connector`, all of it but what Debian packages."""
-    files = {"__main__.py": _MAIN}
-    for name, source in _needed(command.__name__).items():
+def packed(command: str, interpreter: str = INTERPRETER) -> bytes:
+    """The program whose `main` this module has, by its full name; all of it but what Debian packages.
+
+    The modules must be at hand: whoever asks imports the command.
+    """
+    files = {"__main__.py": f"import sys\n\nfrom {command} import main\n\nsys.exit(main())\n"}
+    for name, source in _needed(command).items():
         files[name.replace(".", "/") + ".py"] = source
         parents = name.split(".")[:-1]
         for length in range(1, len(parents) + 1):
