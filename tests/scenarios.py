@@ -42,6 +42,7 @@ BUDGETS = {
     "secrets": 300,
     "archives": 300,
     "telephony": 360,
+    "crm": 360,
     "certificate": 240,
     "default": 90,
 }

@@ -12,7 +12,14 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-OPERATORS = ("README.md", "docs/guide.md", "docs/existing-hosts.md", "docs/restricted-sites.md", "docs/telephony.md")
+OPERATORS = (
+    "README.md",
+    "docs/guide.md",
+    "docs/existing-hosts.md",
+    "docs/restricted-sites.md",
+    "docs/telephony.md",
+    "docs/crm.md",
+)
 OTHERS = ("architecture.md", "archive-format.md", "security.md", "bundle.md")
 PAGES = (*OPERATORS, "CONTRIBUTING.md", *(f"docs/{name}" for name in OTHERS))
 # A page may leave out the beginning of a path that all of its paths share.
@@ -122,7 +129,7 @@ def test_reading_order() -> None:
 
 
 def test_every_playbook_runs_as_a_site_runs_it() -> None:
-    """Scenarios `site`, `cutover` and `restricted` run README's playbooks, with the variables that pages print."""
+    """Scenarios run README's playbooks, with the variables that pages print: site, cutover, crm and restricted."""
     commands = yaml.safe_load(read("molecule/site/vars/site.yml"))["site_commands"]
     night = read("molecule/cutover/files/night.py")
     commands += [f"boxlift.portal.{name}" for name in re.findall(r'play\(\s*"(\w+)"', night)]
@@ -131,6 +138,9 @@ def test_every_playbook_runs_as_a_site_runs_it() -> None:
     commands += [
         f"boxlift.portal.{name}" for name in re.findall(r"(?:\|\||\)|^) ?play (\w+)", at_the_desk, re.MULTILINE)
     ]
+    for page in sorted((ROOT / "molecule/crm").glob("*.yml")):
+        commands += re.findall(r"import_playbook: (boxlift\.portal\.\w+)", page.read_text())
+        commands += [f"-e {name}=" for name in re.findall(r"^ +(crm_\w+):", page.read_text(), re.MULTILINE)]
     for page in ("prepare.yml", "files/telephone.py"):
         text = read(f"molecule/restricted/{page}")
         commands += re.findall(r"ansible-playbook\W+boxlift\.portal\.\w+", text)

@@ -9,7 +9,8 @@ import pathlib
 
 import pytest
 from lab.authority import Authority
-from lab.telephony.server import CODE, TelephonyServer
+from lab.rest.service import CODE
+from lab.telephony.server import TelephonyServer
 from unit.plugins.playbook import run_playbook
 
 PLAYBOOK = """
