@@ -75,6 +75,7 @@ KEPT: dict[str, tuple[str, ...]] = {
         *("intact", "format", "encrypted", "volumes", "entries", "files", "directories", "bytes", "dumps", "findings"),
         "progress",
     ),
+    "crm_transfer": ("delta", "progress"),
     "database_import": ("tables", "rows", "repairs", "timeline", "progress"),
     "entitlement_check": ("findings", "debts", "files"),
     "host_acceptance": ("findings", "figures"),

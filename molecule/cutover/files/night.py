@@ -36,6 +36,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 MOLECULE = HERE.parents[1]
 BOX = f"boxlift-{os.environ['MOLECULE_SCENARIO_NAME']}-box12"
 DOMAIN, CLOUD = "portal.boxlift.test", "192.0.2.80"
+CLOUD_CRM = "cloud.boxlift.test:8443"
 #: What the live portal is: the sum of its tree without what PHP writes on its own, then each table with its checksum.
 LOOK = r"""
 cd /srv/portal/www && find . -type f ! -path './bitrix/cache/*' ! -path './bitrix/managed_cache/*' \
@@ -45,6 +46,19 @@ mariadb -N portal -e "SHOW FULL TABLES WHERE Table_type = 'BASE TABLE'" | cut -f
 """
 
 
+OFFICE = MOLECULE / "crm" / "files" / "office.py"
+#: Of each kind, how many records the box's tables hold, and how many the cloud says it has.
+COUNT = r"""
+import json, os, ssl, subprocess, urllib.request
+tls = ssl.create_default_context(cafile=os.environ["AUTHORITY"])
+for kind, table in ({kind: kind for kind in ("lead", "deal", "contact", "company")} | {"activity": "act"}).items():
+    query = f"SELECT COUNT(*) FROM b_crm_{table}"
+    box = subprocess.check_output(["mariadb", "-N", "portal", "-e", query], text=True).strip()
+    with urllib.request.urlopen(f"https://cloud.boxlift.test:8443/_lab/rows/{kind}", context=tls) as answer:
+        cloud = len(json.load(answer))
+    print(kind, box, cloud)
+"""
+
 #: The figures of a container say nothing.
 ACCEPTANCE = tuple(f"--extra-vars=acceptance_{each}" for each in ("seconds=1", "disk_mb=16", "fail_on=never"))
 #: Of all kills, the share that meets a run with most of its work before it, and any other command.
@@ -52,6 +66,12 @@ SHARE_AT_WORK, SHARE = 0.4, 0.03
 AT_WORK = 15.0  # seconds from its start in which such a run is killed; others within the time they need
 #: Of the voice products, but without the library that the site uses.
 LICENCE = "Customer = Lab\nModules = queue, fax\nValid-Until = 31.12.2099\nDomain = portal.boxlift.test\n"
+#: The night with the commit is of a site whose people carry the CRM's difference over by hand.
+BY_HAND = """
+  move.warm: null
+  move.warm_again: null
+  move.delta: {manual: true}
+"""
 STOOD = "done:\n" + "".join(
     f"  prepare.{step}: 2026-01-01\n" for step in ("agree", "inventory", "preflight", "provision", "accept")
 )
@@ -68,6 +88,7 @@ class Night:
         self.chance = random.Random(seed)
         self.took: dict[str, float] = {}
         self.posts: list[dict[str, t.Any]] = []
+        self.by_hand = True
         #: Leads to the cloud, with a TTL that is too long, until somebody changes that.
         self.names = NameServer(DOMAIN, CLOUD, 3600)
 
@@ -111,6 +132,7 @@ class Night:
         return [
             "ansible-playbook", f"--inventory={MOLECULE}/shared/inventory.py",
             f"--extra-vars=@{MOLECULE}/provision/vars/site.yml", f"--extra-vars=@{MOLECULE}/cutover/vars/site.yml",
+            *(() if self.by_hand else (f"--extra-vars=@{MOLECULE}/take_back/vars/crm.yml",)),
             f"--extra-vars=migration_stage={stage}", f"--extra-vars=name_resolvers={self.names}",
             f"boxlift.portal.{name}", *more,
         ]  # fmt: skip
@@ -187,6 +209,35 @@ class Night:
         self.noted[name] = done.stdout.splitlines()
         (self.work / "night.json").write_text(json.dumps({"kills": self.killed, **self.noted}), encoding="utf-8")
 
+    def work_in(self, portal: str, word: str) -> None:
+        """People work in one of the portals, and begin what they write with the word."""
+        if not self.by_hand:
+            webhook = f"https://{portal}/rest/1/hook0123456789ab/"
+            self.noted[f"work {word}"] = [self.in_the_box(OFFICE.read_text(encoding="utf-8"), webhook, word)]
+
+    def count(self, name: str) -> None:
+        """Count the records of both portals, each where it keeps them."""
+        if not self.by_hand:
+            self.noted[f"counts {name}"] = self.in_the_box(COUNT).splitlines()
+
+    def in_the_box(self, program: str, webhook: str = "", *arguments: str) -> str:
+        """What a Python program says that runs on the box, which knows the names of both portals."""
+        authority = (self.work / "portals-ca.pem").read_text(encoding="utf-8")
+        into = ["docker", "exec", "-i", "--env", f"WEBHOOK={webhook}", "--env", "AUTHORITY=/tmp/portals-ca.pem", BOX]
+        steps = ((("sh", "-c", "cat > /tmp/portals-ca.pem"), authority), (("python3", "-", *arguments), program))
+        for command, sent in steps:
+            done = subprocess.run([*into, *command], input=sent, capture_output=True, text=True, check=False)
+            if done.returncode:
+                sys.exit(f"{done.stdout}{done.stderr}\n{command[0]} on the box ended with {done.returncode}.")
+        return done.stdout
+
+    def second_cloud(self) -> None:
+        """The cloud has become what the second backup holds."""
+        *options, _playbook = self.command("", stage="final")
+        manifest = f"--extra-vars=lab_crm_manifest={self.work}/backup-2/manifest.json"
+        playbook = str(MOLECULE.parent / "tests" / "lab" / "crm.yml")
+        subprocess.run([*options, manifest, playbook], env=self.settings("olga"), check=True)
+
 
 def address_of_the_box() -> str:
     template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
@@ -232,6 +283,9 @@ def final(night: Night) -> None:
     """From the second backup to the open portal."""
     for step in ("move.order_backup", "move.tell_users"):
         night.done(step, "final")
+    if not night.by_hand:
+        night.second_cloud()
+    night.work_in(CLOUD_CRM, "before")
     cutover(night, "move.sales_test@final is not done yet")
     night.look("second")
     night.done("move.sales_test", "final")
@@ -252,15 +306,19 @@ def final(night: Night) -> None:
     night.sign("go", request_of(said, "go"), "approver", "coordinator", "key_user")
     for step, title in (
         ("move.freeze", "Stop work in the cloud portal"),
-        ("move.delta", "Bring over the leads"),
+        ("move.delta", "Carry over the last of the CRM"),
         ("move.switch_domain", "Lead the portal's name"),
         ("move.open", "Open the new portal"),
     ):
+        if step == "move.delta" and not night.by_hand:
+            continue
         cutover(night, f"now: {title}")
         if step == "move.freeze":
             night.heard("move.freeze@final", "waiting")
+            night.work_in(CLOUD_CRM, "evening")
         night.done(step, "final")
         if step == "move.switch_domain":
+            night.count("moved")
             cutover(night, f"{night.names} still leads {DOMAIN} to {CLOUD}", 2, "--extra-vars=name_wait_minutes=0")
             night.names.address = address_of_the_box()
 
@@ -277,8 +335,10 @@ def rehearse(night: Night) -> None:
     night.play("codes", "--extra-vars=codes_count=2", says="ID OF THE PERSON")
     night.decide("prepared", "approver", "coordinator")
     night.done("move.order_backup", "rehearsal")
+    night.work_in(CLOUD_CRM, "rehearsal")
     night.play("rehearse", code=2, says="move.sales_test@rehearsal is not done yet")
     night.look("rehearsed")
+    night.count("rehearsed")
     night.done("move.sales_test", "rehearsal")
     night.play("rehearse")
     # Nothing of the night before the rehearsal was accepted.
@@ -296,8 +356,18 @@ def commit(night: Night) -> None:
 
 
 def take_back(night: Night) -> None:
-    night.play("take_back", stage="final")
+    night.work_in(DOMAIN, "opened")
+    night.count("opened")
+    # People have worked with the portal, so it says which number must be given.
+    said = night.play(
+        *("take_back", "--extra-vars=crm_carry_back=false"),
+        says="is in use since generation 2 became live", code=2, stage="final",
+    )  # fmt: skip
+    if "rollback_generation=1 " not in said:
+        sys.exit(f"{said}\nIt does not say which generation was live before.")
+    night.play("take_back", "--extra-vars=rollback_generation=1", stage="final")
     night.look("taken_back")
+    night.count("taken_back")
     # Nobody's word of this night opens anything for the next one.
     night.kills = 0
     cutover(night, "The gate rehearsed is closed")
@@ -324,7 +394,9 @@ def main(work: str, end: str, kills: str) -> None:
     night = Night(pathlib.Path(work))
     plan = (HERE / "plan.yml").read_text(encoding="utf-8")
     # The night that is taken back is of a site whose hosts stood before its plan began.
-    (night.work / "plan.yml").write_text(plan + (STOOD if end == "take_back" else ""), encoding="utf-8")
+    night.by_hand = end == "commit"
+    plan = plan + STOOD if end == "take_back" else plan.replace("steps:\n", f"steps:{BY_HAND}", 1)
+    (night.work / "plan.yml").write_text(plan, encoding="utf-8")
     (night.work / "voice.lic").write_text(LICENCE, encoding="utf-8-sig")
     with night.told():
         move(night, end, int(kills))

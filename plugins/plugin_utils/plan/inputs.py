@@ -7,11 +7,13 @@ from __future__ import annotations
 import datetime
 import typing as t
 
+from ansible_collections.boxlift.portal.plugins.module_utils.crm.transfer.grade import gate_input
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import Journal, Step
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.course import MOVED
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.forecast import Forecast
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.gate import Decision, Gate, Input
-from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Plan
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Moment, Plan
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.schedule import schedule
 
 #: Of an input that no code here can look at; only such a one may be told by people.
@@ -61,6 +63,8 @@ def _one(
         return _findings(name, _last(journal, gate.stage, FINDINGS[name], "findings"))
     if name == "test_calls":
         return _calls(_last(journal, gate.stage, "telephony_check", "calls"))
+    if name == "difference" and not _by_hand(plan):
+        return _carried_over(_last(journal, gate.stage, "crm_transfer", "delta"))
     if name == "lead_items":
         dates = schedule(plan, today)
         if not dates.dated:
@@ -98,7 +102,8 @@ def _last(journal: Journal, stage: str, module: str, key: str) -> list[t.Any] | 
     for task in sorted([*last.tasks, *by_hand], key=lambda task: task.start):
         if task.start >= last.start and _tells(task, module, key):
             looks[task.host, task.name] = task
-    return [each for task in looks.values() for result in task.results for each in result.get(key) or []]
+    told = [result[key] for task in looks.values() for result in task.results if result.get(key)]
+    return [each for value in told for each in (value if isinstance(value, list) else [value])]
 
 
 def _tells(task: Step, module: str, key: str) -> bool:
@@ -112,6 +117,17 @@ def _findings(name: str, found: list[t.Any] | None) -> Input:
     blind = sorted({each["id"] for each in found if each["status"] == "unknown"})
     parts = [f"{len(ids)} {what}: {', '.join(ids)}" for ids, what in ((wrong, "fail"), (blind, "unknown")) if ids]
     return Input(name, not parts, "; ".join(parts) or f"{len(found)} findings, none fails")
+
+
+def _by_hand(plan: Plan) -> bool:
+    """Whether people carry the CRM's difference over, of which no code sees anything."""
+    moved = plan.states.get(MOVED)
+    return not isinstance(moved, Moment) or plan.steps[moved.step].manual
+
+
+def _carried_over(found: list[t.Any] | None) -> Input:
+    met, seen = gate_input(found[-1] if found else None)
+    return Input("difference", met, seen)
 
 
 def _calls(found: list[t.Any] | None) -> Input:

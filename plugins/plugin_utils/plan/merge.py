@@ -77,7 +77,10 @@ def _merged(base: Data, over: Data, path: Path, site: Source, problems: list[Pro
         else:
             out[key] = copy.deepcopy(value)
     # One thing at a time: what is named by the site takes the place of its counterpart.
-    for one, other in (("playbook", "manual"), ("manual", "playbook"), ("reason", "playbook"), ("playbook", "reason")):
+    for one, other in (
+        *(("playbook", "manual"), ("manual", "playbook"), ("manual", "vars")),
+        *(("reason", "playbook"), ("playbook", "reason")),
+    ):
         if over.get(one) and other in base and other not in over:
             out.pop(other, None)
     return out

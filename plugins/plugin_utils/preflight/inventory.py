@@ -102,7 +102,7 @@ def inspect(variables: Variables, hosts: Hosts) -> Inventory:
     """Judge every variable, and derive what the module is asked on this host."""
     findings = [_judge(each, variables) for each in inputs(variables, hosts)]
     findings += [_enough_hosts(hosts), _reached_from_others(variables, hosts)]
-    findings += [_entitlements(variables, hosts), _licence_files(variables, hosts)]
+    findings += [_entitlements(variables, hosts), _licence_files(variables, hosts), _crm(variables)]
     if hosts.is_exchange:
         findings += [_webhook(variables), _packages(variables)]
     wrong = {finding.id.partition(".")[2] for finding in findings if finding.status == "fail"}
@@ -179,8 +179,15 @@ def inputs(variables: Variables, hosts: Hosts) -> list[Input]:
         _file("certificate_chain_file", "the issuers' certificates in PEM"),
         _file("certificate_ca_file", "a private authority's certificate in PEM", required=source == "lab_ca"),
         _file("certificate_ca_key_file", "the key of certificate_ca_file", required=source == "lab_ca"),
+        _crm_webhook("cloud"),
+        _crm_webhook("box"),
         *([] if not hosts.is_exchange else _of_an_exchange(variables)),
     ]
+
+
+def _crm_webhook(which: str) -> Input:
+    expected = f"the address of an incoming webhook of the {which}, https://…/rest/USER/CODE/; or nothing"
+    return Input(f"site_crm_{which}_webhook", expected, _WEBHOOK, secret=True)
 
 
 def _of_an_exchange(variables: Variables) -> list[Input]:
@@ -246,6 +253,30 @@ def _webhook(variables: Variables) -> Finding:
         else "After the first restore make an incoming webhook with the rights telephony, crm and user, set it in"
         " group_vars/all/vault.yml, and run the playbook telephony.",
     )
+
+
+def _crm(variables: Variables) -> Finding:
+    """Whether what arrives in the cloud after the backup is carried over; an empty webhook says that it need not be."""
+    cloud, box = (variables.get(f"site_crm_{which}_webhook") for which in ("cloud", "box"))
+    status, remedy = "pass", ""
+    if cloud and box:
+        seen = "what the CRM in the cloud goes on collecting can be carried over"
+    elif cloud:
+        status, seen = "warn", "site_crm_box_webhook is not set, so nothing is carried over yet"
+        remedy = (
+            "After the first restore make an incoming webhook in the box as its administrator, and set it in"
+            " group_vars/all/vault.yml (docs/crm.md)."
+        )
+    elif cloud is None:
+        status, seen = "warn", "site_crm_cloud_webhook is not set, so what arrives after the backup stays in the cloud"
+        remedy = (
+            "Make an incoming webhook in the cloud's portal as its administrator, and set it in"
+            ' group_vars/all/vault.yml (docs/crm.md); "" if the CRM is not used.'
+        )
+    else:
+        seen = "site_crm_cloud_webhook is empty: nothing is to be carried over"
+    expected = "webhooks of both portals, by which the CRM's difference is carried over"
+    return Finding("inventory.crm", "inventory", status, seen, expected, remedy, "customer" if remedy else "contractor")
 
 
 def _packages(variables: Variables) -> Finding:
@@ -389,6 +420,9 @@ def _options(variables: Variables, hosts: Hosts, wrong: t.Collection[str]) -> di
         return variables.read(str(path)) if path else ""
 
     web = hosts.serves("web")
+    portals_authority = str(variables.get("crm_ca_file") or variables.get("site_ca_path") or "")
+    there = bool(portals_authority) and variables.is_file(portals_authority)
+    authority = variables.read(portals_authority) if there else ""
     licences = variables.get("site_licence_files") if "site_licence_files" not in wrong else []
     memory_mb = variables.get("preflight_memory_mb")
     return {
@@ -420,5 +454,9 @@ def _options(variables: Variables, hosts: Hosts, wrong: t.Collection[str]) -> di
             for each in licences or []
             if not each.get("controller") and hosts.name in _members(hosts, str(each.get("group") or WEB))
         ],
+        "crm_cloud_webhook": good("site_crm_cloud_webhook") if web else "",
+        "crm_box_webhook": good("site_crm_box_webhook") if web else "",
+        "crm_ca": authority if web and variables.get("site_crm_cloud_webhook") else "",
+        "crm_proxy": (variables.get("crm_proxy") or "") if web else "",
         "expected_addresses": variables.get("preflight_expected_addresses") or [],
     }

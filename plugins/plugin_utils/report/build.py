@@ -58,6 +58,7 @@ def build(journal: Journal, title: str = "") -> Data:
         "findings": findings,
         "areas": areas_of(findings or []),
         "calls": calls_of(real),
+        "transfers": transfers_of(real),
         "licences": licences_of(real),
         "debts": debts_of(real),
         "backup": backup,
@@ -121,6 +122,16 @@ def findings_of(runs: t.Sequence[Run]) -> list[Data] | None:
         return None
     order = {status: place for place, status in enumerate(WORST_FIRST)}
     return sorted(latest.values(), key=lambda f: (order.get(f["status"], 1), f["host"], f["area"], f["id"]))
+
+
+def transfers_of(runs: t.Sequence[Run]) -> list[Data]:
+    """What the last pass of each mode said of the CRM, oldest first, and on which host it ran."""
+    latest = {
+        result["delta"]["mode"]: {**result["delta"], "host": step.host}
+        for step, result in results(runs, ("crm_transfer",), "delta")
+        if result["delta"].get("mode")
+    }
+    return sorted(latest.values(), key=lambda delta: float(delta.get("ended") or 0))
 
 
 def calls_of(runs: t.Sequence[Run]) -> list[Data]:

@@ -100,7 +100,7 @@ def test_status_says_when_the_portal_will_open(journal: Path, tmp_path: Path) ->
     done = run_playbook(tmp_path, STATUS, *arguments, name="status.yml", BOXLIFT_JOURNAL=str(journal))
     assert done.returncode == 0, done.stdout + done.stderr
     # Nobody wrote down that the backup was ordered, and it is fetched already.
-    assert "Stage final: 1 of 18 steps until the opening are over." in done.stdout
+    assert "Stage final: 1 of 20 steps until the opening are over." in done.stdout
     assert "Nobody wrote down: move.order_backup." in done.stdout
     assert "Callback dispatch" not in done.stdout + done.stderr
     assert "which ends at 2030-11-29 06:00 UTC." in done.stdout

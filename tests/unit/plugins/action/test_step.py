@@ -12,7 +12,8 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.boxlift.portal.plugins.action.step import trouble
+from ansible_collections.boxlift.portal.plugins.action.step import begin, trouble
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import verify, writer
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import UNKNOWN, Attempt, read
 from unit.plugins.playbook import run_playbook, start_playbook
@@ -192,3 +193,21 @@ def test_the_end_of_a_step_says_which_notices_failed(tmp_path: Path) -> None:
         writer.append(path, "notice", {"matter": matter, "channel": "mail", "outcome": outcome, "reason": reason})
     assert trouble(path, "move.fetch@final", 0.0) == ["move.fetch@final: notices failed by mail: 451 later"]
     assert trouble(path, "move.fetch@final", time.time() + 60) == []
+
+
+def test_a_step_that_a_site_leaves_to_people_is_awaited_where_a_playbook_would_do_it(tmp_path: Path) -> None:
+    path = str(tmp_path / "move.jsonl")
+    options: dict[str, t.Any] = {"id": "prepare.preflight", "stage": "prepare", "await_people": True, "history": []}
+    options |= {"by_people": False, "message": "", "operator": None, "watcher": "", "waiting_for": ""}
+    options["plan"] = {
+        "steps": {"prepare.preflight": {"manual": True}},
+        "done": {"prepare.inventory@prepare": "2026-01-01"},
+    }
+    with pytest.raises(BoxliftError, match="It is for Contractor now: Preflight"):
+        begin(path, options, lambda value: value, False)
+    assert not Path(path).exists()
+    options["plan"]["done"]["prepare.preflight@prepare"] = "2026-01-02"
+    assert begin(path, options, lambda value: value, False)["done"]
+    # Where the plan has a playbook for it, it begins.
+    options["plan"] = {"done": {"prepare.inventory@prepare": "2026-01-01"}}
+    assert not begin(path, options, lambda value: value, False)["done"]

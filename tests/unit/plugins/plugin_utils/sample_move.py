@@ -12,6 +12,7 @@ from pathlib import Path
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import verify, writer
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import gate
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load
+from unit.plugins.plugin_utils.by_hand import BY_HAND
 from unit.plugins.plugin_utils.sample_journal import FINDINGS, PARTS, TABLES, VOLUMES, Writer
 
 HOUR = 3600.0
@@ -27,6 +28,7 @@ PLAN: dict[str, t.Any] = {
         "rollback": {"seconds": 1800, "source": "rehearsal"},
     },
     "steps": {
+        **BY_HAND,
         "move.preproduction": None,
         "settle.preproduction": None,
         "settle.report": {"depends": ["settle.watch", "settle.backup"]},

@@ -11,6 +11,7 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.manual.content impo
 from ansible_collections.boxlift.portal.plugins.plugin_utils.manual.words import Words
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Plan
+from unit.plugins.plugin_utils.by_hand import BY_HAND
 
 Data = dict[str, t.Any]
 SITE: Data = {
@@ -18,6 +19,7 @@ SITE: Data = {
     "timezone": "Europe/Moscow",
     "cutover": {"window_start": "2026-11-28 22:00", "window_end": "2026-11-29 08:00"},
     "supervision": {"mode": "dictated", "operator": "executor", "watchers": ["coordinator"]},
+    "steps": BY_HAND,
 }
 #: Long words, wide letters, no spaces: what takes the most room in each language.
 LONG = {
@@ -64,7 +66,7 @@ def wordy(language: str, signers: int = 6) -> Plan:
         people=people,
         organisations={"customer": text(100), "contractor": text(100)},
         stages={"final": {"title": text(100)}},
-        steps={"move.delta": step, "move.fetch": step},
+        steps={**BY_HAND, "move.delta": {**step, "manual": True}, "move.fetch": step},
         gates={"go": {"title": text(300), "needs": needs, "inputs": INPUTS}},
     )
 

@@ -15,6 +15,7 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.notices import due 
 from ansible_collections.boxlift.portal.plugins.plugin_utils.notices import matters as m
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Plan
+from unit.plugins.plugin_utils.by_hand import BY_HAND
 
 MINUTE, HOUR = 60.0, 3600.0
 BEGIN = moment("2026-11-28T12:00:00.000Z")
@@ -34,6 +35,7 @@ PLAN: dict[str, t.Any] = {
         "key_user": {"name": "Fatima Haddad", "email": "it@example.com", "language": "ar"},
     },
     "timezone": "Europe/Berlin",
+    "steps": BY_HAND,
 }
 
 

@@ -18,6 +18,7 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import forecas
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.forecast_text import lines
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Estimate, Plan
+from unit.plugins.plugin_utils.by_hand import BY_HAND
 
 HOUR = 3600.0
 GB = 10**9
@@ -62,7 +63,7 @@ class Stage:
 
 @pytest.fixture
 def plan() -> Plan:
-    return load({"cutover": WINDOW})
+    return load({"cutover": WINDOW, "steps": BY_HAND})
 
 
 @pytest.fixture
@@ -183,7 +184,7 @@ def test_the_final_run_is_forecast_from_one_rehearsal(tmp_path: Path, plan: Plan
 
 def test_it_is_said_when_the_window_is_too_short(tmp_path: Path, site: t.Callable[..., Stage]) -> None:
     rehearse(site("rehearsal"))
-    short = load({"cutover": {**WINDOW, "window_end": "2026-11-29 01:00"}})
+    short = load({"cutover": {**WINDOW, "window_end": "2026-11-29 01:00"}, "steps": BY_HAND})
     of = told(short, tmp_path, NIGHT - 20 * HOUR)
     assert (of.fits, of.decision) == (False, None)
     assert any(
@@ -250,7 +251,7 @@ def test_leads_at_risk_are_rate_times_gap(tmp_path: Path, plan: Plan, site: t.Ca
 
 
 def test_what_a_plan_says_is_done_is_done(tmp_path: Path, site: t.Callable[..., Stage]) -> None:
-    plan = load({"cutover": WINDOW, "done": {"move.order_backup@final": "2026-11-20"}})
+    plan = load({"cutover": WINDOW, "steps": BY_HAND, "done": {"move.order_backup@final": "2026-11-20"}})
     assert step(told(plan, tmp_path, NIGHT), "move.order_backup").state == fc.DONE
 
 

@@ -13,6 +13,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import ics
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.schedule import schedule
+from unit.plugins.plugin_utils.by_hand import BY_HAND
 
 SITE: dict[str, t.Any] = {
     "site": "portal.example.com",
@@ -20,6 +21,7 @@ SITE: dict[str, t.Any] = {
     "issued": "2026-10-01",
     "title": "Move; portal, \N{CYRILLIC CAPITAL LETTER EM}",
     "cutover": {"window_start": "2026-11-28 22:00", "window_end": "2026-11-29 06:00"},
+    "steps": BY_HAND,
     "lead_items": {"hosts": {"ordered": "2026-10-21"}, "access": {"arrived": "2026-10-25"}},
 }
 

@@ -15,6 +15,8 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.forecast impor
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.gate import Input
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.inputs import look
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Plan
+from unit.plugins.plugin_utils.by_hand import BY_HAND
 
 PLAN = load()
 DAY = datetime.date(2026, 11, 29)
@@ -29,10 +31,16 @@ def never() -> Forecast:
     raise AssertionError("nobody asked for a forecast")
 
 
-def seen(name: str, *attempts: Attempt, told: t.Mapping[str, Input] | None = None, runs: t.Sequence[Run] = ()) -> Input:
-    gate = dataclasses.replace(PLAN.gates["commit"], inputs=(name,))
+def seen(
+    name: str,
+    *attempts: Attempt,
+    told: t.Mapping[str, Input] | None = None,
+    runs: t.Sequence[Run] = (),
+    plan: Plan = PLAN,
+) -> Input:
+    gate = dataclasses.replace(plan.gates["commit"], inputs=(name,))
     journal = Journal(list(runs), [], [], {"move.health": list(attempts)})
-    (found,) = look(PLAN, gate, journal, [], DAY, told or {}, never)
+    (found,) = look(plan, gate, journal, [], DAY, told or {}, never)
     return found
 
 
@@ -97,11 +105,59 @@ def test_lead_items_need_a_window_to_be_in_time_for() -> None:
 
 def test_only_what_cannot_be_seen_may_be_told() -> None:
     told = Input("difference", True, "told by anna: nothing is missing")
-    assert seen("difference", told={"difference": told}) == told
-    assert not seen("difference").met
-    for gate, name in (("health", "health"), ("entitlement", "entitlement"), ("health", "forecasts")):
+    # No code sees what people carry over by hand.
+    by_hand = load({"steps": BY_HAND})
+    assert seen("difference", told={"difference": told}, plan=by_hand) == told
+    assert not seen("difference", plan=by_hand).met
+    for gate, name in (
+        ("health", "health"),
+        ("difference", "difference"),
+        ("entitlement", "entitlement"),
+        ("health", "forecasts"),
+    ):
         with pytest.raises(BoxliftError, match=f"The input {name} of the gate commit cannot be told"):
             seen(gate, told={name: Input(name, True, "trust me")})
+
+
+def test_the_difference_is_met_by_the_proof_of_a_final_pass() -> None:
+    result = {"format": 1, "grade": "good", "mode": "final", "explained": 3, "skipped": 1, "skipped_sha256": "ab" * 32}
+    final = attempt("final", 10, "crm_transfer", delta=result)
+    assert seen("difference", final) == Input(
+        "difference", True, "good: 0 mismatches, 3 explained, 1 left behind (list abababababab)"
+    )
+    assert seen("difference").observed == "nobody has looked in this stage"
+    assert not seen("difference", attempt("final", 10, "crm_transfer", delta={**result, "grade": "investigate"})).met
+    # What was written after the proof is not proven.
+    warm = attempt("final", 20, "crm_transfer", delta={**result, "mode": "warm"})
+    assert not seen("difference", warm, final).met
+
+
+def transferred(**delta: t.Any) -> Attempt:
+    found = {"format": 1, "grade": "good", "mode": "final", "mismatches": 0, "explained": 9, "skipped": 2}
+    found |= {"frozen_seconds": 26.6, "skipped_sha256": "4b8f1f523a27" + 52 * "0"}
+    return attempt("final", 10, "crm_transfer", delta=found | delta)
+
+
+def test_a_difference_is_brought_over_if_its_proof_says_so() -> None:
+    """The grade decides, and only that of a pass after the freeze."""
+    met = seen("difference", transferred())
+    assert met == Input(
+        "difference",
+        True,
+        "good: 0 mismatches, 9 explained, 2 left behind (list 4b8f1f523a27), verified 27 s after the freeze",
+    )
+    assert seen("difference", transferred(grade="perfect")).met
+    assert not seen("difference", transferred(grade="investigate")).met
+    assert not seen("difference", transferred(grade="poor", mismatches=3)).met
+    warm = seen("difference", transferred(mode="warm", frozen_seconds=None))
+    assert not warm.met and warm.observed.endswith("but that was a warm pass, not the final one")
+    assert not seen("difference", transferred(grade="splendid")).met
+    assert not seen("difference", transferred(format=2)).met
+
+
+def test_the_proof_of_a_difference_is_not_told_by_people() -> None:
+    with pytest.raises(BoxliftError, match="it is looked at"):
+        seen("difference", transferred(grade="poor"), told={"difference": Input("difference", True, "fine")})
 
 
 def test_a_licence_that_is_missing_is_named() -> None:

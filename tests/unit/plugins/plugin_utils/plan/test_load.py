@@ -15,6 +15,7 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import check, 
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import default, load
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Moment
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.source import PlanError, from_mapping
+from unit.plugins.plugin_utils.by_hand import BY_HAND
 
 NIGHT = {"window_start": "2026-11-28 22:00", "window_end": "2026-11-29 06:00"}
 
@@ -52,9 +53,9 @@ class TestDefault:
     def test_what_is_not_there_yet_is_left_to_people(self) -> None:
         """Whoever adds a playbook of that name takes the remark out of the plan."""
         waiting = {step.id: step for step in load().steps.values() if step.not_yet}
-        assert set(waiting) == {"move.delta", "settle.backup"}
+        assert set(waiting) == {"settle.backup"}
         assert all(step.manual for step in waiting.values())
-        assert [name for name in ("delta", "backup") if (check.PLAYBOOKS / f"{name}.yml").is_file()] == []
+        assert not (check.PLAYBOOKS / "backup.yml").is_file()
 
     def test_ids_stay(self) -> None:
         """Journals and signatures name them. An id may be added; one that is gone breaks plans of sites."""
@@ -64,7 +65,7 @@ class TestDefault:
             *("move.telephony", "move.health", "move.test_calls", "move.sales_test", "move.report"),
             *("move.preproduction", "move.freeze", "move.delta", "move.switch_domain", "move.last_health"),
             *("move.open", "settle.watch", "settle.backup", "settle.preproduction", "settle.report"),
-            "settle.hand_over",
+            *("settle.hand_over", "move.warm", "move.warm_again"),
         }
         assert set(load().gates) >= {"prepared", "rehearsed", "go", "commit", "accepted"}
 
@@ -108,8 +109,8 @@ class TestSite:
     def test_takes_the_telephony_out(self) -> None:
         plan = load({"steps": {"move.telephony": None, "move.test_calls": None}, "lead_items": {"numbers": None}})
         assert "move.telephony" not in plan.steps
-        assert plan.steps["move.entitlement"].depends == ("move.configure",)
-        after = ("move.health", "move.entitlement", "move.configure", "move.sales_test")
+        assert plan.steps["move.entitlement"].depends == ("move.warm",)
+        after = ("move.health", "move.entitlement", "move.warm", "move.sales_test")
         assert plan.steps["move.report"].depends == after
 
     def test_adds_a_step_and_a_playbook_of_its_own(self) -> None:
@@ -123,10 +124,16 @@ class TestSite:
             "estimate": {"seconds": 600, "source": "model"},
             "undo": {"reason": "It only adds files."},
         }
-        plan = load({"steps": {"site.archive": step, "move.delta": {"playbook": "site.own.delta", "not_yet": None}}})
+        plan = load({"steps": {"site.archive": step, "move.delta": {"playbook": "site.own.delta"}}})
         assert plan.steps["site.archive"].stages == ("final",)
         assert plan.steps["site.archive"].urgency == "high"
-        assert (plan.steps["move.delta"].playbook, plan.steps["move.delta"].not_yet) == ("site.own.delta", "")
+        assert plan.steps["move.delta"].playbook == "site.own.delta"
+
+    def test_people_carry_the_difference_over(self) -> None:
+        plan = load({"steps": BY_HAND})
+        assert (plan.steps["move.delta"].manual, plan.steps["move.delta"].vars) == (True, {})
+        assert plan.steps["move.freeze"].depends == ("move.name_ttl", "move.tell_users")
+        assert plan.gates["go"].after == ("move.name_ttl",)
 
     def test_a_file_and_the_mapping_read_from_it_are_the_same_plan(self, tmp_path: Path) -> None:
         file = tmp_path / "plan.yml"
@@ -247,10 +254,11 @@ class TestRefusals:
             "plan.yml:4: steps > move.restore: This collection has no playbook restor. Did you mean restore?",
             "plan.yml:5: steps > move.restore > depends[1]: There is no move.verify among steps. Possible are "
             "prepare.agree, prepare.inventory, prepare.preflight, prepare.provision, prepare.accept, "
-            "move.order_backup, move.tell_users, move.fetch, move.restore, move.configure, move.health, "
+            "move.order_backup, move.tell_users, move.fetch, move.restore, move.configure, move.warm, move.health, "
             "move.entitlement, move.test_calls, move.sales_test, move.report, move.preproduction, move.name_ttl, "
-            "move.freeze, move.delta, move.switch_domain, move.name, move.last_health, move.open, move.calls, "
-            "settle.watch, settle.backup, settle.preproduction, settle.report, settle.hand_over.",
+            "move.warm_again, move.freeze, move.delta, move.switch_domain, move.name, move.last_health, "
+            "move.open, move.calls, settle.watch, settle.backup, settle.preproduction, settle.report, "
+            "settle.hand_over.",
             "plan.yml:7: steps > move.health > depends[0]: move.configure is done only after stage prepare, in "
             "which move.health waits for it. Take it out of `depends`, or narrow the step's `stages`.",
             "plan.yml:7: steps > move.health > stages: Stage prepare is no part of phase move. Name stages of "

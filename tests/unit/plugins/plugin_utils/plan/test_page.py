@@ -16,6 +16,7 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import lo
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.page import letter, render
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.schedule import schedule
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.view import Data, lowered, view
+from unit.plugins.plugin_utils.by_hand import BY_HAND
 
 SITE: Data = {
     "site": "portal.example.com",
@@ -23,7 +24,10 @@ SITE: Data = {
     "issued": "2026-10-01",
     "cutover": {"window_start": "2026-11-28 22:00", "window_end": "2026-11-29 06:00"},
     "people": {"approver": {"name": "Anna <b>Schmidt</b>"}, "operator": {"name": "Pavel\u202eIvanov"}},
-    "steps": {"move.telephony": None, "move.test_calls": None, "move.fetch": {"estimate": {"seconds": 50000}}},
+    "steps": {
+        **BY_HAND,
+        **{"move.telephony": None, "move.test_calls": None, "move.fetch": {"estimate": {"seconds": 50000}}},
+    },
     "lead_items": {"numbers": None},
 }
 ON_THE_WAY = {"hosts": {"ordered": "2026-10-21"}, "access": {"arrived": "2026-10-25"}}
@@ -115,16 +119,16 @@ class TestPage:
             "Customer: Anna <b>Schmidt</b> (approver)",
             "Contractor Coordinator, Pavel\\u202eIvanov",
             "by Wed 2026-10-28 Order or ask for: certificate of the portal's name to be there by Mon 2026-11-02 late",
-            "This collection has no transfer of the CRM's difference yet.",
-            "Steps taken out: move.telephony, move.test_calls",
-            "Steps changed: move.fetch",
+            "This collection has no backup of the new portal yet.",
+            "Steps taken out: move.warm, move.warm_again, move.telephony, move.test_calls",
+            "Steps changed: move.delta, move.fetch",
             "Lead items taken out: numbers",
             "Mon 2026-12-14 Third visit: end of the watch",
         ):
             assert expected in text, expected
 
     def test_without_a_window_times_count_from_it(self) -> None:
-        text = read(made({}))
+        text = read(made({"steps": BY_HAND}))
         assert "T−3 h 2 min" in text  # the sales test ends an hour and a minute before the decision's hour
         assert "T+2 h 50 min" in text
         assert "T−21 d" in text  # the announcement
@@ -175,7 +179,7 @@ class TestDrawings:
         steps = {row["label"]: row["bars"][0] for row in night["rows"]}
         assert [drawn["x"] for drawn in steps.values()] == sorted(drawn["x"] for drawn in steps.values())
         freeze = steps["Stop work in the cloud portal"]
-        delta = next(drawn for label, drawn in steps.items() if label.startswith("Bring over the leads"))
+        delta = next(drawn for label, drawn in steps.items() if label.startswith("Carry over the last of"))
         assert delta["x"] == pytest.approx(freeze["x"] + freeze["width"], abs=0.2)
         assert delta["width"] == pytest.approx(8 * freeze["width"], rel=0.02)
         assert [line["text"] for line in night["lines"]] == ["work stops", "no return"]

@@ -16,6 +16,7 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.schedule impor
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.source import PlanError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from unit.plugins.plugin_utils.by_hand import BY_HAND
 
 Data = dict[str, t.Any]
 WINDOW = {"window_start": "2026-11-28 22:00", "window_end": "2026-11-29 06:00"}
@@ -23,7 +24,8 @@ DAY = datetime.timedelta(days=1)
 
 
 def planned(site: Data | None = None, today: str = "") -> Schedule:
-    plan = load({"cutover": WINDOW, **(site or {})})
+    steps = {**BY_HAND, **(site or {}).get("steps", {})}
+    plan = load({"cutover": WINDOW, **(site or {}), "steps": steps})
     return schedule(plan, datetime.date.fromisoformat(today) if today else None)
 
 

@@ -18,6 +18,7 @@ GOOD: dict[str, t.Any] = {
     "certificate_file": "cert.pem",
     "certificate_key_file": "key.pem",
     "site_entitlements": [],
+    "site_crm_cloud_webhook": "",
 }
 CALLS = {"production": ["one", "pbx"], "web": ["one"], "database": ["one"], "cache": ["one"], "telephony": ["pbx"]}
 TELEPHONY: dict[str, t.Any] = {
@@ -58,7 +59,7 @@ def failed(inventory: Inventory) -> dict[str, Finding]:
 def test_a_good_inventory() -> None:
     found = inspected(**GOOD)
     assert failed(found) == {}
-    assert len(found.findings) == 25
+    assert len(found.findings) == 28
     assert {finding.status for finding in found.findings} == {"pass"}
     assert found.certificate == "provable"
 
@@ -68,6 +69,32 @@ def test_an_exchange() -> None:
     assert {finding.status for finding in found.findings} == {"pass"}
     assert found.options["ports"] == [{"port": 5038, "holders": ["asterisk"]}]
     assert [finding for finding in inspected(CALLS, **GOOD).findings if "telephony" in finding.id] == []
+
+
+@pytest.mark.parametrize(
+    ("webhooks", "status", "words"),
+    [
+        ({}, "warn", "site_crm_cloud_webhook is not set"),
+        ({"cloud": ""}, "pass", "nothing is to be carried over"),
+        ({"cloud": "https://acme.example/rest/1/canary6/"}, "warn", "site_crm_box_webhook is not set"),
+        ({"cloud": "https://acme.example/rest/1/canary6/", "box": "https://portal.example.com/rest/1/canary7/"}, "pass",
+         "can be carried over"),
+    ],
+)  # fmt: skip
+def test_the_webhooks_of_the_crm(webhooks: dict[str, str], status: str, words: str) -> None:
+    given = {name: value for name, value in GOOD.items() if name != "site_crm_cloud_webhook"}
+    found = inspected(**given, **{f"site_crm_{which}_webhook": value for which, value in webhooks.items()})
+    (told,) = [finding for finding in found.findings if finding.id == "inventory.crm"]
+    assert (told.status, bool(told.remedy)) == (status, status != "pass") and words in told.observed
+    assert failed(found) == {} and "canary" not in str(found.findings)
+
+
+@pytest.mark.parametrize("which", ["cloud", "box"])
+def test_a_wrong_webhook_of_the_crm_is_refused_and_not_asked(which: str) -> None:
+    name = f"site_crm_{which}_webhook"
+    found = inspected(**{**GOOD, name: "http://acme.example/rest/1/canary6/"})
+    assert list(failed(found)) == [f"inventory.{name}"] and "canary" not in str(found.findings)
+    assert found.options[f"crm_{which}_webhook"] == ""
 
 
 def test_an_exchange_before_the_portal_can_have_a_webhook() -> None:
@@ -211,7 +238,8 @@ def test_whether_the_certificate_can_be_proven(variables: dict[str, t.Any], host
 
 def test_what_a_host_with_everything_is_asked() -> None:
     assert inspected(
-        **GOOD,
+        **{**GOOD, "site_crm_cloud_webhook": "https://acme.example/rest/1/canary6/"},
+        site_ca_path="cert.pem",
         source_url="https://cloud.example.com/b.enc.gz",
         source_password="canary",
         source_headers={"X": "y"},
@@ -239,6 +267,10 @@ def test_what_a_host_with_everything_is_asked() -> None:
         "domain": "portal.example.com",
         "expected_addresses": ["192.0.2.1"],
         "licence_files": [],
+        "crm_cloud_webhook": "https://acme.example/rest/1/canary6/",
+        "crm_box_webhook": "",
+        "crm_ca": "content of cert.pem",
+        "crm_proxy": "",
     }
 
 

@@ -74,6 +74,40 @@ def test_test_calls_are_a_table(tmp_path: Path) -> None:
         assert text in page.text
 
 
+def test_the_last_pass_of_each_mode_says_what_it_carried_over(tmp_path: Path) -> None:
+    out = Writer(tmp_path / "move.jsonl")
+    out.start("delta")
+    out.begin_play("Carry over")
+    counts = {"source": 812, "target": 811, "new": 12, "changed": 3, "compared": 15, "lost": 1, "different": 0}
+    counts |= {"created": 11, "updated": 3, "deleted": 0, "skipped": 1, "explained": 0}
+    delta = {
+        "mode": "final",
+        "grade": "good",
+        "text": "It has everything.",
+        "reasons": ["1 entry stays."],
+        "ended": 9.0,
+    }
+    delta |= {"source": HOSTILE, "target": "box", "counts": {"lead": counts}, "skipped": 1, "skipped_sha256": "ab" * 32}
+    for given in (delta, {**delta, "grade": "poor", "text": "It lacks a lead."}):
+        out.task("Carry over", 1, action="boxlift.portal.crm_transfer", results=[{"delta": given}])
+    out.task(
+        "Carry over",
+        1,
+        action="boxlift.portal.crm_transfer",
+        results=[{"delta": {**delta, "mode": "warm", "ended": 1.0}}],
+    )
+    out.end()
+    built = build(read([str(out.path)]))
+    assert [(each["mode"], each["grade"], each["host"]) for each in built["transfers"]] == [
+        ("warm", "good", "prod"),
+        ("final", "poor", "prod"),
+    ]
+    page = Page(render(built))
+    assert "script" not in page.tags
+    for text in ("CRM: final pass", "It lacks a lead.", "poor", "812", "ab" * 32):
+        assert text in page.text
+
+
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("journal")

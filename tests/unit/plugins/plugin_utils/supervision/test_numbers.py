@@ -64,6 +64,6 @@ def imports() -> t.Iterator[tuple[str, str, dict[str, t.Any]]]:
 def test_the_plan_gives_each_playbook_the_variables_that_the_others_give_it() -> None:
     steps = load().steps
     found = list(imports())
-    assert len(found) == 14
+    assert len(found) == 17
     for step, playbook, variables in found:
         assert (steps[step].playbook, dict(steps[step].vars)) == (playbook, variables), step
