@@ -217,7 +217,7 @@ refusals:
     - code: user_without_match
       text: box.example.com has no user for 8 (Vera) of firm.example.com, who is named by lead 20115.
       remedy: Invite the user to box.example.com with the same e-mail address; or name one as fallback_user.
-skipped:
+left_behind:
   description: What stays behind and why, the first 1000; all of it is in the file that RV(paths) names.
   returned: success
   type: list

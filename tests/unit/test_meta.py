@@ -119,3 +119,10 @@ def test_no_path_of_one_machine() -> None:
 def test_no_ignore_files() -> None:
     names = [p.name for p in tracked("tests/sanity/*", "*.ansible-lint-ignore", ".ansible-lint-ignore")]
     assert [name for name in names if "ignore" in name] == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_result_has_a_key_by_which_ansible_judges_the_task(module: str) -> None:
+    """A list `skipped` with anything in it would make a task of it that did not run."""
+    returned = yaml.safe_load(strings_of(module).get("RETURN", "")) or {}
+    assert not {"skipped", "failed", "unreachable", "skip_reason", "exception"} & set(returned)

@@ -651,6 +651,7 @@ def _products(rest: Rest, numbers: t.Collection[int]) -> dict[int, str]:
 def as_result(result: Result) -> Row:
     """For a module, with lists cut to what people read."""
     content = {name: value for name, value in vars(result).items() if name not in ("proof", "skipped", "conflicts")}
-    content["skipped"] = [asdict(each) for each in result.skipped[: grading.MOST]]
+    # Ansible takes a result with a key `skipped` for a task that did not run.
+    content["left_behind"] = [asdict(each) for each in result.skipped[: grading.MOST]]
     content["conflicts"] = [asdict(each) for each in result.conflicts[: grading.MOST]]
     return content
