@@ -597,8 +597,12 @@ class _Proof:
                     self._note(result, FIELD, number, _number(other.get("ID")), difference, COMMENT_NATURE)
         for rows in left.values():
             for row in rows:
+                number = _number(row.get("ID"))
+                source_id = self._ids.source_of(of.name, number)
                 difference = Difference("COMMENT", "", told(row.get("COMMENT")), "")
-                self._note(result, SUPERFLUOUS, None, _number(row.get("ID")), difference)
+                # It goes with a record that was deleted in the source, and stays here with that.
+                explained = self._left.get((of.name, source_id), "") if source_id is not None else ""
+                self._note(result, SUPERFLUOUS, source_id, number, difference, explained)
 
     def _product_rows(self, of: Kind, result: KindResult, mine: list[Row], theirs: list[Row]) -> None:
         left = list(theirs)

@@ -211,6 +211,21 @@ class TestForward:
         assert restored.box.get("deal", 1) is None
         assert restored.run("final", deletions="apply").grade == "perfect"
 
+    def test_a_record_that_is_deleted_takes_its_comments_with_it(self, move: Move) -> None:
+        for portal in (move.cloud, move.box):
+            lead = portal.add("lead", {"title": "gone soon", "createdTime": "2026-01-01T10:00:00+03:00"})
+            portal.add("comment", {"ENTITY_TYPE": "lead", "ENTITY_ID": lead, "COMMENT": "called", "AUTHOR_ID": 1})
+        move.later()
+        move.run("begin")
+        move.cloud.delete("lead", lead)
+        move.later()
+        final = move.run("final")
+        assert {(one.code, one.kind) for one in final.skipped} == {
+            ("deleted_in_source", "lead"),
+            ("deleted_in_source", "comment"),
+        }
+        assert final.grade == "good", told(final)
+
     def test_an_empty_box_gets_everything(self, move: Move) -> None:
         move.user(5, "Vera", box=False, EMAIL="vera@example.com")
         move.box.add_user(9, "Vera", EMAIL="vera@example.com")
