@@ -23,6 +23,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 from lab.rest.answers import Refused
 from lab.rest.faults import Fault
 from unit.plugins.module_utils.crm.kept_portal import DyingRest, Killed, Site, moment, until_done
+from unit.plugins.module_utils.crm.own_process import ENVIRONMENT
 
 DEAL, CONTACT = 2, 3
 ALL = Choice(kinds=("deal", "lead", "activity", "contact", "company"), older_than=100)
@@ -428,7 +429,7 @@ def killed(site: Site, archive: Archive, plan: str, method: str) -> int:
 
     with mock.patch.object(service, "call", deadly):
         command = [sys.executable, "-c", PROGRAM, site.server.webhook(1), site.authority, archive.path, plan]
-        running.append(subprocess.Popen(command, env=os.environ))
+        running.append(subprocess.Popen(command, env=ENVIRONMENT))
         return running[0].wait(timeout=60)
 
 

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import signal
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.crm.store import St
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from lab.rest.faults import Fault
 from unit.plugins.module_utils.crm.kept_portal import Site, moment, until_done
+from unit.plugins.module_utils.crm.own_process import ENVIRONMENT
 
 LEAD, DEAL, CONTACT, COMPANY = 1, 2, 3, 4
 PHONE = {"typeId": "PHONE", "valueType": "WORK", "value": "+79000000001"}
@@ -449,7 +449,7 @@ def killed(site: Site, method: str) -> int:
 
     with mock.patch.object(service, "call", deadly):
         command = [sys.executable, "-c", PROGRAM, site.server.webhook(1), site.authority, site.path]
-        running.append(subprocess.Popen(command, env=os.environ))
+        running.append(subprocess.Popen(command, env=ENVIRONMENT))
         return running[0].wait(timeout=60)
 
 

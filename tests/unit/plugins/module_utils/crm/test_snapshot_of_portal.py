@@ -22,6 +22,7 @@ from lab.crm.portal import Rules
 from lab.crm.server import CrmServer
 from lab.rest.faults import Fault
 from lab.rest.service import CLIENT
+from unit.plugins.module_utils.crm.own_process import ENVIRONMENT
 
 KINDS = ("company", "contact", "lead", "deal", "activity")
 FIELDS = {1: "lead", 2: "deal", 3: "contact", 4: "company"}
@@ -144,7 +145,8 @@ print(done)
 
 def attempt(reader: Reader, fatal: int, full: bool = False) -> subprocess.CompletedProcess[str]:
     given = [*reader.given, reader.path, str(fatal), str(int(full))]
-    return subprocess.run([sys.executable, "-c", KILLED, *given], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", KILLED, *given]
+    return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("full", [False, True])
@@ -157,6 +159,7 @@ def test_killed_while_people_work(reader: Reader, full: bool, begin: int) -> Non
             before = (len(store.snapshots()), dict(store.hashes("lead")))
         reader.change(seed)
         killed = attempt(reader, chance.randrange(1, 250), full)
+        assert killed.returncode in (-signal.SIGKILL, 0), killed.stderr
         with Store(reader.path) as store:
             if killed.returncode == -signal.SIGKILL:
                 assert (len(store.snapshots()), dict(store.hashes("lead"))) == before

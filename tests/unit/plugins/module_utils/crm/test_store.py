@@ -19,6 +19,7 @@ import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.kinds import hash_of
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.store import Store
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from unit.plugins.module_utils.crm.own_process import ENVIRONMENT
 
 PORTAL = "cloud.example.com"
 
@@ -219,7 +220,8 @@ print(done)
 
 
 def attempt(path: str, fatal: int) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", KILLED, path, str(fatal)], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", KILLED, path, str(fatal)]
+    return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
 
 
 def test_killed_at_any_moment_the_last_finished_pass_stands(tmp_path: Path) -> None:

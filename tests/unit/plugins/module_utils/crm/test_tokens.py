@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import os
 import stat
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.rest import Application, Denied, Rest, RestError
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from unit.plugins.module_utils.crm.fake_portal import FakePortal, Reply, Request
+from unit.plugins.module_utils.crm.own_process import ENVIRONMENT
 
 EXPIRED = Reply({"error": "expired_token", "error_description": "The access token provided has expired"}, 401)
 
@@ -234,9 +234,8 @@ application.renew("", exchange)
     [("open", 1, "refresh-0"), ("fsync", 0, "refresh-0"), ("replace", 0, "refresh-0"), ("fsync", 1, "refresh-1")],
 )
 def test_a_kill_at_any_moment_leaves_a_whole_file(path: Path, call: str, count: int, kept: str) -> None:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", KILLED, str(path), call, str(count)]
-    ended = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    ended = subprocess.run(command, env=ENVIRONMENT, check=False, capture_output=True, text=True)
     assert ended.returncode == -9, ended.stderr
     assert json.loads(path.read_text())["refresh_token"] == kept
     again = Application("https://portal.example.test/rest/", str(path))  # neither lock nor spare file is in the way

@@ -19,6 +19,7 @@ import pytest
 from lab.authority import Authority
 from lab.rest.faults import Fault
 from lab.rest.limits import Limits
+from unit.plugins.module_utils.crm.own_process import ENVIRONMENT
 from unit.plugins.module_utils.crm.transfer import killing
 from unit.plugins.module_utils.crm.transfer.move import CLOUD, ITEMS, Move, told
 
@@ -159,7 +160,9 @@ def go(move: Move, seed: int, kills: int, modes: list[str], events: int, **more:
     given |= {"folder": str(move.folder), "authority": move.authority}
     text = json.dumps({**given, "seed": seed, "kills": kills, "modes": modes, "events": events, **more})
     command = [sys.executable, killing.__file__]
-    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=3600)
+    done = subprocess.run(
+        command, input=text, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=3600
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     answers: dict[str, t.Any] = json.loads(done.stdout)
     return answers

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 import subprocess
 import sys
 import typing as t
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from lab.authority import Authority
+from unit.plugins.module_utils.crm.own_process import ENVIRONMENT
 from unit.plugins.module_utils.crm.transfer import reading_peer
 from unit.plugins.module_utils.crm.transfer.two_portals import Move
 
@@ -41,7 +41,7 @@ def read(client: str, webhook: str, authority: Authority) -> dict[str, list[Row]
     trusted = {"SSL_CERT_FILE": str(authority.certificate), "REQUESTS_CA_BUNDLE": str(authority.certificate)}
     done = subprocess.run(
         [sys.executable, str(Path(reading_peer.__file__)), client, webhook],
-        env={**os.environ, **trusted, "NO_PROXY": "127.0.0.1"},
+        env={**ENVIRONMENT, **trusted, "NO_PROXY": "127.0.0.1"},
         capture_output=True,
         text=True,
         timeout=60,
