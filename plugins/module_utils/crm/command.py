@@ -8,12 +8,12 @@ import argparse
 import dataclasses
 import json
 import os
-import pwd
 import sqlite3
 import sys
 import time
 import typing as t
 
+from ansible_collections.boxlift.portal.plugins.module_utils.command_line import become_owner, say
 from ansible_collections.boxlift.portal.plugins.module_utils.crm import nightly
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.rest import Rest
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.settings import BOX, CLOUD, Settings, read_settings
@@ -30,32 +30,16 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     try:
         settings = read_settings(given.settings)
         if given.run is not _check:
-            _become_owner(settings.folder)
+            become_owner(settings.folder)
         return int(given.run(settings, given))
     except BoxliftError as error:
-        _say(f"{error.message} {error.remedy}".strip(), sys.stderr)
+        say(f"{error.message} {error.remedy}".strip(), sys.stderr)
     except OSError as error:
         known = from_system(error)
-        _say(f"{known.message} {known.remedy}", sys.stderr)
+        say(f"{known.message} {known.remedy}", sys.stderr)
     except sqlite3.DatabaseError as error:
-        _say(f"A store is damaged: {error}. Put back a copy of it, or move it away and take a full one.", sys.stderr)
+        say(f"A store is damaged: {error}. Put back a copy of it, or move it away and take a full one.", sys.stderr)
     return 1
-
-
-def _say(text: str, stream: t.TextIO | None = None) -> None:
-    out = stream or sys.stdout
-    out.write(f"{text}\n")
-    out.flush()
-
-
-def _become_owner(folder: str) -> None:
-    """Root works as the folder's account: files that root makes beside a store would lock the nightly run out."""
-    owner = os.stat(folder).st_uid
-    if os.geteuid() == 0 and owner != 0:
-        account = pwd.getpwuid(owner)
-        os.initgroups(account.pw_name, account.pw_gid)
-        os.setgid(account.pw_gid)
-        os.setuid(owner)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -99,7 +83,7 @@ def _snapshot(settings: Settings, given: argparse.Namespace) -> int:
     rest = _rest(settings, given.portal)
     with Store(settings.store_path(given.portal), settings.store_key) as store:
         taken = nightly.snapshot(settings, rest, store, full=given.full, now=time.time)
-    _say(json.dumps(taken, ensure_ascii=False))
+    say(json.dumps(taken, ensure_ascii=False))
     return 0
 
 
@@ -118,13 +102,13 @@ def _status(settings: Settings, given: argparse.Namespace) -> int:
         for name, access in settings.portals.items():
             if access.webhook:
                 said.setdefault(name, {})["webhook"] = nightly.webhook_problem(_rest(settings, name))
-    _say(json.dumps(said, indent=2, ensure_ascii=False))
+    say(json.dumps(said, indent=2, ensure_ascii=False))
     return 0
 
 
 def _prune(settings: Settings, given: argparse.Namespace) -> int:
     with Store(settings.store_path(given.portal), settings.store_key) as store:
-        _say(json.dumps(nightly.prune(settings, store, time.time)))
+        say(json.dumps(nightly.prune(settings, store, time.time)))
     return 0
 
 
@@ -136,5 +120,5 @@ def _history(settings: Settings, given: argparse.Namespace) -> int:
             f"The store of the {given.portal} has no {given.kind} {given.id}.",
             "boxlift-crm status says since when there are snapshots.",
         )
-    _say(json.dumps([dataclasses.asdict(version) for version in versions], indent=2, ensure_ascii=False))
+    say(json.dumps([dataclasses.asdict(version) for version in versions], indent=2, ensure_ascii=False))
     return 0

@@ -23,6 +23,7 @@ import zlib
 from ansible_collections.boxlift.portal.plugins.module_utils.crm import kinds
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.sealing import Sealer
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.stored_files import FileFolder, StoredFile
+from ansible_collections.boxlift.portal.plugins.module_utils.crm.transactions import transaction
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.files import sync_directory
 from ansible_collections.boxlift.portal.plugins.module_utils.state import Lock
@@ -187,19 +188,8 @@ class Store:
     def __exit__(self, *_failure: object) -> None:
         self.close()
 
-    @contextlib.contextmanager
-    def _transaction(self) -> t.Iterator[None]:
-        with self._lock:
-            if self._db.in_transaction:
-                yield
-                return
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+    def _transaction(self) -> t.ContextManager[None]:
+        return transaction(self._db, self._lock)
 
     # -- passes ------------------------------------------------------------------------------------------------------
 

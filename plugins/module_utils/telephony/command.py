@@ -9,13 +9,13 @@ import asyncio
 import datetime
 import json
 import os
-import pwd
 import signal
 import socket
 import sys
 import time
 import typing as t
 
+from ansible_collections.boxlift.portal.plugins.module_utils.command_line import become_owner, say
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, from_system
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.cdr_file import CdrFile
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.logs import Log, shortened
@@ -39,30 +39,14 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     try:
         settings = read_settings(given.settings)
         if given.run is not _check:
-            _become_owner(os.path.dirname(settings.store))
+            become_owner(os.path.dirname(settings.store))
         return int(given.run(settings, given))
     except BoxliftError as error:
-        _say(f"{error.message} {error.remedy}".strip(), sys.stderr)
+        say(f"{error.message} {error.remedy}".strip(), sys.stderr)
     except OSError as error:
         known = from_system(error)
-        _say(f"{known.message} {known.remedy}", sys.stderr)
+        say(f"{known.message} {known.remedy}", sys.stderr)
     return 1
-
-
-def _say(text: str, stream: t.TextIO | None = None) -> None:
-    out = stream or sys.stdout
-    out.write(f"{text}\n")
-    out.flush()
-
-
-def _become_owner(folder: str) -> None:
-    """Root works as the service's account: files that root makes beside the store would lock the service out."""
-    owner = os.stat(folder).st_uid
-    if os.geteuid() == 0 and owner != 0:
-        account = pwd.getpwuid(owner)
-        os.initgroups(account.pw_name, account.pw_gid)
-        os.setgid(account.pw_gid)
-        os.setuid(owner)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -113,20 +97,20 @@ def _status(settings: Settings, _given: argparse.Namespace) -> int:
         "oldest_unsent_seconds": None if oldest is None else round(time.time() - oldest),
         "dead_letters": letters,
     }
-    _say(json.dumps(state, indent=2, ensure_ascii=False))
+    say(json.dumps(state, indent=2, ensure_ascii=False))
     return 0
 
 
 def _hold(settings: Settings, held: bool) -> int:
     store = Store(settings.store, time.time)
-    _say("unchanged" if store.held == held else "changed")
+    say("unchanged" if store.held == held else "changed")
     store.hold(held)
     return 0
 
 
 def _replay(settings: Settings, given: argparse.Namespace) -> int:
     number = Store(settings.store, time.time).replay(given.calls or None)
-    _say(str(number))
+    say(str(number))
     if number < len(given.calls):
         raise BoxliftError("Not all of these are dead letters.", "call-connector status lists them.")
     return 0
@@ -146,14 +130,14 @@ def _reconcile(settings: Settings, given: argparse.Namespace) -> int:
             await transport.close()
         if found is None:
             return 1
-        _say(json.dumps(vars(found), indent=2))
+        say(json.dumps(vars(found), indent=2))
         return 2 if found.count else 0
 
     return asyncio.run(compare())
 
 
 def _connector(settings: Settings, store: Store, transport: RestTransport, stream: t.TextIO) -> Connector:
-    log = Log(lambda line: _say(line, stream), time.time, settings.show_numbers)
+    log = Log(lambda line: say(line, stream), time.time, settings.show_numbers)
     return Connector(settings, store, transport, CdrFile(settings.cdr), log, Metrics(), time.time)
 
 

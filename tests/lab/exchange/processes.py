@@ -18,7 +18,8 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.ami import AmiLogin
-from ansible_collections.boxlift.portal.plugins.module_utils.telephony.package import application
+from ansible_collections.boxlift.portal.plugins.module_utils.packing import packed
+from ansible_collections.boxlift.portal.plugins.module_utils.telephony import command
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.store import Store
 
 from lab.exchange.events import LINE
@@ -47,7 +48,7 @@ class ConnectorProcess:
         """`portal` is a webhook's address."""
         self.folder, self.metrics_port = folder, free_port()
         self.program, self.settings = folder / "call-connector", folder / "settings.json"
-        self.program.write_bytes(application(sys.executable))
+        self.program.write_bytes(packed(command.__name__, sys.executable))
         (folder / "state").mkdir()
         self.store, self.log = folder / "state/calls.db", folder / "log"
         content = {

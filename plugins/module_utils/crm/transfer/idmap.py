@@ -23,9 +23,9 @@ import sqlite3
 import threading
 import time
 import typing as t
-from contextlib import contextmanager
 from dataclasses import asdict
 
+from ansible_collections.boxlift.portal.plugins.module_utils.crm.transactions import transaction
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.transfer.planning import (
     UPDATED_TIME,
     Conflict,
@@ -107,20 +107,9 @@ class IdMap:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
-    @contextmanager
-    def together(self) -> t.Iterator[None]:
+    def together(self) -> t.ContextManager[None]:
         """What is written inside is on the disk as a whole or not at all."""
-        with self._lock:
-            if self._db.in_transaction:
-                yield
-                return
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+        return transaction(self._db, self._lock)
 
     def _all(self, sql: str, *values: t.Any) -> list[tuple[t.Any, ...]]:
         with self._lock:

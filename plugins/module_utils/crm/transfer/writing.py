@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ansible_collections.boxlift.portal.plugins.module_utils.crm import kinds
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.answers import Answer, Denied, RestError, Unanswered
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.commands import Command, variables
+from ansible_collections.boxlift.portal.plugins.module_utils.crm.snapshot import Rest
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.store import Store
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.transfer import mapping as m
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.transfer import planning as p
@@ -47,21 +48,6 @@ WAY = "import way"  # note of the id map: how this target imports
 Answered = t.Union[Answer, RestError, Unanswered]
 # Of a record that was sent: its new id, a refusal, a lost answer; None: it was not sent, and must be sent again.
 Outcome = t.Union[int, RestError, Unanswered, None]
-
-
-class Rest(t.Protocol):
-    """What is needed of `crm.rest.Rest`."""
-
-    name: str
-    requests: int
-    waited: float
-
-    def call(self, method: str, params: t.Mapping[str, t.Any] | None = None, *, repeat: bool = True) -> Answer: ...
-    def batch(self, commands: t.Sequence[Command], *, repeat: bool = True, halt: bool = False) -> t.Sequence[t.Any]: ...
-    def rows(
-        self, method: str, params: t.Mapping[str, t.Any], *, after: int = 0, upto: int | None = None
-    ) -> t.Iterator[Row]: ...
-    def fetch_file(self, url: str, out: t.BinaryIO) -> int: ...
 
 
 class Teller(t.Protocol):
