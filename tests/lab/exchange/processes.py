@@ -17,9 +17,9 @@ import time
 import typing as t
 from pathlib import Path
 
-from ansible_collections.boxlift.portal.plugins.module_utils.telephony.ami import AmiLogin
 from ansible_collections.boxlift.portal.plugins.module_utils.packing import packed
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony import command
+from ansible_collections.boxlift.portal.plugins.module_utils.telephony.ami import AmiLogin
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.store import Store
 
 from lab.exchange.events import LINE

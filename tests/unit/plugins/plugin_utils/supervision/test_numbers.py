@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.secret_names import is_secret_name
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import graph
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load
 from ansible_collections.boxlift.portal.plugins.plugin_utils.supervision import numbers
@@ -67,3 +68,8 @@ def test_the_plan_gives_each_playbook_the_variables_that_the_others_give_it() ->
     assert len(found) == 17
     for step, playbook, variables in found:
         assert (steps[step].playbook, dict(steps[step].vars)) == (playbook, variables), step
+
+
+def test_no_variable_of_the_plan_is_taken_for_a_secret() -> None:
+    """Its value, such as `final`, would be masked in every journal."""
+    assert [name for step in load().steps.values() for name in step.vars if is_secret_name(name)] == []
