@@ -206,19 +206,22 @@ class Night:
             ["docker", "exec", "-i", BOX, "sh", "-ec", LOOK],
             capture_output=True, text=True, check=True,
         )  # fmt: skip
-        self.noted[name] = done.stdout.splitlines()
+        self.note(name, done.stdout.splitlines())
+
+    def note(self, name: str, lines: list[str]) -> None:
+        self.noted[name] = lines
         (self.work / "night.json").write_text(json.dumps({"kills": self.killed, **self.noted}), encoding="utf-8")
 
     def work_in(self, portal: str, word: str) -> None:
         """People work in one of the portals, and begin what they write with the word."""
         if not self.by_hand:
             webhook = f"https://{portal}/rest/1/hook0123456789ab/"
-            self.noted[f"work {word}"] = [self.in_the_box(OFFICE.read_text(encoding="utf-8"), webhook, word)]
+            self.note(f"work {word}", [self.in_the_box(OFFICE.read_text(encoding="utf-8"), webhook, word)])
 
     def count(self, name: str) -> None:
         """Count the records of both portals, each where it keeps them."""
         if not self.by_hand:
-            self.noted[f"counts {name}"] = self.in_the_box(COUNT).splitlines()
+            self.note(f"counts {name}", self.in_the_box(COUNT).splitlines())
 
     def in_the_box(self, program: str, webhook: str = "", *arguments: str) -> str:
         """What a Python program says that runs on the box, which knows the names of both portals."""

@@ -20,7 +20,8 @@ def test_the_opening_was_of_the_second_backup() -> None:
 
 
 def test_files_and_database_are_those_before_the_final_run() -> None:
-    assert changed("rehearsed", "taken_back") <= ALIVE
+    # The index is built anew, and knows now what the warm pass had carried over.
+    assert {each for each in changed("rehearsed", "taken_back") - ALIVE if "b_search_content" not in each} == set()
 
 
 def counts(name: str) -> dict[str, tuple[int, int]]:
