@@ -63,6 +63,7 @@ class Rest(t.Protocol):
     requests: int
 
     def batch(self, commands: t.Sequence[Command], *, repeat: bool = True, halt: bool = False) -> t.Sequence[t.Any]: ...
+
     def rows(
         self, method: str, params: t.Mapping[str, t.Any], *, after: int = 0, upto: int | None = None
     ) -> t.Iterator[Row]: ...

@@ -296,7 +296,7 @@ class TestFiles:
 
 class TestHowRecordsAreWritten:
     @pytest.mark.parametrize("way", ["batchImport", "import", "import at last", "single"])
-    def test_as_the_portal_allows_it(self, restored: Move, way: str) -> None:
+    def test_as_the_portal_allows_it(self, restored: Move, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
         rules = restored.box.rules
         if way == "import":
             rules.batch_imports = False
@@ -304,7 +304,8 @@ class TestHowRecordsAreWritten:
             rules.batch_imports_in_batch = False
         if way == "single":
             rules.batch_imports = False
-            restored.servers["box"].service.batchable = lambda method: method not in ("batch", "crm.item.import")  # type: ignore[method-assign] # for the test alone
+            service = restored.servers["box"].service
+            monkeypatch.setattr(service, "batchable", lambda method: method not in ("batch", "crm.item.import"))
         for number in range(45):
             restored.cloud.add("lead", {"title": f"New {number}"})
         restored.later()
