@@ -564,9 +564,9 @@ def rank(kind: str) -> int:
 
 def is_old(row: t.Mapping[str, t.Any], names: t.Sequence[str], before: str) -> bool:
     """Whether every one of these moments is known or absent, and none is later."""
-    bar = kinds.instant(before) or 0.0
+    limit = kinds.instant(before) or 0.0
     moments = [kinds.instant(row[name]) for name in names if row.get(name)]
-    return bool(moments) and all(moment is not None and moment <= bar for moment in moments)
+    return bool(moments) and all(moment is not None and moment <= limit for moment in moments)
 
 
 def title_of(key: Key, row: t.Mapping[str, t.Any]) -> str:

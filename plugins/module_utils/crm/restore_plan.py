@@ -672,12 +672,12 @@ class Planner:
         """A record that is older than the newest of its kind cannot be imported with its date."""
         for kind in {step.kind for step in self._steps.values() if step.action == CREATE and step.kind != "activity"}:
             number, newest = self.present.newest(kind)
-            bar = kinds.instant(newest) or 0.0
+            earliest = kinds.instant(newest) or 0.0
             for step in self._steps.values():
                 if step.kind != kind or step.action != CREATE:
                     continue
                 created = kinds.instant(step.content.get("createdTime"))
-                if created is not None and created >= bar:
+                if created is not None and created >= earliest:
                     continue
                 if self.options.old_dates == REFUSE:
                     self.refuse(

@@ -132,7 +132,7 @@ class Drive:
         folder = self._one(asked, "folder")
         content = file_content(required(asked, "filecontent"))
         if content is None:
-            raise Refused("Invalid value of parameter {fileContent}", "ERROR_ARGUMENT", 400)
+            raise Refused("Invalid value of parameter {fileContent}", code="ERROR_ARGUMENT")
         name = str((given(asked).get("data") or {}).get("NAME") or content[0])
         mine = All([Condition("PARENT_ID", "=", folder["ID"]), Condition("NAME", "=", name)])
         if self.crm.store.find(OBJECT, mine):

@@ -52,14 +52,14 @@ class Items:
 
     def _kind(self, asked: Asked) -> str:
         if asked.parameters.get("entityTypeId") in (None, ""):
-            raise Refused("Could not find value for parameter {entityTypeId}", "100", 400)
+            raise Refused("Could not find value for parameter {entityTypeId}", code="100")
         return self.crm.kind_of(asked.parameters["entityTypeId"])
 
     @staticmethod
     def _number(asked: Asked) -> int:
         number = as_number(asked.parameters.get("id", asked.parameters.get("ID", "")))
         if number is None:
-            raise Refused("Could not find value for parameter {id}", "100", 400)
+            raise Refused("Could not find value for parameter {id}", code="100")
         return number
 
     def _field(self, kind: str, name: str, asked: Asked) -> Field | None:

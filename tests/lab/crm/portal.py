@@ -165,7 +165,7 @@ class Crm:
         self.tell("status", ())
         return number
 
-    def add_type(self, title: str, entity_type: int = 0, flags: t.Mapping[str, str] = {}) -> int:
+    def add_type(self, title: str, entity_type: int = 0, flags: t.Mapping[str, str] | None = None) -> int:
         """A smart process with a first pipeline. Its number, which is not its entityTypeId."""
         with self.store.lock:
             taken = {row["entityTypeId"] for row in self.rows("type")}
@@ -174,7 +174,7 @@ class Crm:
                 raise Refused("entityTypeId is taken or out of range", "BAD_ENTITY_TYPE_ID", 400)
             number = entity_type or next(each for each in range(1030, 10**6, 2) if each not in taken)
             now = self.now()
-            row: Row = {"title": title, "entityTypeId": number, **{name: "Y" for name in TYPE_FLAGS}, **flags}
+            row: Row = {"title": title, "entityTypeId": number, **{name: "Y" for name in TYPE_FLAGS}, **(flags or {})}
             row |= {"createdTime": now, "updatedTime": now, "createdBy": 1, "updatedBy": 1}
             made = self.store.insert("type", row)
             self.add_category(f"smart:{number}", GENERAL, default=True)

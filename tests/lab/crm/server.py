@@ -94,7 +94,7 @@ class CrmService(Service):
         self.items = Items(self.crm, self.encoder)
         self.legacy = Legacy(self.crm, self.encoder)
         self.timeline = Timeline(self.crm, cache)
-        self.directory = Directory(self.crm, cache, lambda: self.methods())
+        self.directory = Directory(self.crm, cache, self.methods)
         self.events = Events(self.crm)
         self.drive = Drive(self.crm)
         self._methods: dict[str, Method] = {}

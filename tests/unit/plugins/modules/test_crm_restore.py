@@ -124,7 +124,7 @@ def test_a_write_that_the_portal_refuses_fails_the_task(
 
     def no(asked: t.Any) -> t.Any:
         if "fields" not in asked.parameters:
-            raise Refused("Could not find value for parameter {fields}", "100")
+            raise Refused("Could not find value for parameter {fields}", code="100")
         raise Refused("Title is too odd", "ODD")
 
     with mock.patch.dict(site.server.service.methods(), {"crm.item.import": no}):

@@ -375,17 +375,17 @@ class TestKilled:
         other = Archive(site)
         other.path = f"{archive.path}.other"
         expected = other.store().plan
-        put = Store.put
+        put, left_to_put = Store.put, [0]
+
+        def deadly(store: Store, *given: t.Any) -> str:
+            result = put(store, *given)
+            left_to_put[0] -= 1
+            if not left_to_put[0]:
+                raise Killed
+            return result
+
         for last in range(1, 10):
-            left_to_put = [last]
-
-            def deadly(store: Store, *given: t.Any, left_to_put: list[int] = left_to_put) -> str:
-                result = put(store, *given)
-                left_to_put[0] -= 1
-                if not left_to_put[0]:
-                    raise Killed
-                return result
-
+            left_to_put[0] = last
             with mock.patch.object(Store, "put", deadly), pytest.raises(Killed):
                 archive.store()
             with Store(archive.path) as store:
