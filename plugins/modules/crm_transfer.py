@@ -24,6 +24,7 @@ description:
     off in the target until it is opened.
   - Users are found by their ids within the backup, else by their e-mail addresses. Stages, statuses, pipelines and
     values of list fields are found by name. Telephone numbers and addresses are compared by value, and never doubled.
+  - O(rate_share) is of the cloud alone, since a box has no limits of its own.
   - Comments get date and author in their first line, since the portal takes neither. Outgoing e-mails are listed, not
     written. See O(mail_activities).
 extends_documentation_fragment:
@@ -352,7 +353,8 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         progress = stack.enter_context(Progress("crm_transfer", params["progress"])) if not module.check_mode else None
         transfer = Transfer(
             stack.enter_context(connected(params, "cloud_webhook")),
-            stack.enter_context(connected(params, "box_webhook")),
+            # The company's own portal has no limits; it is loaded by one request after the other.
+            stack.enter_context(connected({**params, "rate_share": 1.0}, "box_webhook")),
             stack.enter_context(opened(params, "cloud_store")),
             stack.enter_context(opened(params, "box_store")),
             params["id_map"],
