@@ -34,7 +34,7 @@ def run(client: str, webhook: str, authority: Path, task: str, amount: int = 0, 
 
 
 def fast_bitrix24(webhook: str, task: str, amount: int) -> list[t.Any]:
-    import fast_bitrix24  # type: ignore[import-untyped] # it ships no types
+    import fast_bitrix24
 
     client = fast_bitrix24.Bitrix(webhook, verbose=False)
     if task == "read":
@@ -47,7 +47,7 @@ def fast_bitrix24(webhook: str, task: str, amount: int) -> list[t.Any]:
 
 
 def b24pysdk(webhook: str, task: str, amount: int) -> list[t.Any]:
-    from b24pysdk import BitrixWebhook, Client  # type: ignore[import-untyped] # it ships no types
+    from b24pysdk import BitrixWebhook, Client
 
     parts = urllib.parse.urlsplit(webhook)
     client = Client(BitrixWebhook(domain=parts.netloc, webhook_token=parts.path.removeprefix("/rest/").strip("/")))

@@ -14,7 +14,7 @@ ALL = ["*", "UF_*"]
 
 
 def fast_bitrix24(webhook: str) -> dict[str, t.Any]:
-    import fast_bitrix24 as library  # type: ignore[import-untyped] # it ships no types
+    import fast_bitrix24 as library
 
     client = library.Bitrix(webhook, verbose=False)
     found = {
@@ -24,7 +24,7 @@ def fast_bitrix24(webhook: str) -> dict[str, t.Any]:
 
 
 def b24pysdk(webhook: str) -> dict[str, t.Any]:
-    from b24pysdk import BitrixWebhook, Client  # type: ignore[import-untyped] # it ships no types
+    from b24pysdk import BitrixWebhook, Client
 
     parts = urllib.parse.urlsplit(webhook)
     client = Client(BitrixWebhook(domain=parts.netloc, webhook_token=parts.path.removeprefix("/rest/").strip("/")))
