@@ -27,7 +27,7 @@ from dataclasses import asdict
 
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.transactions import transaction
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.transfer.planning import (
-    UPDATED_TIME,
+    LASTING,
     Conflict,
     Skipped,
 )
@@ -266,15 +266,23 @@ class IdMap:
 
     # -- the lists for people
 
-    def set_skipped(self, skipped: t.Iterable[Skipped]) -> None:
+    def set_skipped(self, skipped: t.Iterable[Skipped], renewed: t.Iterable[tuple[str, int, str]] = ()) -> None:
+        """The list of this pass. What an earlier one left behind as it wrote stays true, but for what is `renewed`."""
+        marks = ", ".join("?" * len(LASTING))
+        bindings = json.dumps(["BINDINGS"])  # they are looked at once
         with self.together():
-            # That a record has other times than in the source stays true in every later pass.
-            self._run("DELETE FROM skipped WHERE direction=? AND code<>?", self.direction, UPDATED_TIME)
+            forget = f"DELETE FROM skipped WHERE direction=? AND code NOT IN ({marks}) AND fields<>?"
+            self._run(forget, self.direction, *LASTING, bindings)
+            listed = set(self._all("SELECT kind, id, code FROM skipped WHERE direction=?", self.direction))
+            for place in listed.intersection(renewed):
+                self._run(
+                    "DELETE FROM skipped WHERE direction=? AND kind=? AND id=? AND code=?", self.direction, *place
+                )
             for one in skipped:
-                values = (one.kind, one.id, one.code, one.text, json.dumps(one.fields))
-                if one.code == UPDATED_TIME:
-                    place = (self.direction, one.kind, one.id, one.code)
-                    self._run("DELETE FROM skipped WHERE direction=? AND kind=? AND id=? AND code=?", *place)
+                fields = json.dumps(one.fields)
+                same = "DELETE FROM skipped WHERE direction=? AND kind=? AND id=? AND code=? AND fields=?"
+                self._run(same, self.direction, one.kind, one.id, one.code, fields)
+                values = (one.kind, one.id, one.code, one.text, fields)
                 self._run("INSERT INTO skipped VALUES (?,?,?,?,?,?)", self.direction, *values)
 
     def skipped(self) -> list[Skipped]:

@@ -64,6 +64,9 @@ FILE_LEFT = "file_left"
 OWNER_MISSING = "owner_missing"
 DATE_SHIFTED = "date_shifted"  # createdTime is that of the target's newest record
 UPDATED_TIME = "updated_time"  # a second write was needed, so updatedTime is that of the write
+# What a write left behind, until the record is written again: a later pass that finds nothing to write says no more of it.
+LEFT_BY_WRITING = (FIELD_LEFT, FILE_LEFT)
+LASTING = (*LEFT_BY_WRITING, PRODUCT_MISSING, DATE_SHIFTED, UPDATED_TIME)
 
 
 class FoundEqual(t.NamedTuple):
@@ -118,6 +121,14 @@ class Plan:
     def writes(self) -> int:
         planned = (self.creates, self.updates, self.deletes)
         return sum(len(each) for kinds_ in planned for each in kinds_.values()) + len(self.rows)
+
+    def renewed(self) -> set[tuple[str, int, str]]:
+        """Kind, id and code of what former passes may have listed, and this one judges anew, since it writes them."""
+        found = {(each.kind, each.id, PRODUCT_MISSING) for each in self.rows}
+        written = [(kind, each.id) for kind, some in self.updates.items() for each in some]
+        new = [(kind, number) for kind, some in self.creates.items() for _moment, number in some]
+        found.update((*one, code) for one in written + new for code in LEFT_BY_WRITING)
+        return found | {(*one, DATE_SHIFTED) for one in new}
 
     def waves(self) -> list[list[str]]:
         """Kinds whose new records can be written at the same time. In a circle, the usual order decides."""

@@ -225,6 +225,8 @@ class Transfer:
         if refusals:
             raise o.Refused(refusals)
         passes = (_newest(source_store), _newest(target_store))
+        # A run that is killed while it writes leaves the list of what its records lack.
+        idmap.set_skipped(plan.skipped, plan.renewed())
         written = self._timed("write", lambda: writer.run(plan))
         self._keep_found_equal(idmap, plan, passes)
         if mode != WARM:
@@ -491,7 +493,7 @@ class Transfer:
                 old = {number for number, _digest in equal if number <= idmap.maximum(kind)}
                 touched[kind] = sorted(old.union(touched.get(kind, ())))
         idmap.set_note(f"{TOUCHED} {idmap.direction}", touched)
-        idmap.set_skipped([*plan.skipped, *written.skipped])
+        idmap.set_skipped([*plan.skipped, *written.skipped], plan.renewed())
         idmap.add_conflicts(plan.conflicts)
         result.skipped, result.conflicts = idmap.skipped(), idmap.conflicts()
         for kind, seconds in written.seconds.items():

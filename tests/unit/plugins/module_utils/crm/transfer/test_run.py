@@ -293,6 +293,20 @@ class TestFiles:
         assert [(one.code, one.id, one.fields) for one in final.skipped] == [("file_left", lead, ("UF_CRM_PLAN",))]
         assert final.grade == "good", told(final)
 
+    def test_which_stays_true_after_the_pass_that_wrote_them(self, with_files: Move) -> None:
+        """Later passes find nothing to write, and the proof asks why the files are missing."""
+        lead = with_files.cloud.add("lead", {"title": "New", "UF_CRM_PLAN": self.file("plan")})
+        with_files.later()
+        with_files.run("warm")
+        with_files.later()
+        final = with_files.run("final")
+        assert [(one.code, one.id) for one in final.skipped] == [("file_left", lead)]
+        assert final.grade == "good", told(final)
+        with_files.cloud.update("lead", lead, {"UF_CRM_PLAN": ""})
+        with_files.later()
+        with_files.cloud.update("lead", lead, {"title": "Renamed"})
+        assert [one.code for one in with_files.run("warm").skipped] == ["updated_time"]
+
 
 class TestHowRecordsAreWritten:
     @pytest.mark.parametrize("way", ["batchImport", "import", "import at last", "single"])
@@ -374,6 +388,19 @@ class TestHowRecordsAreWritten:
         restored.box.tell("lead", ())
         assert restored.run("warm").doubles_removed == 1
         assert restored.box.count("lead") == 4 and restored.in_box("lead", lead)["id"] == row["id"]
+
+
+class TestWhatPassesBeforeHaveListed:
+    def test_other_dates(self, restored: Move) -> None:
+        restored.cloud.add("lead", {"title": "New"})
+        restored.later()
+        call = restored.box.add("lead", {"title": "Somebody called"})
+        restored.later()
+        restored.run("warm", older_records="shift")
+        restored.box.delete("lead", call)
+        restored.later()
+        final = restored.run("final", older_records="shift")
+        assert [one.code for one in final.skipped] == ["date_shifted"] and final.grade == "good", told(final)
 
 
 class TestRefusals:
