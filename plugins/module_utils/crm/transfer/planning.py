@@ -64,7 +64,7 @@ FILE_LEFT = "file_left"
 OWNER_MISSING = "owner_missing"
 DATE_SHIFTED = "date_shifted"  # createdTime is that of the target's newest record
 UPDATED_TIME = "updated_time"  # a second write was needed, so updatedTime is that of the write
-# What a write left behind, until the record is written again: a later pass that finds nothing to write says no more of it.
+# What a write left behind; it stays true until the record is written again, also where later passes find it equal.
 LEFT_BY_WRITING = (FIELD_LEFT, FILE_LEFT)
 LASTING = (*LEFT_BY_WRITING, PRODUCT_MISSING, DATE_SHIFTED, UPDATED_TIME)
 

@@ -556,7 +556,7 @@ class _Proof:
             if of.name == "comment":
                 self._comments(of, result, mine[owner], theirs[there])
             else:
-                self._product_rows(of, result, mine[owner], theirs[there])
+                self._product_rows(of, result, (item.name, owner), mine[owner], theirs[there])
 
     def _read_children(
         self, side: Side, of: Kind, item: Kind, owners: t.Sequence[int], fresh: bool
@@ -605,7 +605,11 @@ class _Proof:
                 explained = self._left.get((of.name, source_id), "") if source_id is not None else ""
                 self._note(result, SUPERFLUOUS, source_id, number, difference, explained)
 
-    def _product_rows(self, of: Kind, result: KindResult, mine: list[Row], theirs: list[Row]) -> None:
+    def _product_rows(
+        self, of: Kind, result: KindResult, owner: tuple[str, int], mine: list[Row], theirs: list[Row]
+    ) -> None:
+        # What is listed names the owner of the rows, since they are written as a whole.
+        kept = self._excused.get((*owner, "productRows"), "")
         left = list(theirs)
         unlike = []
         for row in mine:
@@ -619,15 +623,15 @@ class _Proof:
             other = next((each for each in left if each.get("productName") == row.get("productName")), None)
             if other is None:
                 difference = Difference("productName", told(row.get("productName")), "", "")
-                self._note(result, MISSING, number, None, difference, self._left.get((of.name, number), ""))
+                self._note(result, MISSING, number, None, difference, kept)
                 continue
             left.remove(other)
             for each in row_differences(row, other):
-                explained = self._excused.get((of.name, number, each.field), "")
+                explained = kept or self._excused.get((*owner, f"productRows.{each.field}"), "")
                 self._note(result, FIELD, number, _number(other.get("id")), each, explained)
         for other in left:
             difference = Difference("productName", "", told(other.get("productName")), "")
-            self._note(result, SUPERFLUOUS, None, _number(other.get("id")), difference)
+            self._note(result, SUPERFLUOUS, None, _number(other.get("id")), difference, kept)
 
 
 def _owner(row: Row | None, by_name: t.Mapping[str, str]) -> tuple[str, int]:

@@ -402,6 +402,39 @@ class TestWhatPassesBeforeHaveListed:
         final = restored.run("final", older_records="shift")
         assert [one.code for one in final.skipped] == ["date_shifted"] and final.grade == "good", told(final)
 
+    def test_a_product_that_the_box_lacks(self, restored: Move) -> None:
+        with restored.transfer() as transfer:
+            row = {"productName": "Tiles", "price": 10, "productId": 77}
+            transfer.cloud.call("crm.item.productrow.set", {"ownerId": 2, "ownerType": "D", "productRows": [row]})
+            restored.cloud.update("deal", 2, {"title": "Tiles"})
+        restored.later()
+        restored.run("warm")
+        restored.later()
+        final = restored.run("final")
+        assert "product_missing" in [one.code for one in final.skipped] and final.grade == "good", told(final)
+
+    def test_product_rows_of_the_target_that_stay(self, restored: Move) -> None:
+        def sell(portal: t.Any, **row: t.Any) -> None:
+            rows = [{"productName": "Tiles", **row}]
+            portal.call("crm.item.productrow.set", {"ownerId": 2, "ownerType": "D", "productRows": rows})
+
+        for portal in (restored.cloud, restored.box):
+            portal.update("deal", 2, {"isManualOpportunity": "Y"})
+        with restored.transfer() as transfer:
+            sell(transfer.cloud, price=10)
+            restored.cloud.update("deal", 2, {"title": "Tiles"})
+            restored.later()
+            transfer.run("warm")
+            restored.later()
+            sell(transfer.cloud, price=11)
+            sell(transfer.box, price=12)
+        restored.cloud.update("deal", 2, {"title": "More tiles"})
+        restored.box.update("deal", 2, {"title": "More tiles"})
+        restored.later()
+        final = restored.run("final", conflicts="target")
+        assert [one.fields for one in final.conflicts] == [("productRows",)]
+        assert final.grade == "good", told(final)
+
 
 class TestRefusals:
     """Nothing is written, and people hear why and what to do."""
