@@ -338,16 +338,22 @@ class Comparison:
             if not kinds.same_value(there.get(name), target_base.get(name), name)
             and not (name in sent and self.same(target_kind, name, m.from_json(sent[name]), there))
         }
-        if not by_people:
+        former = self.idmap.conflict(kind, number)
+        if not by_people and former is None:
             return differing
+        now = self._translated(kind, number, row)[0]
         if source_base is not None:
             before = self._translated(kind, number, source_base)[0]
+            ours = {name for name in differing if not _equal(before.get(name), now.get(name), name)}
         else:
-            before = {name: target_base.get(name) for name in differing}
-        now = self._translated(kind, number, row)[0]
-        ours = {name for name in differing if not _equal(before.get(name), now.get(name), name)}
+            ours = {name for name in differing if not self.same(target_kind, name, now.get(name), target_base)}
+        # What an earlier pass has left to the target stays there, until the source changes that field again.
+        left = set(former.only_target + (former.fields if former.kept == "target" else ())) if former else set()
+        left = {name for name in differing if name in left - ours} if source_base is not None else set()
+        if not by_people:
+            return [name for name in differing if name not in left]
         both = tuple(sorted(ours & by_people))
-        only_target = tuple(sorted(by_people - ours))
+        only_target = tuple(sorted((by_people - ours) | left))
         by = tuple(
             m.number_of(each.get(kinds.kind(kind).updated_by)) if kinds.kind(kind).updated_by else 0
             for each in (row, there)

@@ -300,9 +300,15 @@ class IdMap:
 
     def conflicts(self) -> list[Conflict]:
         rows = self._all("SELECT content FROM conflict WHERE direction=? ORDER BY kind, id", self.direction)
-        found = []
-        for (text,) in rows:
-            content = json.loads(text)
-            lists = {name: tuple(content[name]) for name in ("fields", "by", "only_target")}
-            found.append(Conflict(**{**content, **lists}))
-        return found
+        return [_conflict(text) for (text,) in rows]
+
+    def conflict(self, kind: str, number: int) -> Conflict | None:
+        sql = "SELECT content FROM conflict WHERE direction=? AND kind=? AND id=?"
+        rows = self._all(sql, self.direction, kind, number)
+        return _conflict(rows[0][0]) if rows else None
+
+
+def _conflict(text: str) -> Conflict:
+    content = json.loads(text)
+    lists = {name: tuple(content[name]) for name in ("fields", "by", "only_target")}
+    return Conflict(**{**content, **lists})

@@ -389,6 +389,15 @@ class TestBothSides:
         assert plan.updates["lead"][0].fields == {"opportunity": 2}
         assert plan.conflicts[0].kept == "target"
 
+    def test_a_day_that_only_the_target_has_changed_is_no_conflict(self, both: TwoStores) -> None:
+        """The source writes it as a moment; that is no change of its own."""
+        in_both(both, "lead", 5, birthdate="1980-05-09T00:00:00+03:00")
+        both.begin(lead=5, user=1)
+        both.box.change("lead", 5, birthdate="1981-05-09T00:00:00+03:00")
+        plan = both.compared().plan
+        (conflict,) = plan.conflicts
+        assert plan.writes() == 0 and (conflict.fields, conflict.only_target) == ((), ("birthdate",))
+
     def test_the_base_is_what_was_last_equal_not_the_backup(self, both: TwoStores) -> None:
         in_both(both, "lead", 5, opportunity=1)
         both.begin(lead=5, user=1)

@@ -202,6 +202,27 @@ class TestForward:
         # Decided once: it is no conflict of the next pass, too.
         assert restored.run("warm").written == {}
 
+    @pytest.mark.parametrize("title", [None, "box"])
+    def test_what_was_left_to_the_box_stays_when_the_cloud_changes_more(
+        self, restored: Move, title: str | None
+    ) -> None:
+        """A change of the box alone, and one that the option conflicts has kept."""
+        restored.box.update("lead", 2, {"comments": "from the box", **({"title": title} if title else {})})
+        if title:
+            restored.cloud.update("lead", 2, {"title": "cloud"})
+        restored.later()
+        restored.run("warm", conflicts="target")
+        restored.cloud.update("lead", 2, {"opportunity": 7})
+        restored.later()
+        final = restored.run("final", conflicts="target")
+        row = restored.box.get("lead", 2) or {}
+        assert (row["title"], row["opportunity"], row["comments"]) == (title or "Lead 2", 7, "from the box")
+        assert final.grade == "good", told(final)
+        restored.cloud.update("lead", 2, {"comments": "from the cloud"})
+        restored.later()
+        restored.run("warm", conflicts="target")
+        assert (restored.box.get("lead", 2) or {})["comments"] == "from the cloud"
+
     def test_deletions(self, restored: Move) -> None:
         restored.cloud.delete("deal", 1)
         listed = restored.run("warm")
