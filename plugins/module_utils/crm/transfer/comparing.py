@@ -177,6 +177,12 @@ class Comparison:
                         fields[name] = found
         return fields, left
 
+    def fields_now(self, kind: str, number: int, names: t.Collection[str]) -> Row:
+        """These fields of a record of the source, which may have changed since they were noted."""
+        row = self.source.record(kind, number)
+        fields = self._translated(kind, number, row)[0] if row is not None else {}
+        return {name: fields[name] for name in names if name in fields}
+
     def files_that_differ(self, kind: str, number: int, there: Row) -> list[str]:
         """Fields whose files have other contents in this record of the target."""
         row = self.source.record(kind, number)

@@ -545,7 +545,7 @@ class Writer:
                 target_id = self.idmap.target_of(key, number)
                 if target_id is None:
                     continue  # the record itself was refused
-                resolved, owed = self._resolved(m.from_json(fields))
+                resolved, owed = self._resolved(self.comparison.fields_now(kind, number, fields))
                 if owed:
                     text = f"What {', '.join(sorted(owed))} refers to is not in the target."
                     self.written.skip(Skipped(kind, number, p.REFERENCE_MISSING, text, tuple(sorted(owed))))

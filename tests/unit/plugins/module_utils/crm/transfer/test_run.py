@@ -369,6 +369,22 @@ class TestHowRecordsAreWritten:
         final = restored.run("final")
         assert final.grade == "investigate", told(final)
 
+    def test_a_reference_that_could_not_be_written_gives_way_to_a_newer_one(self, restored: Move) -> None:
+        for portal in (restored.cloud, restored.box):
+            portal.add_field("contact", "UF_CRM_AT", "datetime")
+        contact = restored.cloud.add("contact", {"name": "Refused"})
+        row = restored.cloud.get("contact", contact) or {}
+        restored.cloud.store.replace("contact", contact, {**row, "UF_CRM_AT": "never"})
+        lead = restored.cloud.add("lead", {"title": "New", "contactIds": [contact]})
+        restored.later()
+        warm = restored.run("warm")
+        assert [(one.kind, one.id) for one in warm.skipped if one.code == "reference_missing"] == [("lead", lead)]
+        restored.cloud.update("lead", lead, {"contactIds": [2]})
+        restored.later()
+        after = restored.run("warm")
+        assert restored.in_box("lead", lead)["contactIds"] == [2]
+        assert [one.code for one in after.skipped] == ["refused", "updated_time"]
+
     def test_a_command_that_fails_stops_its_batch(self, restored: Move) -> None:
         """What comes behind it would forbid the dates of its records."""
         for number in range(60):
