@@ -48,6 +48,13 @@ def owner_of(kind: str, row: t.Mapping[str, t.Any]) -> tuple[str, int] | None:
     return (name, number) if name and number else None
 
 
+def same_moment(kind: str, one: t.Mapping[str, t.Any], other: t.Mapping[str, t.Any]) -> bool:
+    """Whether two records were created at the same moment, as far as is known: else they are not the same one."""
+    name = "CREATED" if kind in CHILDREN else "createdTime"
+    moments = kinds.instant(one.get(name)), kinds.instant(other.get(name))
+    return None in moments or moments[0] == moments[1]
+
+
 def digest_of(rows: t.Iterable[Row]) -> bytes:
     """Of product rows, in whatever order they come."""
     texts = sorted(repr(sorted(kinds.compared("productrow", row).items())) for row in rows)
@@ -226,7 +233,7 @@ class Comparison:
             elif target_id in there:
                 left.discard(target_id)
                 self._existing(kind, target_kind, number, target_id, digest)
-            else:
+            elif self._was_same_record(kind, target_kind, number, target_id):
                 text = f"It was {kind} {target_id} in {self.mapping.target.host}, and was deleted there."
                 self.skip(kind, number, p.DELETED_IN_TARGET, text)
         if new:
@@ -283,10 +290,9 @@ class Comparison:
 
     def _is_same_record(self, kind: str, number: int, row: Row, there: Row) -> bool:
         """Up to the baseline the same id must mean the same record: both were created at the same moment."""
-        name = "CREATED" if kind in CHILDREN else "createdTime"
-        ours, theirs = kinds.instant(row.get(name)), kinds.instant(there.get(name))
-        if ours is None or theirs is None or ours == theirs:
+        if same_moment(kind, row, there):
             return True
+        name = "CREATED" if kind in CHILDREN else "createdTime"
         self.plan.refusals.append(
             o.Refusal(
                 o.NOT_THE_SAME,
@@ -296,6 +302,14 @@ class Comparison:
             )
         )
         return False
+
+    def _was_same_record(self, kind: str, target_kind: str, number: int, target_id: int) -> bool:
+        """Another record that had this number in the target, and was deleted there, says nothing of this one."""
+        at = self.idmap.note(f"{BASE_PASS} {self.idmap.direction}")
+        was = self._kept(self.target, target_kind, target_id, at)
+        if was is None or not self.idmap.is_shared(self.mapping.key(kind), number):
+            return True
+        return self._is_same_record(kind, number, self.source.record(kind, number) or {}, was)
 
     # -- fields
 
@@ -482,14 +496,16 @@ class Comparison:
         if not blocked:
             return
         theirs = self.idmap.source_of(self.mapping.key(kind), newest)
-        origin = "carried over before" if theirs is not None else "made there by people or telephony"
+        origin = "the same as one of the source" if theirs is not None else "made there by people or telephony"
+        shift = "set older_records to shift: these records get that date, and are listed."
+        remedy = f"Delete {kind} {newest} and what else is newer in the target, or {shift}"
         self.plan.refusals.append(
             o.Refusal(
                 o.TARGET_NEWER,
                 f"{self.mapping.target.host} has a newer {kind} ({newest}, created {row['createdTime']}, {origin}) than"
                 f" {len(blocked)} that are to be written, the first is {kind} {blocked[0]}: their dates would be lost.",
-                f"Delete {kind} {newest} and what else is newer in the target, or set older_records to shift: these"
-                " records get that date, and are listed.",
+                # Where the source has it too, deleting it would lose it.
+                remedy if theirs is None else shift.capitalize(),
             )
         )
 

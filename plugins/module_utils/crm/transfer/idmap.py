@@ -8,7 +8,7 @@ Other programs may read the file (`sqlite3 -readonly transfer.sqlite`). The tabl
 |---|---|
 | `pair` | `kind`, `cloud_id`, `box_id`, `how` (`written`, `found`), `noted` (seconds): one record on both sides |
 | `baseline` | `kind`, `maximum`: up to this id, ids are the same on both sides, unless `pair` names another |
-| `absent` | `kind`, `cloud_id`: up to the baseline's maximum, but not in the box when the transfer began |
+| `absent` | `kind`, `cloud_id`: up to the baseline's maximum, but what the box has under this number is another one |
 | `skipped` | `direction`, `kind`, `id`, `code`, `text`, `fields`: what the last run left behind |
 | `conflict` | `direction`, `kind`, `id`, `content`: what was changed on both sides, with the values that are kept |
 
@@ -155,25 +155,24 @@ class IdMap:
         rows = self._all(f"SELECT {self._target}_id FROM pair WHERE kind=? AND {self._source}_id=?", kind, source_id)
         if rows:
             return int(rows[0][0])
-        return source_id if self._is_same(kind, source_id, self._source) else None
+        return source_id if self._is_same(kind, source_id) else None
 
     def source_of(self, kind: str, target_id: int) -> int | None:
         rows = self._all(f"SELECT {self._source}_id FROM pair WHERE kind=? AND {self._target}_id=?", kind, target_id)
         if rows:
             return int(rows[0][0])
-        return target_id if self._is_same(kind, target_id, self._target) else None
+        return target_id if self._is_same(kind, target_id) else None
 
     def is_shared(self, kind: str, source_id: int) -> bool:
         """Whether the record came with the backup, so that it has the same id on both sides."""
         sql = f"SELECT 1 FROM pair WHERE kind=? AND {self._source}_id=?"
-        return self._is_same(kind, source_id, self._source) and not self._all(sql, kind, source_id)
+        return self._is_same(kind, source_id) and not self._all(sql, kind, source_id)
 
-    def _is_same(self, kind: str, number: int, side: str) -> bool:
+    def _is_same(self, kind: str, number: int) -> bool:
         """Whether a number means the same record on both sides: within the baseline, unless a pair says otherwise."""
         if not 0 < number <= self._maxima.get(kind, 0):
             return False
-        # `absent` is about the cloud; in the box no record has such a number.
-        return side != "cloud" or not self._all("SELECT 1 FROM absent WHERE kind=? AND cloud_id=?", kind, number)
+        return not self._all("SELECT 1 FROM absent WHERE kind=? AND cloud_id=?", kind, number)
 
     def pairs(self, kind: str) -> t.Iterator[tuple[int, int]]:
         """Source and target ids of the pairs beyond the baseline, by id of the source."""

@@ -28,6 +28,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.crm.transfer.compar
     BASE_PASS,
     CHILDREN,
     Comparison,
+    same_moment,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.transfer.former import Adoption, adopt_former
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.transfer.idmap import FORWARD, REVERSE, IdMap, Synced
@@ -173,7 +174,10 @@ class Transfer:
     def _maxima(self) -> dict[str, int]:
         """The highest id of each kind in the box; nothing at all where the box is empty, since no id is shared then."""
         store = self.box_store
-        items = {kind: store.max_id(kind) for kind in self._kinds(store)}
+        found = {kind: self._shared_upto(kind) for kind in self._kinds(store)}
+        restored = any(same for _upto, same in found.values())
+        # Where nothing at all is the same, the box is no copy of this cloud: the comparison refuses, and says why.
+        items = {kind: upto if restored else store.max_id(kind) for kind, (upto, _same) in found.items()}
         if not any(number for kind, number in items.items() if kind not in p.ORDER[-2:]):
             return {}
         for kind in ("user", "status", "type"):
@@ -182,6 +186,32 @@ class Transfer:
             key = f"category:{m.number_of(row.get('entityTypeId'))}"
             items[key] = max(items.get(key, 0), m.number_of(row.get("id")))
         return {kind: number for kind, number in items.items() if number}
+
+    def _shared_upto(self, kind: str) -> tuple[int, bool]:
+        """Up to which id both have the same records, and whether any is the same.
+
+        Above are those that people or telephony have made in the box since the restore.
+        """
+        upto = self.box_store.max_id(kind)
+        for number in sorted(self.box_store.ids(kind), reverse=True):
+            ours, there = self.cloud_store.record(kind, number), self.box_store.record(kind, number)
+            if ours is None or there is None:
+                continue
+            if same_moment(kind, ours, there):
+                return upto, True
+            upto = number - 1
+        return upto, False
+
+    def _part_numbers(self, idmap: IdMap) -> None:
+        """What the cloud has made since the baseline is none of the box's, which may have used the same numbers."""
+        at = (idmap.note("begun").get("passes") or [None])[0]
+        if at not in {each.number for each in self.cloud_store.snapshots()}:
+            return
+        for kind in self._kinds(self.cloud_store):
+            upto = idmap.maximum(kind)
+            if upto:
+                then = set(self.cloud_store.ids(kind, at))
+                idmap.add_absent(kind, (n for n in self.cloud_store.ids(kind) if n <= upto and n not in then))
 
     # -- every other pass
 
@@ -258,6 +288,7 @@ class Transfer:
         comparison = self._comparison(idmap, *names, source_store, target_store, target)
         writer = self._writer(comparison, source, target, target_store)
         if not self.check:
+            self._part_numbers(idmap)
             writer.settle_earlier()
             self._result.doubles_removed = self._adopt(idmap, comparison, target, target_store)
             comparison = self._comparison(idmap, *names, source_store, target_store, target)

@@ -525,6 +525,72 @@ class TestRefusals:
         assert restored.run("final", missing_statuses="create").grade == "perfect"
 
 
+class TestNumbersThatBothHaveUsed:
+    """People or telephony have made records in the box before the baseline was noted."""
+
+    @pytest.fixture
+    def crossed(self, move: Move) -> Move:
+        for number in range(1, 3):
+            move.cloud.add("lead", {"title": f"Lead {number}"})
+            move.later()
+        move.restore()
+        move.later()
+        move.cloud.add("lead", {"title": "of the cloud"})  # 3
+        move.later()
+        for number in range(3):
+            move.box.add("lead", {"title": f"call {number}"})  # 3 to 5
+        move.later()
+        return move
+
+    def test_each_is_a_record_of_its_own(self, crossed: Move) -> None:
+        begun = crossed.run("begin")
+        assert begun.baseline["lead"] == 2
+        assert [each["code"] for each in begun.refusals] == ["target_newer"]
+        assert "Delete lead 5" in begun.refusals[0]["remedy"]
+        for number in (3, 4, 5):
+            crossed.box.delete("lead", number)
+        crossed.later()
+        final = crossed.run("final")
+        assert final.written["lead"] == {"created": 1} and final.grade == "perfect", told(final)
+
+    def test_also_one_that_the_cloud_makes_later(self, crossed: Move) -> None:
+        crossed.cloud.delete("lead", 3)
+        crossed.later()
+        begun = crossed.run("begin")
+        assert begun.baseline["lead"] == 5  # 3 to 5 may as well have been deleted in the cloud
+        crossed.later()
+        crossed.cloud.add("lead", {"title": "arrived"})
+        crossed.later()
+        result = crossed.run("warm", deletions="list")
+        assert result.written["lead"] == {"created": 1}
+        assert crossed.in_box("lead", 4)["title"] == "arrived" and crossed.box.count("lead") == 6
+
+    def test_another_record_that_was_deleted_in_the_box_is_no_reason_to_leave_this_one(self, move: Move) -> None:
+        for number in range(1, 4):
+            for portal in (move.cloud, move.box):
+                portal.add("lead", {"title": f"Lead {number}"})
+                move.later(0 if number == 3 or portal is move.cloud and number == 1 else 1)
+        move.later()
+        move.run("begin")
+        move.box.delete("lead", 2)
+        move.later()
+        with pytest.raises(Refused) as raised:
+            move.run("final")
+        assert "not_the_same_record" in [each.code for each in raised.value.refusals]
+
+    def test_what_the_source_has_too_is_not_to_be_deleted(self, restored: Move) -> None:
+        restored.cloud.add("lead", {"title": "New"})
+        restored.later()
+        restored.run("warm")
+        restored.later()
+        old = restored.cloud.add("lead", {"title": "With an older date, by another tool"})
+        row = restored.cloud.get("lead", old) or {}
+        restored.cloud.store.replace("lead", old, {**row, "createdTime": "2027-01-01T00:00:00+03:00"})
+        with pytest.raises(Refused) as raised:
+            restored.run("warm")
+        assert raised.value.remedy.startswith("Set older_records to shift")
+
+
 class TestFinal:
     def test_somebody_still_works_in_the_cloud(self, restored: Move) -> None:
         restored.cloud.add("lead", {"title": "New"})
