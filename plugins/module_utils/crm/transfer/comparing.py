@@ -117,9 +117,7 @@ class Comparison:
         fields, left = self._translated(kind, number, row)
         origin = None
         if kind != "comment":
-            theirs = tuple(str(row.get(name) or "") for name in m.key_names(kind))
-            if any(theirs) and not any(each.startswith(m.MARK) for each in theirs):
-                origin = (theirs[0], theirs[-1])
+            origin = self.foreign_origin(kind, row)
             fields.update(m.key_of(kind, self.mapping.source.host, number))
         if kind not in CHILDREN:
             fields.update(self.mapping.times(kind, number, row))
@@ -128,6 +126,12 @@ class Comparison:
         self._list_left(kind, number, left)
         created = str(row.get("CREATED" if kind in CHILDREN else "createdTime") or "")
         return Planned(kind, number, "create", None, fields, created, origin, kinds.hash_of(kind, row))
+
+    def foreign_origin(self, kind: str, row: Row) -> tuple[str, str] | None:
+        """The key that somebody else has given to a record, such as a shop, or a move between other portals."""
+        theirs = [str(row.get(name) or "") for name in m.key_names(kind)]
+        ours = theirs[0] in self._hosts or theirs[0].rpartition(":")[0] in self._hosts
+        return (theirs[0], theirs[-1]) if any(theirs) and not ours else None
 
     def skip(self, kind: str, number: int, code: str, text: str, fields: tuple[str, ...] = ()) -> None:
         one = Skipped(kind, number, code, text, fields)

@@ -32,6 +32,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.crm.transfer.compar
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.transfer.former import Adoption, adopt_former
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.transfer.idmap import FORWARD, REVERSE, IdMap, Synced
+from ansible_collections.boxlift.portal.plugins.module_utils.crm.transfer.meaning import COMMENT_HEAD
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.transfer.planning import Plan, Row, Skipped
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.transfer.verify import (
     FORMER,
@@ -152,12 +153,16 @@ class Transfer:
                     there = set(self.box_store.ids(kind))
                     upto = maxima.get(kind, 0)
                     idmap.add_absent(kind, (n for n in self.cloud_store.ids(kind) if n <= upto and n not in there))
+                self._look_for_comments(idmap)
                 idmap.set_note(f"{BASE_PASS} {FORWARD}", _newest(self.box_store))
                 clocks = {store.path: each.clock for store in self._stores() if (each := store.newest())}
                 hosts = [self.cloud.name, self.box.name]
                 passes = [_newest(self.cloud_store), _newest(self.box_store)]
                 idmap.set_note("begun", {"at": self._wall(), "clocks": clocks, "hosts": hosts, "passes": passes})
             result.changed = True
+            result.doubles_removed = self._adopt(
+                idmap, self._comparison(idmap, *names, *self._stores(), self.box), self.box, self.box_store
+            )
             comparison = self._compared(idmap, *names)
             result.plan, result.own = comparison.plan.counts(), comparison.plan.own
             result.refusals = [
@@ -175,9 +180,9 @@ class Transfer:
         """The highest id of each kind in the box; nothing at all where the box is empty, since no id is shared then."""
         store = self.box_store
         found = {kind: self._shared_upto(kind) for kind in self._kinds(store)}
-        restored = any(same for _upto, same in found.values())
+        restored = any(is_ours for _upto, is_ours in found.values())
         # Where nothing at all is the same, the box is no copy of this cloud: the comparison refuses, and says why.
-        items = {kind: upto if restored else store.max_id(kind) for kind, (upto, _same) in found.items()}
+        items = {kind: upto if restored else store.max_id(kind) for kind, (upto, _ours) in found.items()}
         if not any(number for kind, number in items.items() if kind not in p.ORDER[-2:]):
             return {}
         for kind in ("user", "status", "type"):
@@ -188,19 +193,32 @@ class Transfer:
         return {kind: number for kind, number in items.items() if number}
 
     def _shared_upto(self, kind: str) -> tuple[int, bool]:
-        """Up to which id both have the same records, and whether any is the same.
+        """Up to which id both have the same records, and whether anything says that this box belongs to this cloud.
 
-        Above are those that people or telephony have made in the box since the restore.
+        Above are those that people or telephony have made in the box since the restore, and what a transfer has written
+        whose id map was lost.
         """
-        upto = self.box_store.max_id(kind)
-        for number in sorted(self.box_store.ids(kind), reverse=True):
-            ours, there = self.cloud_store.record(kind, number), self.box_store.record(kind, number)
-            if ours is None or there is None:
+        upto, is_ours = self.box_store.max_id(kind), False
+        numbers = sorted(self.box_store.ids(kind), reverse=True)
+        for number, next_lower in zip(numbers, [*numbers[1:], 0]):
+            ours, there = self.cloud_store.record(kind, number), self.box_store.record(kind, number) or {}
+            if kind != "comment" and m.id_in_key(kind, self.cloud.name, there) is not None:
+                is_ours = True
+            elif ours is None:
                 continue
-            if same_moment(kind, ours, there):
+            elif same_moment(kind, ours, there):
                 return upto, True
-            upto = number - 1
-        return upto, False
+            upto = next_lower
+        return upto, is_ours
+
+    def _look_for_comments(self, idmap: IdMap) -> None:
+        """Comments have no key. Where a transfer has written some, new ones are looked for by their text, as if the run
+        that wrote them had been killed."""
+        beyond = self.box_store.ids("comment", after=idmap.maximum("comment"))
+        texts = (str((self.box_store.record("comment", number) or {}).get("COMMENT") or "") for number in beyond)
+        if any(map(COMMENT_HEAD.match, texts)):
+            new = [n for n in self.cloud_store.ids("comment") if idmap.target_of("comment", n) is None]
+            idmap.begin_writing("comment", new)
 
     def _part_numbers(self, idmap: IdMap) -> None:
         """What the cloud has made since the baseline is none of the box's, which may have used the same numbers."""
@@ -421,6 +439,9 @@ class Transfer:
                     doubles.append(target_id)
                 else:
                     idmap.add_pairs(key, [(number, target_id)], "found")
+                    origin = comparison.foreign_origin(kind, comparison.source.record(kind, number) or {})
+                    if origin:
+                        idmap.owe(key, number, "origin", dict(zip(m.key_names(kind), origin)))
             removed += self._remove(target, target_store, target_kind, doubles)
         return removed
 

@@ -405,6 +405,15 @@ class TestHowRecordsAreWritten:
         assert restored.in_box("lead", lead)["originatorId"] == "shop"
         assert final.written["origins"] == {"updated": 1} and final.grade == "good", told(final)
 
+    def test_those_of_an_earlier_move_too(self, restored: Move) -> None:
+        """The cloud's records came from another portal, once."""
+        lead = restored.cloud.add("lead", {"title": "Old", "originatorId": "boxlift:old.example.com", "originId": "9"})
+        restored.later()
+        restored.run("warm")
+        final = restored.run("final")
+        assert restored.in_box("lead", lead)["originatorId"] == "boxlift:old.example.com"
+        assert final.grade == "good", told(final)
+
     def test_a_lost_id_map_is_found_again_by_the_keys(self, restored: Move) -> None:
         for number in range(5):
             restored.cloud.add("lead", {"title": f"New {number}"})
@@ -415,6 +424,51 @@ class TestHowRecordsAreWritten:
                 idmap.forget_pair("lead", number)
         assert restored.run("warm").written == {}
         assert restored.box.count("lead") == 8
+
+    @pytest.mark.parametrize("empty", [False, True])
+    def test_a_lost_file_is_made_anew(self, restored: Move, empty: bool) -> None:
+        """The pass begin stands before what the lost transfer wrote, and not behind it."""
+        cloud = restored.cloud
+        if empty:
+            for kind in ("deal", "lead", "contact", "company"):
+                for number in range(1, 4):
+                    restored.box.delete(kind, number)
+            self.lose(restored)
+            restored.run("begin")
+        restored.box.delete("lead", restored.box.add("lead", {"title": "The box has used a number"}))
+        leads = [cloud.add("lead", {"title": f"New {number}"}) for number in range(2)]
+        cloud.update("lead", leads[1], {"originatorId": "shop", "originId": "9"})
+        old = cloud.get("lead", 1) or {}
+        # A number that is not in the order of the dates, as other tools' imports make them.
+        row = cloud.get("lead", leads[1]) or {}
+        cloud.store.replace("lead", leads[1], {**row, "createdTime": (cloud.get("lead", 3) or old)["createdTime"]})
+        client = {"TYPE": "PHONE", "VALUE": "+7911", "ENTITY_ID": 1, "ENTITY_TYPE_ID": 3}
+        activity = {"OWNER_ID": leads[0], "OWNER_TYPE_ID": 1, "RESPONSIBLE_ID": 1, "COMMUNICATIONS": [client]}
+        comment = {"ENTITY_TYPE": "lead", "COMMENT": "Called"}
+        with restored.transfer() as transfer:
+            transfer.cloud.call("crm.activity.add", {"fields": {**activity, "SUBJECT": "Call", "TYPE_ID": 2}})
+            for owner in (leads[0], leads[0], 2):
+                transfer.cloud.call("crm.timeline.comment.add", {"fields": {**comment, "ENTITY_ID": owner}})
+        restored.later()
+        restored.run("warm")
+        kinds = ("company", "contact", "lead", "deal", "activity", "comment")
+        counts = {kind: restored.box.count(kind) for kind in kinds}
+        assert counts == {kind: cloud.count(kind) for kind in kinds}
+        self.lose(restored)
+        restored.later()
+        begun = restored.run("begin")
+        assert begun.refusals == [] and begun.baseline.get("lead", 0) == (0 if empty else 3)
+        cloud.add("lead", {"title": "Newest"})
+        restored.later()
+        final = restored.run("final")
+        assert {kind: restored.box.count(kind) for kind in kinds} == {**counts, "lead": 6}
+        assert restored.in_box("lead", leads[1])["originatorId"] == "shop"
+        assert final.grade == "good", told(final)
+
+    @staticmethod
+    def lose(move: Move) -> None:
+        for path in move.folder.glob("transfer.sqlite*"):
+            path.unlink()
 
     def test_a_second_record_of_the_same_key_is_removed(self, restored: Move) -> None:
         lead = restored.cloud.add("lead", {"title": "New"})
