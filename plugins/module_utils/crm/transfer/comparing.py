@@ -278,6 +278,9 @@ class Comparison:
         fields, left = self._translated(kind, number, row)
         for name in ("ENTITY_TYPE", "ENTITY_ID"):
             fields.pop(name, None)
+        if kind == "comment" and not m.COMMENT_HEAD.match(str(there.get("COMMENT") or "")):
+            # It was made there, and the first line is what carried it to the source.
+            fields["COMMENT"] = m.COMMENT_HEAD.sub("", str(row.get("COMMENT") or ""), 1)
         differing = [name for name in fields if not self.same(target_kind, name, fields[name], there)]
         wanted = self._merged(kind, target_kind, number, target_id, row, there, differing, synced) if differing else []
         if wanted:

@@ -53,6 +53,8 @@ PRODUCT_ROW_FIELDS = (
     *("productId", "productName", "price", "quantity", "discountTypeId", "discountRate", "discountSum", "taxRate"),
     *("taxIncluded", "taxName", "measureCode", "sort"),
 )
+# What a transfer writes before the text of a comment: when it was written, and by whom.
+COMMENT_HEAD = re.compile(r"\A\[\d{4}-\d\d-\d\d \d\d:\d\d, [^\]\n]*\]\r?\n?")
 MISSING = object()
 
 
@@ -564,6 +566,7 @@ class Mapping:
         """A comment with its date and author in the first line: the portal takes neither."""
         author = self.source.users.get(number_of(row.get("AUTHOR_ID")))
         name = author.name if author and author.name else f"user {number_of(row.get('AUTHOR_ID'))}"
+        name = " ".join(name.translate({ord("["): "(", ord("]"): ")"}).split())  # the line ends with a bracket
         moment = str(row.get("CREATED") or "")[:16].replace("T", " ")
         return {"COMMENT": f"[{moment}, {name}]\n{row.get('COMMENT') or ''}"}
 

@@ -16,6 +16,7 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.crm import kinds
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.transfer.idmap import FORWARD
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.transfer.mapping import (
+    COMMENT_HEAD,
     DERIVED,
     KIND_OF,
     PEOPLE,
@@ -339,13 +340,15 @@ class Meaning:
 
 # -- rows that have no id of their own -------------------------------------------------------------------------------
 
-#: What the transfer writes before the text of a comment: when it was written, and by whom.
-COMMENT_HEAD = re.compile(r"\A\[\d{4}-\d\d-\d\d \d\d:\d\d, [^\]\n]*\]\r?\n?")
-
 
 def comment_text(row: Row) -> str:
-    """The text without the transfer's first line, and without what portals do to line ends."""
-    text = COMMENT_HEAD.sub("", str(row.get("COMMENT") or ""))
+    """The text without the transfer's first lines, and without what portals do to line ends.
+
+    There are several where a comment has gone through several moves.
+    """
+    text, found = str(row.get("COMMENT") or ""), 1
+    while found:
+        text, found = COMMENT_HEAD.subn("", text)
     return re.sub(r"\s+", " ", text).strip()
 
 

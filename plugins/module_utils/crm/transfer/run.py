@@ -32,7 +32,6 @@ from ansible_collections.boxlift.portal.plugins.module_utils.crm.transfer.compar
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.transfer.former import Adoption, adopt_former
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.transfer.idmap import FORWARD, REVERSE, IdMap, Synced
-from ansible_collections.boxlift.portal.plugins.module_utils.crm.transfer.meaning import COMMENT_HEAD
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.transfer.planning import Plan, Row, Skipped
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.transfer.verify import (
     FORMER,
@@ -216,7 +215,7 @@ class Transfer:
         that wrote them had been killed."""
         beyond = self.box_store.ids("comment", after=idmap.maximum("comment"))
         texts = (str((self.box_store.record("comment", number) or {}).get("COMMENT") or "") for number in beyond)
-        if any(map(COMMENT_HEAD.match, texts)):
+        if any(map(m.COMMENT_HEAD.match, texts)):
             new = [n for n in self.cloud_store.ids("comment") if idmap.target_of("comment", n) is None]
             idmap.begin_writing("comment", new)
 

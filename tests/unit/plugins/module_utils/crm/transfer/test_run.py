@@ -223,6 +223,18 @@ class TestForward:
         restored.run("warm", conflicts="target")
         assert (restored.box.get("lead", 2) or {})["comments"] == "from the cloud"
 
+    def test_comments_whose_first_lines_are_odd(self, restored: Move) -> None:
+        """An author with brackets in the name, and a text that an earlier move has brought."""
+        restored.user(7, "Vera [sales]", EMAIL="vera@example.com")
+        for author, text in ((7, "Called"), (1, "[2026-11-28 14:03, Anna]\nOld")):
+            row = {"ENTITY_TYPE": "lead", "ENTITY_ID": 2, "COMMENT": text, "AUTHOR_ID": author}
+            restored.cloud.add("comment", row)
+        restored.cloud.update("lead", 2, {"title": "Talked about"})
+        restored.later()
+        final = restored.run("final")
+        assert [row["COMMENT"].split(", ")[1] for row in restored.box.rows("comment")][0] == "Vera (sales)]\nCalled"
+        assert final.grade == "good", told(final)
+
     def test_deletions(self, restored: Move) -> None:
         restored.cloud.delete("deal", 1)
         listed = restored.run("warm")
@@ -700,6 +712,23 @@ class TestReverse:
         assert (cloud.get("lead", 2) or {})["comments"] == "called"
         assert result.grade == "good", told(result)
         assert restored.run("reverse").written == {}
+
+    def test_a_comment_that_was_edited_in_the_box_loses_its_first_line(self, restored: Move) -> None:
+        """That line says who wrote it in the cloud, which knows that itself."""
+        with restored.transfer() as transfer:
+            given = {"ENTITY_TYPE": "lead", "ENTITY_ID": 2, "COMMENT": "Called\ntwice"}
+            comment = transfer.cloud.call("crm.timeline.comment.add", {"fields": given}).result
+            restored.later()
+            transfer.run("final")
+            restored.later()
+            there = restored.in_box("comment", comment)
+            edited = {"id": there["ID"], "fields": {"COMMENT": f"{there['COMMENT']}, and thrice"}}
+            transfer.box.call("crm.timeline.comment.update", edited)
+            restored.box.update("lead", 2, {"comments": "thrice"})
+        restored.later()
+        result = restored.run("reverse")
+        assert (restored.cloud.get("comment", comment) or {})["COMMENT"] == "Called\ntwice, and thrice"
+        assert result.grade == "good", told(result)
 
     def test_the_clouds_own_newer_records_refuse(self, restored: Move) -> None:
         restored.run("final")
