@@ -342,7 +342,7 @@ class Mapping:
             there = self.target.users.get(number)
             if there is None and known is None:
                 return number
-            if there is not None and (not named or number in named):
+            if there is not None and (number in named or not named and _is_same_person(known, there)):
                 return number
         if named:
             return next((each for each in named if self.target.users[each].active), named[0])
@@ -653,6 +653,13 @@ def _only_kind(settings: t.Mapping[str, t.Any]) -> str:
     return kind_of(int(dynamic[1])) if dynamic else chosen[0].lower()
 
 
+def _is_same_person(one: User | None, other: User) -> bool:
+    """Of users with the same number. The box may have given it to somebody before the baseline was noted."""
+    if one is None or not one.email or not other.email or one.email == other.email:
+        return True
+    return _same_name(one.name, other.name)  # with a new address
+
+
 def _same_name(one: str, other: str) -> bool:
     return one.strip().casefold() == other.strip().casefold()
 
@@ -688,6 +695,7 @@ _TEXTS = {
     ),
     o.USER_WITHOUT_MATCH: (
         "{target} has no user for {what} of {source}, who is named by {where}.",
-        "Invite the user to {target} with the same e-mail address; or name one of its users as fallback_user.",
+        "Invite the user to {target}, or give the user that it has the same e-mail address; or name one of its users as"
+        " fallback_user.",
     ),
 }

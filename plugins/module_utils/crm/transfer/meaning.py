@@ -295,8 +295,9 @@ class Meaning:
             return SAME if one == other else DIFFERENT
         mine, found = self.source.users.get(one), self.target.users.get(other)
         if mine and found and mine.email and found.email:
-            renamed = one == other and one <= self._ids.maximum("user") and mine.email not in self._emails
-            if mine.email == found.email or renamed:
+            moved = one == other and one <= self._ids.maximum("user") and mine.email not in self._emails
+            # With another name, too, it is somebody else, who got this number in the target.
+            if mine.email == found.email or moved and _same_name(mine.name, found.name):
                 return SAME
         elif one == other and not (mine and mine.email in self._emails):
             return SAME  # bots, integrators, people who have left

@@ -249,6 +249,14 @@ class TestMeaning:
         fields = fields_of(both.compared(), "lead", 5)
         assert (fields["assignedById"], fields["observers"]) == (2, [3, 1])
 
+    def test_a_user_whom_the_box_has_given_the_same_number_is_another_one(self, both: TwoStores) -> None:
+        both.cloud.user(12, "oleg@example.com", "Oleg")
+        both.box.user(12, "admin@example.com", "Integration")
+        both.begin(user=12, lead=1)
+        both.cloud.item("lead", 5, assignedById=12)
+        assert codes(both.compared()) == ["user_without_match"]
+        assert fields_of(both.compared(fallback_user=1), "lead", 5)["assignedById"] == 1
+
     def test_in_an_empty_box_a_number_says_nothing(self, both: TwoStores) -> None:
         both.box.user(1, "other@example.com")
         both.box.user(4, "anna@example.com")

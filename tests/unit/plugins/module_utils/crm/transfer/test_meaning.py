@@ -166,6 +166,12 @@ def test_the_fallback_is_no_excuse_for_a_user_who_is_there(both: tuple[Names, Na
     assert found.explained == ""
 
 
+def test_the_same_number_with_another_name_and_address_is_somebody_else(both: tuple[Names, Names]) -> None:
+    both[1].users[2] = User("new@x.ru", "Integration", True)
+    (found,) = verdicts(both, {"assignedById": 2}, {"assignedById": 2})
+    assert found.explained == ""
+
+
 def test_a_smart_process_with_another_number(both: tuple[Names, Names]) -> None:
     ours = {"title": "A", "UF_CRM_30_AREA": 55, "xmlId": None, "assignedById": 7}
     theirs = {"title": "A", "UF_CRM_40_AREA": 55, "xmlId": "boxlift:cloud:500", "assignedById": 8}
