@@ -8,6 +8,7 @@ So a field that only people in the target have changed stays, and one that both 
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import typing as t
 
@@ -78,6 +79,7 @@ class Comparison:
         self.plan = Plan()
         self._skips: set[Skipped] = set()
         self._ids: dict[str, set[int]] = {}
+        self._changed_there: t.Container[int] = ()
         self._hosts = {f"{m.MARK}{names.host}" for names in (mapping.source, mapping.target)}
 
     def run(self) -> Plan:
@@ -226,6 +228,7 @@ class Comparison:
         key = self.mapping.key(kind)
         left = set(self.target.ids(target_kind))
         there = frozenset(left)
+        self._changed_there = self._changed_since_base(target_kind)
         new: list[tuple[float, int]] = []
         for number, digest in self.source.hashes(kind):
             target_id = self.idmap.target_of(key, number)
@@ -270,6 +273,8 @@ class Comparison:
         synced = self.idmap.synced(key, number, target_id)
         if synced is not None and synced.source_hash == digest:
             self.plan.equal[kind] = self.plan.equal.get(kind, 0) + 1
+            if target_id in self._changed_there:
+                self._list_changed_there(kind, target_kind, number, target_id, synced)
             return
         row, there = self.source.record(kind, number) or {}, self.target.record(target_kind, target_id) or {}
         shared = synced is None and self.idmap.is_shared(key, number)
@@ -294,6 +299,32 @@ class Comparison:
             return
         self.plan.equal[kind] = self.plan.equal.get(kind, 0) + 1
         self.plan.found_equal.append(FoundEqual(key, number, target_id, digest, kinds.hash_of(target_kind, there)))
+
+    def _changed_since_base(self, target_kind: str) -> t.Container[int]:
+        at = self.idmap.note(f"{BASE_PASS} {self.idmap.direction}")
+        return set() if at is None else set(self.target.ids_since(target_kind, at))
+
+    def _list_changed_there(self, kind: str, target_kind: str, number: int, target_id: int, synced: Synced) -> None:
+        """What people have changed in the target alone stays, and is told, whenever they did it."""
+        there = self.target.record(target_kind, target_id) or {}
+        base = self._kept(self.target, target_kind, target_id, synced.target_pass)
+        row = self.source.record(kind, number)
+        if base is None or row is None or synced.target_hash in (None, kinds.hash_of(target_kind, there)):
+            return
+        fields = self._translated(kind, number, row)[0]
+        changed = {
+            name
+            for name, value in fields.items()
+            if not kinds.same_value(there.get(name), base.get(name), name)
+            and not self.same(target_kind, name, value, there)
+        }
+        if changed:
+            former = self.idmap.conflict(kind, number)
+            one = former or Conflict(kind, number, target_id, (), self.options.conflicts)
+            who = kinds.kind(kind).updated_by
+            by = (m.number_of(row.get(who)), m.number_of(there.get(who)))
+            only_target = tuple(sorted(changed.union(one.only_target)))
+            self.plan.conflicts.append(dataclasses.replace(one, by=by, only_target=only_target))
 
     def _is_same_record(self, kind: str, number: int, row: Row, there: Row) -> bool:
         """Up to the baseline the same id must mean the same record: both were created at the same moment."""

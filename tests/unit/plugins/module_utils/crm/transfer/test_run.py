@@ -235,6 +235,20 @@ class TestForward:
         assert [row["COMMENT"].split(", ")[1] for row in restored.box.rows("comment")][0] == "Vera (sales)]\nCalled"
         assert final.grade == "good", told(final)
 
+    @pytest.mark.parametrize("new", [False, True])
+    def test_a_change_of_the_box_alone_is_told_whenever_it_was_made(self, restored: Move, new: bool) -> None:
+        lead = restored.cloud.add("lead", {"title": "New"}) if new else 2
+        restored.later()
+        restored.run("warm")
+        restored.later()
+        restored.box.update("lead", restored.in_box("lead", lead)["id"], {"comments": "from the box"})
+        restored.later()
+        final = restored.run("final")
+        (conflict,) = final.conflicts
+        assert (conflict.id, conflict.fields, conflict.only_target) == (lead, (), ("comments",))
+        assert restored.in_box("lead", lead)["comments"] == "from the box"
+        assert final.grade == "good", told(final)
+
     def test_deletions(self, restored: Move) -> None:
         restored.cloud.delete("deal", 1)
         listed = restored.run("warm")
