@@ -283,6 +283,11 @@ class Comparison:
         fields, left = self._translated(kind, number, row)
         for name in ("ENTITY_TYPE", "ENTITY_ID"):
             fields.pop(name, None)
+        if kind == "activity" and synced is not None:
+            # Empty texts are not sent with a new activity. Here people have emptied one that was sent.
+            was = self._kept(self.source, kind, number, synced.source_pass) or {}
+            emptied = (name for name in m.ACTIVITY_TEXTS if name not in fields and not kinds.is_empty(was.get(name)))
+            fields.update(dict.fromkeys(emptied, ""))
         if kind == "comment" and not m.COMMENT_HEAD.match(str(there.get("COMMENT") or "")):
             # It was made there, and the first line is what carried it to the source.
             fields["COMMENT"] = m.COMMENT_HEAD.sub("", str(row.get("COMMENT") or ""), 1)

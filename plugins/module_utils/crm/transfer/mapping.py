@@ -48,6 +48,7 @@ ACTIVITY_FIELDS = (
     *("DIRECTION", "LOCATION", "SETTINGS", "PROVIDER_PARAMS", "PROVIDER_DATA", "RESULT_MARK", "RESULT_VALUE"),
     *("RESULT_SUM", "RESULT_CURRENCY_ID", "RESULT_STATUS", "RESULT_STREAM", "AUTOCOMPLETE_RULE"),
 )
+ACTIVITY_TEXTS = ("DESCRIPTION", "LOCATION")
 # What crm.item.productrow.set takes; everything else it computes.
 PRODUCT_ROW_FIELDS = (
     *("productId", "productName", "price", "quantity", "discountTypeId", "discountRate", "discountSum", "taxRate"),

@@ -249,6 +249,22 @@ class TestForward:
         assert restored.in_box("lead", lead)["comments"] == "from the box"
         assert final.grade == "good", told(final)
 
+    def test_a_text_of_an_activity_that_was_emptied(self, restored: Move) -> None:
+        client = {"TYPE": "PHONE", "VALUE": "+7911", "ENTITY_ID": 1, "ENTITY_TYPE_ID": 3}
+        fields = {"OWNER_ID": 1, "OWNER_TYPE_ID": 1, "RESPONSIBLE_ID": 1, "SUBJECT": "Call", "TYPE_ID": 2}
+        with restored.transfer() as transfer:
+            texts = {"DESCRIPTION": "He said: a=b & \u201cc\u201d \U0001f642", "COMMUNICATIONS": [client]}
+            number = transfer.cloud.call("crm.activity.add", {"fields": {**fields, **texts}}).result
+            restored.later()
+            transfer.run("warm")
+            assert restored.in_box("activity", number)["DESCRIPTION"] == texts["DESCRIPTION"]
+            restored.later()
+            transfer.cloud.call("crm.activity.update", {"id": number, "fields": {"DESCRIPTION": ""}})
+        restored.later()
+        final = restored.run("final")
+        assert not restored.in_box("activity", number).get("DESCRIPTION")
+        assert final.grade == "good", told(final)
+
     def test_deletions(self, restored: Move) -> None:
         restored.cloud.delete("deal", 1)
         listed = restored.run("warm")
