@@ -79,6 +79,7 @@ class Comparison:
         self.plan = Plan()
         self._skips: set[Skipped] = set()
         self._ids: dict[str, set[int]] = {}
+        self._base_rows: dict[tuple[str, int], list[int]] | None = None
         self._changed_there: t.Container[int] = ()
         self._hosts = {f"{m.MARK}{names.host}" for names in (mapping.source, mapping.target)}
 
@@ -471,6 +472,17 @@ class Comparison:
         numbers = self.target.child_ids("productrow", entity_type, target_id)
         return digest_of(self.mapping.product_row(self.target.record("productrow", number) or {}) for number in numbers)
 
+    def _rows_at_base(self, target_kind: str, target_id: int) -> bytes | None:
+        """Of the product rows that the target had when the transfer began; None where that is not known."""
+        at = self.idmap.note(f"{BASE_PASS} {self.idmap.direction}")
+        if self._kept(self.target, target_kind, target_id, at) is None:
+            return None
+        if self._base_rows is None:
+            self._base_rows = _by_owner(self.target, at)
+        numbers = self._base_rows.get((target_kind, target_id), [])
+        rows = (self.target.record("productrow", number, at) or {} for number in numbers)
+        return digest_of(self.mapping.product_row(row) for row in rows)
+
     def _rows_of(
         self, kind: str, number: int, rows: list[Row], theirs: t.Mapping[tuple[str, int], list[int]]
     ) -> tuple[str, int, int | None, list[Row], bytes] | None:
@@ -492,9 +504,14 @@ class Comparison:
         if now == digest:
             self.plan.found_equal.append(FoundEqual(f"rows:{key}", number, target_id, digest, now))
             return None
-        if synced is not None and synced.target_hash not in (None, now):
-            self.plan.conflicts.append(Conflict(kind, number, target_id, ("productRows",), self.options.conflicts))
-            if self.options.conflicts == "target":
+        base = synced.target_hash if synced is not None else self._rows_at_base(target_kind, target_id)
+        if base not in (None, now):
+            names = ("productRows",)
+            # Before the first comparison, the source has changed what is not as both had it at the beginning.
+            alone = synced is None and base == digest
+            one = Conflict(kind, number, target_id, names, self.options.conflicts)
+            self.plan.conflicts.append(dataclasses.replace(one, fields=(), only_target=names) if alone else one)
+            if alone or self.options.conflicts == "target":
                 return None
         return kind, number, target_id, wanted, digest
 
@@ -558,9 +575,9 @@ def _is_outgoing_mail(row: t.Mapping[str, t.Any]) -> bool:
     return is_mail and m.number_of(row.get("DIRECTION")) in (0, OUTGOING)
 
 
-def _by_owner(store: Store) -> dict[tuple[str, int], list[int]]:
+def _by_owner(store: Store, at: int | None = None) -> dict[tuple[str, int], list[int]]:
     found: dict[tuple[str, int], list[int]] = {}
-    for number, row in store.records("productrow"):
+    for number, row in store.records("productrow", at):
         owner = owner_of("productrow", row)
         if owner is not None:
             found.setdefault(owner, []).append(number)

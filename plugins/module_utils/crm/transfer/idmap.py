@@ -23,7 +23,7 @@ import sqlite3
 import threading
 import time
 import typing as t
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.transactions import transaction
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.transfer.planning import (
@@ -292,8 +292,17 @@ class IdMap:
         ]
 
     def add_conflicts(self, conflicts: t.Iterable[Conflict]) -> None:
+        found: dict[tuple[str, int], Conflict] = {}
+        for one in conflicts:
+            # Fields and product rows of a record are judged one after the other.
+            other = found.setdefault((one.kind, one.id), one)
+            found[one.kind, one.id] = replace(
+                other,
+                fields=tuple(sorted({*one.fields, *other.fields})),
+                only_target=tuple(sorted({*one.only_target, *other.only_target})),
+            )
         with self.together():
-            for one in conflicts:
+            for one in found.values():
                 values = (one.kind, one.id, json.dumps(asdict(one)))
                 self._run("INSERT OR REPLACE INTO conflict VALUES (?,?,?,?)", self.direction, *values)
 

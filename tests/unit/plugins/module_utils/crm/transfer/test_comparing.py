@@ -490,3 +490,20 @@ class TestWhatStaysBehind:
         both.cloud.put("productrow", 1, id=1, **row)
         both.box.put("productrow", 99, id=99, **{**row, "price": 10.0})
         assert both.compared().plan.rows == []
+
+    def test_product_rows_that_only_the_target_has_changed_stay(self, both: TwoStores) -> None:
+        in_both(both, "deal", 2)
+        row = {"ownerType": "D", "ownerId": 2, "price": 10, "quantity": 1, "productName": "Tiles"}
+        for portal in (both.cloud, both.box):
+            portal.put("productrow", 1, id=1, **row)
+        both.begin(deal=2, user=1)
+        both.box.change("productrow", 1, price=12)
+        both.box.change("deal", 2, title="Sold")
+        plan = both.compared().plan
+        assert plan.writes() == 0
+        both.idmap.add_conflicts(plan.conflicts)
+        (conflict,) = both.idmap.conflicts()
+        assert (conflict.fields, conflict.only_target) == ((), ("productRows", "title"))
+        both.cloud.change("productrow", 1, price=11)
+        plan = both.compared().plan
+        assert [each.fields for each in plan.conflicts] == [(), ("productRows",)] and len(plan.rows) == 1
