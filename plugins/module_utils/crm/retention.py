@@ -31,7 +31,7 @@ def kept(snapshots: t.Sequence[Snapshot], retention: Retention) -> set[int]:
         for each in snapshots:
             begun = datetime.datetime.fromtimestamp(each.began, datetime.timezone.utc)
             newest[begun.strftime(period)] = each.number
-        found.update(list(newest.values())[len(newest) - most :] if most else ())
+        found.update(list(newest.values())[-most:] if most else ())
     return found
 
 

@@ -74,3 +74,9 @@ def test_room_is_given_back(years: Years) -> None:
     pruned = prune(years.store, Retention(1, 0, 0))
     assert pruned.versions == 1600 and years.store.size() < before / 2
     assert abs(pruned.bytes - (before - years.store.size())) < 100_000
+
+
+def test_fewer_days_than_are_kept_are_all_kept(years: Years) -> None:
+    for day in range(20):
+        years.snapshot(day)
+        assert len(kept(years.store.snapshots(), Retention(30, 0, 0))) == day + 1
