@@ -242,7 +242,8 @@ def trend_of(points: t.Sequence[tuple[float, float]]) -> Trend:
 
 def remember(store: Notes, measures: t.Iterable[Measure], now: float) -> bool:
     """Add a point to the history, unless the last one is fresh. True where one was added."""
-    history: list[dict[str, t.Any]] = store.note("quota") or []
+    # What is later than now was noted while the host's clock was ahead: nothing after it would be noted until then.
+    history: list[dict[str, t.Any]] = [point for point in store.note("quota") or [] if point["at"] <= now]
     if history and now - history[-1]["at"] < POINT_SECONDS:
         return False
     values = {each.name: each.value for each in measures if each.value is not None and not each.at_least}

@@ -175,3 +175,11 @@ def test_alerts(count: KindCount, given: dict[str, t.Any], found: list[str]) -> 
     alerts = nightly.alerts(settings, snapshot(lead=count))
     assert [word for alert in alerts for word in ("changed", "deleted") if word in alert] == found
     assert "canary" not in repr(settings)
+
+
+@pytest.mark.parametrize(("days_ago", "due"), [(1, False), (7, True), (-400, True)])
+def test_a_full_pass_of_a_clock_that_was_ahead_does_not_count(days_ago: float, due: bool) -> None:
+    now = 1_800_000_000.0
+    ended = now - days_ago * nightly.DAY
+    before = [Snapshot(1, "portal.example.com", True, ended - 60, ended, "", 9, {})]
+    assert nightly._full_is_due(before, now, 7) is due

@@ -198,6 +198,14 @@ class TestTrend:
         assert len(notes.kept["quota"]) == quota.POINTS
         assert quota.points_of(notes, "drive_bytes")[-1] == (499 * 3600.0, 900)
 
+    def test_points_of_a_clock_that_was_ahead_do_not_stop_the_history(self) -> None:
+        notes = Notes()
+        quota.remember(notes, [SIZE], 1000 * DAY)  # the host's clock was wrong
+        for day in (1, 2, 3):
+            assert quota.remember(notes, [SIZE], day * DAY)
+        assert [at for at, _value in quota.points_of(notes, "drive_bytes")] == [DAY, 2 * DAY, 3 * DAY]
+        assert quota.trend_of(quota.points_of(notes, "drive_bytes")).per_day == 0
+
     def test_lower_bounds_are_no_points(self) -> None:
         notes = Notes()
         quota.remember(notes, [Measure("drive_bytes", "x", 5, at_least=True), Measure("a", "a", None)], 0.0)
