@@ -4,7 +4,8 @@
 
 While people work, records change behind the reading. So what has changed since the reading began is read again at the
 end, and deletions are looked for last of all. What changes after that belongs to the next pass, which looks back
-`OVERLAP` seconds, since a change may become visible some time after the moment that it states.
+`OVERLAP` seconds, since a change may become visible some time after the moment that it states. A portal that did not
+go on from the last snapshot (`marks`) is read in full.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import itertools
 import time
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.crm import kinds, offline
+from ansible_collections.boxlift.portal.plugins.module_utils.crm import kinds, marks, offline
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.answers import Answer, RestError, Unanswered
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.commands import Command
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.kinds import Kind
@@ -94,8 +95,13 @@ def refresh(
     """
     wanted = sorted({kinds.kind(name).name if name != "smart" else name for name in names}, key=kinds.order_of)
     begun, requests, waited = clock(), rest.requests, rest.waited
-    with store.new_pass(rest.name, full or store.newest() is None) as pass_:
+    full = full or store.newest() is None
+    # A portal that was put back has other records under the same numbers, with dates of the past.
+    put_back = "" if full else marks.contradiction(rest, store, OVERLAP)
+    with store.new_pass(rest.name, full or bool(put_back)) as pass_:
         reader = _Reader(rest, store, pass_, wanted, files, progress, clock)
+        if put_back:
+            reader.warnings.append(f"{rest.name} did not go on from the last snapshot: {put_back}; all of it was read.")
         if events:
             _clear_events(rest, store)
             reader.bind_events()
@@ -281,6 +287,7 @@ class _Reader:
         # … and those on which something was said or done, which does not count as a change of them.
         self._spoken: dict[str, array.array[int]] = {}
         self._whole: set[str] = set()  # kinds that this pass reads from the beginning
+        self._marks: dict[str, marks.Marks] = {}
         self._again = False  # what changed behind the reading is read now
         self._events = False
         self.unread: dict[str, str] = {}
@@ -322,6 +329,8 @@ class _Reader:
         for which in listed:
             if which.name not in self.unread:
                 self._pass.at_end(f"read {which.name}", {"clock": since, "files": self._with_files})
+                if marks.marked(which):
+                    self._pass.at_end(marks.note_name(which), self._marks_of(which).noted(self._store))
         for name in self._wanted:
             if self._way(name) == kinds.CHILD and name not in self.unread:
                 state = self._store.note(f"read {name}") or {}
@@ -513,11 +522,19 @@ class _Reader:
     def _take(self, which: Kind, row: dict[str, t.Any]) -> None:
         number = int(row[which.id_name])
         self._store.put(which, number, row)
+        if marks.marked(which):
+            self._marks_of(which).take(row)
         if self._with_files:
             self._fetch(which, number, row)
         if which.is_item and (self._again or which.name not in self._whole):
             self._touched.setdefault(which.name, array.array("q")).append(number)
         self._tell(which)
+
+    def _marks_of(self, which: Kind) -> marks.Marks:
+        if which.name not in self._marks:
+            noted = None if which.name in self._whole else self._store.note(marks.note_name(which))
+            self._marks[which.name] = marks.Marks(which, noted)
+        return self._marks[which.name]
 
     def _fetch(self, which: Kind, number: int, row: dict[str, t.Any]) -> None:
         """Bring the contents of the files that the record names, each once."""

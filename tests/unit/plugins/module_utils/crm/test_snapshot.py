@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import copy
 import itertools
 import typing as t
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.answers import Denied, RestError
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.kinds import DEFAULT, kept
-from ansible_collections.boxlift.portal.plugins.module_utils.crm.snapshot import refresh
+from ansible_collections.boxlift.portal.plugins.module_utils.crm.snapshot import PassResult, refresh
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.store import KindCount, Store
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from unit.plugins.module_utils.crm.toy_crm import ToyCrm
@@ -271,6 +272,83 @@ def test_a_killed_pass_that_others_go_on_with(crm: ToyCrm, store: Store) -> None
     refresh(crm, store, ["lead"])
     refresh(crm, store, ["lead", "comment"])
     assert held(store)["comment"] == live(crm)["comment"]
+
+
+class TestPortalThatDidNotGoOn:
+    """Its numbers are used again, and what differs carries dates of the past."""
+
+    @staticmethod
+    def read_after_a_day(crm: ToyCrm, store: Store) -> PassResult:
+        refresh(crm, store)
+        before = copy.deepcopy(crm.tables)
+        crm.later(86400)
+        for number in (3, 40, 250):
+            crm.change("lead", number, title="Changed")
+        crm.add("lead", 301, title="Of the day")
+        crm.change("deal", 20, opportunity=5)
+        refresh(crm, store)
+        crm.later(43200)
+        crm.tables = before
+        crm.add("lead", 301, title="After the portal was put back")
+        return refresh(crm, store)
+
+    def test_it_was_put_back(self, crm: ToyCrm, store: Store) -> None:
+        result = self.read_after_a_day(crm, store)
+        assert held(store) == live(crm)
+        assert result.full and len(result.warnings) == 1 and "all of it was read" in result.warnings[0]
+        # From here on it goes on.
+        crm.later(3600)
+        crm.change("lead", 5, title="Changed")
+        result = refresh(crm, store)
+        assert not result.full and not result.warnings and held(store) == live(crm)
+
+    def test_another_restore_took_its_place(self, crm: ToyCrm, store: Store) -> None:
+        refresh(crm, store)
+        for row in crm.tables["contact"].values():
+            row["title"], row["createdTime"] = "Another one", "2020-01-01T00:00:00+03:00"
+        crm.later(86400)
+        assert refresh(crm, store).full and held(store) == live(crm)
+
+    def test_its_time_zone_was_changed(self, crm: ToyCrm, store: Store) -> None:
+        refresh(crm, store)
+        crm.later(3600)
+        crm.change("lead", 7, title="Just before")
+        for rows in crm.tables.values():
+            for row in rows.values():
+                for name in ("createdTime", "updatedTime", "CREATED", "LAST_UPDATED"):
+                    if name in row:
+                        row[name] = row[name].replace("+03:00", "+07:00")
+        crm.later(3600)
+        assert refresh(crm, store).full and held(store) == live(crm)
+
+    def test_its_clock_went_back(self, crm: ToyCrm, store: Store) -> None:
+        refresh(crm, store)
+        crm.later(-7200)
+        crm.change("lead", 7, title="Changed")
+        assert refresh(crm, store).full and held(store) == live(crm)
+
+    def test_all_that_was_changed_last_is_gone(self, crm: ToyCrm, store: Store) -> None:
+        refresh(crm, store)
+        hidden = copy.deepcopy(crm.tables["lead"][9])
+        crm.later(86400)
+        for number in range(301, 330):
+            crm.add("lead", number)
+        crm.change("lead", 9, title="Changed before them")
+        crm.tables["lead"][9]["updatedTime"] = "2026-11-30T12:00:00+03:00"
+        refresh(crm, store, full=True)
+        crm.tables["lead"][9] = hidden
+        crm.delete("lead", *range(301, 330))
+        crm.later(3600)
+        assert refresh(crm, store).full and held(store) == live(crm)
+
+    def test_people_delete_and_change_what_is_marked(self, crm: ToyCrm, store: Store) -> None:
+        refresh(crm, store)
+        crm.later(86400)
+        crm.delete("lead", *range(290, 299))
+        crm.change("lead", 299, title="Changed")
+        assert not refresh(crm, store).full
+        crm.delete("smart:128", 1)
+        assert not refresh(crm, store).full and held(store) == live(crm)
 
 
 def test_files(crm: ToyCrm, store: Store) -> None:

@@ -149,10 +149,12 @@ class ToyCrm:
     @staticmethod
     def _fits(row: Row, params: t.Mapping[str, t.Any]) -> bool:
         for key, value in params.get("filter", {}).items():
-            name = key.lstrip("<>=")
+            name = key.lstrip("<>=@")
             sign, mine = key[: len(key) - len(name)], row.get(name)
             if sign == ">=":
                 fits = datetime.datetime.fromisoformat(str(mine)) >= datetime.datetime.fromisoformat(value)
+            elif sign == "@":
+                fits = mine in value
             elif sign == "<=":
                 fits = int(mine or 0) <= int(value)
             else:
