@@ -38,6 +38,10 @@ AUTHORS = ("createdBy", "updatedBy", "movedBy")
 #: Never written for its own sake.
 NEVER = frozenset({"id", "entityTypeId", "originatorId", "originId", "fm", *DATES, *AUTHORS}) | kinds.ITEM_VOLATILE
 E_MAIL = "4"
+#: Between the moment at which a record was made again, and that at which its new id was noted; clocks differ.
+HEIR_SECONDS = 3600.0
+#: By what a restored record is known again.
+HEIR_FIELDS = ("id", "createdTime", "originatorId", "originId")
 #: How a text begins whose comment could not keep date and author, or whose record could not keep its date.
 _HEAD = re.compile(r"\[(\d{4}-\d\d-\d\d \d\d:\d\d, |Restored from a snapshot: )")
 #: What crm.activity.add takes, and of these what an update may change.
@@ -194,13 +198,37 @@ class Ids:
 
     def now(self, key: Key) -> int:
         """The last id that is known; the record's own where it was never restored."""
-        number, seen = key[1], {key[1]}
+        return self._chain(key)[0][-1]
+
+    def _chain(self, key: Key) -> tuple[list[int], float]:
+        """Its own id and each one that it was given, and when it was given the last one."""
+        chain, at = [key[1]], 0.0
         while True:
-            noted = self._store.note(f"restored {key[0]} {number}")
-            if not noted or noted["id"] in seen:
-                return number
-            number = int(noted["id"])
-            seen.add(number)
+            noted = self._store.note(f"restored {key[0]} {chain[-1]}")
+            if not noted or noted["id"] in chain:
+                return chain, at
+            chain.append(int(noted["id"]))
+            at = float(noted["at"])
+
+    def is_heir(self, key: Key, row: Row, originator: str, content: Row | None = None) -> bool:
+        """Whether what has the last id now is the restored record.
+
+        A portal that was put back gives its numbers again. A restored record carries our pair, or that of `content`,
+        or it was made when it was restored, or it kept its date.
+        """
+        chain, at = self._chain(key)
+        if len(chain) == 1:
+            return True
+        created = row.get(kinds.kind(key[0]).created)
+        names = ("ORIGINATOR_ID", "ORIGIN_ID") if key[0] == "activity" else ("originatorId", "originId")
+        pair = (str(row.get(names[0]) or ""), str(row.get(names[1]) or ""))
+        if pair[0] == originator and pair[1] in map(str, chain):
+            return True
+        if content is not None and any(pair) and pair == tuple(str(content.get(name) or "") for name in names):
+            return True
+        if content is not None and kinds.same_value(created, content.get(kinds.kind(key[0]).created)):
+            return True
+        return abs((kinds.instant(created) or 0.0) - at) < HEIR_SECONDS
 
     def born(self, key: Key, number: int, now: float) -> None:
         """The record has this id from now on."""
@@ -327,6 +355,10 @@ class Planner:
                 continue
             known = {key: self.ids.now(key) for key in steps}
             there = self.present.records(kind, known.values())
+            mine = self.present.originator
+            for key, step in steps.items():
+                if known[key] in there and not self.ids.is_heir(key, there[known[key]], mine, step.content):
+                    del there[known[key]]
             lost = [key[1] for key in steps if known[key] not in there]
             again = self.present.by_origin(kind, lost) if lost else {}
             there.update(self.present.records(kind, again.values()) if again else {})
@@ -335,7 +367,22 @@ class Planner:
                 step.target = number
                 self._places[key] = number
                 self._now[key] = there[number] if number is not None else {}
+                if number == key[1]:
+                    self._check_same(step, there[number])
         self._stop()
+
+    def _check_same(self, step: Step, now: Row) -> None:
+        """Refuses to write into a record that only has the same number: nothing changes when a record was made."""
+        name = kinds.kind(step.kind).created
+        then, there = kinds.instant(step.content.get(name)), kinds.instant(now.get(name))
+        if then is None or there is None or is_shift(there - then):
+            return
+        self.refuse(
+            "other_record",
+            f"{step.kind} {step.id} of the portal was made at {now.get(name)}, and that of the snapshot at"
+            f" {step.content.get(name)}: it is another record, which got this number after the portal was put back.",
+            "Enter by hand what is missing, or name a snapshot that was taken since.",
+        )
 
     def _look_at_children(self) -> None:
         """Product rows of the owners that exist, and comments where any could be missing."""
@@ -377,8 +424,13 @@ class Planner:
                     wanted.setdefault(key[0], set()).add(key)
         for kind, keys_of in wanted.items():
             known = {key: self.ids.now(key) for key in keys_of}
-            there = self.present.items(kind, known.values(), ("id",)) if self.present.fields(kind) is not None else {}
-            self._places.update({key: number if number in there else None for key, number in known.items()})
+            asked = known.values() if self.present.fields(kind) is not None else ()
+            there = self.present.items(kind, asked, HEIR_FIELDS)
+            for key, number in known.items():
+                then = self.past.find(key) if number != key[1] else None
+                content = then[1] if then else None
+                good = number in there and self.ids.is_heir(key, there[number], self.present.originator, content)
+                self._places[key] = number if good else None
 
     def coming(self, key: Key) -> bool:
         """Whether the record is there, or will be."""
@@ -739,6 +791,11 @@ def undate(step: Step, why: str) -> None:
         f"It gets the date of now: {why}, and the portal imports nothing older. A comment tells the real date."
     )
     step.comments.append(Comment(dates_note(step.content)))
+
+
+def is_shift(seconds: float) -> bool:
+    """Whether two times of a record differ by a new time zone of the portal, or not at all."""
+    return abs(seconds) <= 14 * 3600 and seconds % 900 == 0
 
 
 def dates_of(content: t.Mapping[str, t.Any]) -> Row:

@@ -80,11 +80,22 @@ def lost(past: Past, present: Present, ids: Ids, names: t.Sequence[str]) -> list
                 if not waiting:
                     break
                 now = {number: ids.now((name, number)) for number in waiting}
-                there = present.existing(name, now.values())
+                there = present.existing(name, now.values()) - _strangers(present, ids, name, now)
                 found += [
                     (name, number) for number in waiting if now[number] not in there and not archived((name, number))
                 ]
     return found
+
+
+def _strangers(present: Present, ids: Ids, name: str, now: t.Mapping[int, int]) -> set[int]:
+    """Ids that restored records had, and that other records have since the portal was put back."""
+    moved = {number: new for number, new in now.items() if number != new}
+    there = present.records(name, moved.values())
+    return {
+        new
+        for number, new in moved.items()
+        if new in there and not ids.is_heir((name, number), there[new], present.originator)
+    }
 
 
 class Restorer:

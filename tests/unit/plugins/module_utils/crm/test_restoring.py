@@ -20,7 +20,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.crm.restore_plan im
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.store import Store
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from lab.rest.faults import Fault
-from unit.plugins.module_utils.crm.kept_portal import Site, moment, until_done
+from unit.plugins.module_utils.crm.kept_portal import DAY, Site, moment, until_done
 from unit.plugins.module_utils.crm.own_process import ENVIRONMENT
 
 LEAD, DEAL, CONTACT, COMPANY = 1, 2, 3, 4
@@ -42,6 +42,64 @@ def world(site: Site) -> None:
     site.comment("deal", 1, "Wants blue ones")
     site.call(CONTACT, 2, "Hello")
     site.comment("contact", 2, "Calls on Mondays")
+
+
+class TestNumbersThatAreUsedAgain:
+    """The portal was put back, and numbers that it gave after that belong to other records."""
+
+    def test_another_record_under_the_number_that_a_restored_one_had(self, site: Site) -> None:
+        world(site)
+        site.snapshot()
+        site.crm.delete("deal", 1)
+        assert site.restore(("deal", 1)).created[("deal", 1)] == 2
+        site.clock[0] += 20 * DAY
+        site.crm.delete("deal", 2)
+        site.crm.add("deal", id=2, title="Somebody else's work")
+        done = site.restore(("deal", 1))
+        assert site.items(DEAL, 2)[2]["title"] == "Somebody else's work"
+        assert done.created[("deal", 1)] == 3 and site.items(DEAL, 3)[3]["title"] == "Office"
+        assert not site.restore(("deal", 1)).plan.changed()
+
+    def test_no_link_leads_to_another_record(self, site: Site) -> None:
+        world(site)
+        site.snapshot()
+        site.crm.delete("contact", 1)
+        new = site.restore(("contact", 1)).created[("contact", 1)]
+        site.clock[0] += 20 * DAY
+        site.crm.delete("contact", new)
+        site.crm.add("contact", id=new, name="Somebody else")
+        site.crm.delete("deal", 1)
+        made = site.restore(("deal", 1)).created[("deal", 1)]
+        assert site.items(DEAL, made)[made]["contactIds"] == [2]
+
+    def test_links_lead_to_restored_records_that_others_know_by_their_own_pair(self, site: Site) -> None:
+        """It kept its date, and carries the pair of somebody else: only the snapshot tells that it is the one."""
+        site.crm.add("contact", name="Anna", originatorId="shop", originId="7", createdTime=moment(5))
+        site.crm.add("deal", title="Office", contactIds=[1], contactId=1, createdTime=moment(4))
+        site.snapshot()
+        site.crm.delete("contact", 1)
+        new = site.restore(("contact", 1)).created[("contact", 1)]
+        site.crm.delete("deal", 1)
+        made = site.restore(("deal", 1)).created[("deal", 1)]
+        assert site.items(DEAL, made)[made]["contactIds"] == [new]
+
+    def test_another_record_under_its_own_number(self, site: Site) -> None:
+        world(site)
+        site.snapshot()
+        site.crm.delete("deal", 1)
+        site.crm.add("deal", id=1, title="Somebody else's work")
+        with pytest.raises(BoxliftError, match="deal 1 of the portal was made at .* it is another record"):
+            site.restore(("deal", 1))
+        assert site.items(DEAL, 1)[1]["title"] == "Somebody else's work"
+
+    def test_a_new_time_zone_makes_no_other_record(self, site: Site) -> None:
+        world(site)
+        site.snapshot()
+        site.crm.delete("deal", 1)
+        # The portal keeps times without their zone, and shows all of them two hours earlier now.
+        site.crm.add("deal", id=1, title="Nothing", createdTime=moment(20 + 2 / 24))
+        site.restore(("deal", 1))
+        assert site.items(DEAL, 1)[1]["title"] == "Office"
 
 
 class TestRecordsThatExist:
