@@ -229,6 +229,11 @@ def category_id(entity_type: int, number: int) -> int:
     return entity_type * 1_000_000 + number
 
 
+def entity_type_of_category(category: int) -> int:
+    """Of a category as `category_id` numbers it."""
+    return category // 1_000_000
+
+
 _PARENTS = 1_000_000_000_000
 
 

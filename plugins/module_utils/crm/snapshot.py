@@ -393,11 +393,23 @@ class _Reader:
         return _smart_numbers(self._types)
 
     def _whole_kind(self, which: Kind, items: t.Sequence[Kind]) -> None:
+        if which.name == "type" and "smart" in self.unread:
+            self.unread["type"] = self.unread["smart"]
+            return
         rows = dict(self._whole_rows(which, items))
-        self._store.gone(which, [number for number in self._store.ids(which) if number not in rows])
+        missing = [number for number in self._store.ids(which) if number not in rows]
+        self._store.gone(which, [number for number in missing if self._was_asked_for(which, number, items)])
         for number, row in rows.items():
             self._store.put(which, number, row)
         self._tell(which, len(rows))
+
+    def _was_asked_for(self, which: Kind, number: int, items: t.Sequence[Kind]) -> bool:
+        """Whether a record of a short list would have come; only fields and pipelines are asked for by entity type."""
+        if which.name not in ("field", "category"):
+            return True
+        entity_type = number if which.name == "field" else kinds.entity_type_of_category(number)
+        lost = entity_type >= kinds.FIRST_SMART and "smart" in self._wanted and "smart" not in self.unread
+        return lost or any(each.entity_type == entity_type for each in items)
 
     def _whole_rows(self, which: Kind, items: t.Sequence[Kind]) -> t.Iterator[tuple[int, dict[str, t.Any]]]:
         if which.name == "type":

@@ -184,6 +184,29 @@ def test_a_kind_that_may_not_be_read(crm: ToyCrm, store: Store) -> None:
     assert len(store.snapshots()) == 2
 
 
+def test_smart_processes_that_may_not_be_listed_any_more(crm: ToyCrm, store: Store) -> None:
+    """Nothing of them is gone: it only cannot be seen."""
+    refresh(crm, store)
+    crm.refuse["crm.type.list"] = Denied("Access denied.", "Make the account an administrator.")
+    for full in (False, True):
+        result = refresh(crm, store, full=full)
+        assert set(result.unread) == {"smart", "type"}
+        assert not any(each.deleted for each in result.kinds.values())
+        assert store.count("type") == 1 and store.record("field", 128) and store.record("category", 128_000_000)
+    crm.refuse = {}
+    refresh(crm, store)
+    assert held(store) == live(crm) and not any(each.deleted for each in store.snapshots()[-1].kinds.values())
+    crm.types = []
+    refresh(crm, store)
+    assert not store.count("type") and not store.record("field", 128) and not store.record("category", 128_000_000)
+
+
+def test_fewer_kinds_take_no_fields_and_pipelines_of_the_others_away(crm: ToyCrm, store: Store) -> None:
+    refresh(crm, store)
+    refresh(crm, store, ["field", "category", "lead"])
+    assert store.record("field", 2) and store.record("category", 2_000_000)
+
+
 def test_comments_on_records_that_did_not_change_otherwise(crm: ToyCrm, store: Store) -> None:
     refresh(crm, store)
     crm.later(86400)
