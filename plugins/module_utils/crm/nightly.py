@@ -16,7 +16,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.crm.difference impo
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.rest import Rest
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.settings import Settings
-from ansible_collections.boxlift.portal.plugins.module_utils.crm.snapshot import refresh
+from ansible_collections.boxlift.portal.plugins.module_utils.crm.snapshot import odd, refresh
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.store import Snapshot, Store
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 
@@ -30,7 +30,7 @@ def snapshot(
     full = full or _full_is_due(store.snapshots(), now(), settings.full_every_days)
     refresh(rest, store, settings.kinds or kinds.DEFAULT, full=full, files=settings.files)
     taken = store.snapshots()[-1]
-    return _told(settings, taken)
+    return _told(settings, store, taken)
 
 
 def _full_is_due(before: t.Sequence[Snapshot], now: float, days: int) -> bool:
@@ -60,13 +60,13 @@ def status(settings: Settings, store: Store, *, prove: bool) -> dict[str, t.Any]
         "bytes_in_a_year": size.in_365_days,
     }
     if known:
-        said["last"] = _told(settings, known[-1])
+        said["last"] = _told(settings, store, known[-1])
     if prove:
         said["problem"] = problem(store)
     return said
 
 
-def _told(settings: Settings, taken: Snapshot) -> dict[str, t.Any]:
+def _told(settings: Settings, store: Store, taken: Snapshot) -> dict[str, t.Any]:
     return {
         "number": taken.number,
         "portal": taken.portal,
@@ -78,7 +78,7 @@ def _told(settings: Settings, taken: Snapshot) -> dict[str, t.Any]:
         "added": sum(count.added for count in taken.kinds.values()),
         "changed": sum(count.changed for count in taken.kinds.values()),
         "deleted": sum(count.deleted for count in taken.kinds.values()),
-        "alerts": alerts(settings, taken),
+        "alerts": [*alerts(settings, taken), *odd(store)],
     }
 
 

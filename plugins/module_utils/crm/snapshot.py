@@ -32,6 +32,7 @@ MOST_ROUNDS = 4
 _CURSOR_EVERY = 2500
 _ADDRESSES = ("urlMachine", "urlDownload", "url")  # the best one first
 _RESERVATIONS = "offline reservations"
+_OUTCOME = "outcome"  # what the newest snapshot does not hold, and why
 _TALKED = "lastActivityTime"
 _COMMENT = ("ID", "ENTITY_ID", "ENTITY_TYPE", "CREATED", "COMMENT", "AUTHOR_ID", "FILES")
 
@@ -106,6 +107,7 @@ def refresh(
             _clear_events(rest, store)
             reader.bind_events()
         reader.read()
+        note_outcome(pass_, reader.unread, put_back)
         pass_.requests = rest.requests - requests
     if events:
         _clear_events(rest, store)
@@ -124,6 +126,26 @@ def refresh(
         reader.files,
         reader.file_bytes,
     )
+
+
+def note_outcome(pass_: Pass, unread: t.Mapping[str, str], put_back: str) -> None:
+    """For whoever asks later what was odd about the newest snapshot (`odd`)."""
+    pass_.at_end(_OUTCOME, {"unread": dict(unread), "put_back": put_back})
+
+
+def odd(store: Store) -> list[str]:
+    """What people have to know of the newest snapshot beside its numbers: kinds that the portal did not show any more,
+    and that it was put back. What never could be read is not odd."""
+    noted = store.note(_OUTCOME) or {}
+    held = {_family(name) for name in store.kind_names()}
+    found = [
+        f"{name} could not be read, the store keeps what it had: {reason}"
+        for name, reason in (noted.get("unread") or {}).items()
+        if _family(name) in held
+    ]
+    if noted.get("put_back"):
+        found.append(f"the portal did not go on from the snapshot before: {noted['put_back']}")
+    return found
 
 
 def _clear_events(rest: Rest, store: Store) -> None:
@@ -290,6 +312,7 @@ class _Reader:
         self._marks: dict[str, marks.Marks] = {}
         self._again = False  # what changed behind the reading is read now
         self._events = False
+        self._admin: bool | None = None
         self.unread: dict[str, str] = {}
         self.warnings: list[str] = []
         self.files = self.file_bytes = 0
@@ -640,6 +663,8 @@ class _Reader:
         ranges: list[_Range] = []
         differed: list[Kind] = []
         for each, answer in zip(listed, self._answers([_counting(each, {f">{each.id_name}": 0}) for each in listed])):
+            if self._hidden(each, _total(answer)):
+                continue
             known = -1
             while known < self._store.count(each) < _total(answer):
                 known = self._store.count(each)
@@ -661,6 +686,25 @@ class _Reader:
         for name in self._wanted:
             if self._way(name) == kinds.CHILD and name not in self.unread and self._touched:
                 self._children(kinds.KINDS[name], items, touched_only=True)
+
+    def _hidden(self, which: Kind, total: int) -> bool:
+        """Whether the portal leaves records out because the account lost its rights: it says no word of that."""
+        known = self._store.count(which)
+        if 2 * total >= known or self._administrator():
+            return False
+        self.unread[which.name] = (
+            f"The webhook's account is no administrator, and sees {total} of {known} records. Use a webhook that an"
+            " administrator has made."
+        )
+        return True
+
+    def _administrator(self) -> bool:
+        if self._admin is None:
+            try:
+                self._admin = bool(self._rest.call("user.admin").result)
+            except RestError:
+                self._admin = True  # it does not say
+        return self._admin
 
     def _recount(self, differed: t.Sequence[Kind]) -> None:
         """Say it where the numbers still differ: people have just deleted something, or a right is missing."""

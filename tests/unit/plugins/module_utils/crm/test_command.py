@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.crm import command, nightly
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.settings import PortalAccess, Settings
-from ansible_collections.boxlift.portal.plugins.module_utils.crm.store import KindCount, Snapshot
+from ansible_collections.boxlift.portal.plugins.module_utils.crm.snapshot import note_outcome
+from ansible_collections.boxlift.portal.plugins.module_utils.crm.store import KindCount, Snapshot, Store
 from lab.crm.server import CrmServer
 
 KEY = "ab" * 32
@@ -80,6 +81,22 @@ def test_nights(program: Program, server: CrmServer) -> None:
     program.given.update(keep_all_days=0, keep={"daily": 1, "weekly": 0, "monthly": 0})
     assert program.said("prune")["snapshots"] == [1, 2]
     assert program.said("status")["box"]["snapshots"] == 1
+
+
+def test_a_kind_that_cannot_be_read_any_more_is_an_alert(program: Program, server: CrmServer) -> None:
+    server.crm.add("lead", {"title": "one"})
+    server.crm.add("lead", {"title": "another"})
+    program.said("snapshot")
+    unread = {"lead": "The account sees none.", "call": "No scope."}
+    path = str(program.folder / "box.sqlite")
+    with Store(path) as store, store.new_pass(store.snapshots()[-1].portal, full=False) as pass_:
+        note_outcome(pass_, unread, "lead 1 was made twice")
+    alerts = program.said("status")["box"]["last"]["alerts"]
+    assert alerts == [
+        "lead could not be read, the store keeps what it had: The account sees none.",
+        "the portal did not go on from the snapshot before: lead 1 was made twice",
+    ]
+    assert program.said("snapshot")["alerts"] == []
 
 
 def test_an_encrypted_store(program: Program, server: CrmServer) -> None:

@@ -201,6 +201,26 @@ def test_smart_processes_that_may_not_be_listed_any_more(crm: ToyCrm, store: Sto
     assert not store.count("type") and not store.record("field", 128) and not store.record("category", 128_000_000)
 
 
+def test_an_account_that_sees_nothing_any_more(crm: ToyCrm, store: Store) -> None:
+    """A portal leaves out what the account may not see, and says no word of it."""
+    refresh(crm, store)
+    hidden, crm.tables["lead"] = crm.tables["lead"], {}
+    crm.admin = False
+    crm.delete("deal", 20)
+    for full in (False, True):
+        result = refresh(crm, store, full=full)
+        assert list(result.unread) == ["lead"] and "no administrator" in result.unread["lead"]
+        assert store.count("lead") == 300 and store.count("comment") == 79 and store.count("deal") == 59
+    crm.tables["lead"], crm.admin = hidden, True
+    crm.later(3600)
+    crm.change("lead", 7, title="Changed")
+    assert not refresh(crm, store).unread
+    assert held(store)["lead"] == live(crm)["lead"] and held(store)["comment"] == live(crm)["comment"]
+    crm.refuse["user.admin"] = RestError("There is no such method.")
+    crm.tables["lead"] = {}
+    assert refresh(crm, store).kinds["lead"].deleted == 300
+
+
 def test_fewer_kinds_take_no_fields_and_pipelines_of_the_others_away(crm: ToyCrm, store: Store) -> None:
     refresh(crm, store)
     refresh(crm, store, ["field", "category", "lead"])

@@ -28,6 +28,7 @@ class ToyCrm:
         self.now = BEGIN
         self.requests = self.commands = 0
         self.waited = 0.0
+        self.admin = True
         self.refuse: dict[str, RestError] = {}
         self.contents: dict[str, bytes] = {}
         self.fetched: list[str] = []
@@ -114,6 +115,8 @@ class ToyCrm:
         if method in self.refuse:
             raise self.refuse[method]
         time = {"date_start": self.time()}
+        if method == "user.admin":
+            return Answer(self.admin, time=time)
         if method == "crm.type.list":
             return Answer({"types": self.types}, len(self.types), None, time)
         if method == "crm.item.fields":
