@@ -17,7 +17,8 @@ What is kept of it:
 1. `kinds` (`Kind`): which records there are, how each is read, and what of it is compared.
 2. `sealing` (`Sealer`): encryption of what is kept. `stored_files` (`FileFolder`): contents of files.
 3. `store` (`Store`): snapshots, and the versions of each record. `transactions`: how its file is written to.
-4. `snapshot` (`refresh`): a portal read into a store; `offline`: the portal's own queue of what happened.
+4. `snapshot` (`refresh`): a portal read into a store; `offline`: the portal's own queue of what happened; `marks`
+   (`contradiction`): whether the portal went on from the last snapshot at all.
 5. `retention` (`prune`, `forecast`): which snapshots stay, and how large the store becomes.
 6. `difference` (`difference`, `history`): what changed, record by record, and what is odd about it.
 7. `former_csv`: an export as CSV, with whatever went wrong in it.

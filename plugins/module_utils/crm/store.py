@@ -142,10 +142,7 @@ class Store:
             self._open(key)
         except sqlite3.DatabaseError as error:
             self._db.close()
-            raise BoxliftError(
-                f"The store {path} cannot be read: {error}.",
-                "Put back a copy of it, or move it away: the next full snapshot makes a new one.",
-            ) from error
+            raise _failure(path, error) from error
         except BoxliftError:
             self._db.close()
             raise
@@ -185,8 +182,11 @@ class Store:
     def __enter__(self) -> Store:
         return self
 
-    def __exit__(self, *_failure: object) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         self.close()
+        if isinstance(error, sqlite3.DatabaseError):
+            # Told once and for all, for modules as well as for the program.
+            raise _failure(self.path, error) from error
 
     def _transaction(self) -> t.ContextManager[None]:
         return transaction(self._db, self._lock)
@@ -715,6 +715,22 @@ class Pass:
     def settle(self) -> None:
         """Commit what was put so far."""
         self._store._settle()
+
+
+def _failure(path: str, error: sqlite3.DatabaseError) -> BoxliftError:
+    """What the database says, with what helps. Only a file that is no sound database is called damaged."""
+    text = str(error)
+    if "is full" in text:
+        remedy = f"Make room on the disk (df -h {path}), and run again: finished snapshots are whole."
+        return BoxliftError(f"The store {path} could not be written: {text}.", remedy)
+    if "locked" in text:
+        remedy = "Another program writes to it (systemctl status boxlift-crm): run again when it is done."
+        return BoxliftError(f"The store {path} is in use: {text}.", remedy)
+    if isinstance(error, sqlite3.OperationalError):
+        remedy = f"Look at the disk (dmesg | tail) and at the file's rights (ls -l {path}), and run again."
+        return BoxliftError(f"The store {path} could not be used: {text}.", remedy)
+    remedy = "Put back a copy of it, or move it away: the next full snapshot makes a new one."
+    return BoxliftError(f"The store {path} cannot be read, it is damaged: {text}.", remedy)
 
 
 def _json(content: t.Mapping[str, t.Any]) -> bytes:

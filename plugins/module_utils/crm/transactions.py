@@ -24,6 +24,8 @@ def transaction(database: sqlite3.Connection, lock: threading.RLock) -> t.Iterat
         try:
             yield
         except BaseException:
-            database.execute("ROLLBACK")
+            # On a full disk the database has done it itself, and refuses a second time.
+            with contextlib.suppress(sqlite3.OperationalError):
+                database.execute("ROLLBACK")
             raise
         database.execute("COMMIT")

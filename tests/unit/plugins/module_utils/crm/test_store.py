@@ -310,3 +310,29 @@ def test_files_are_kept_once(tmp_path: Path, key: bytes | None) -> None:
         assert [each.split(":")[0] for each in store.check()] == ["file item"]
         with pytest.raises(BoxliftError, match="cannot be read"):
             store.open_file(kept.sha256)
+
+
+def test_a_full_disk_says_so_and_loses_nothing(tmp_path: Path) -> None:
+    path = str(tmp_path / "cloud.sqlite")
+    with Store(path) as store, store.new_pass("cloud", True):
+        store.put("lead", 1, {"title": "Kept"})
+    with pytest.raises(BoxliftError) as failed, Store(path) as store:
+        store._db.execute("PRAGMA max_page_count=30")  # the disk is full
+        with store.new_pass("cloud", False):
+            for number in range(2, 500):
+                store.put("lead", number, {"title": os.urandom(500).hex()})
+    assert path in failed.value.message and "full" in failed.value.message and "room" in failed.value.remedy
+    with Store(path) as store:
+        assert dict(store.records("lead")) == {1: {"title": "Kept"}} and store.check() == []
+        with store.new_pass("cloud", False):
+            store.put("lead", 2, {"title": "Next"})
+        assert store.count("lead") == 2
+
+
+def test_a_store_that_is_in_use_is_not_called_damaged(tmp_path: Path) -> None:
+    path = str(tmp_path / "cloud.sqlite")
+    with Store(path) as one, pytest.raises(BoxliftError) as failed, Store(path) as other:
+        one._db.execute("BEGIN IMMEDIATE")
+        other._db.execute("PRAGMA busy_timeout=0")
+        other.set_note("quota", 1)
+    assert "locked" in failed.value.message and "damaged" not in failed.value.message
