@@ -314,6 +314,9 @@ class Archiver:
         with self._fresh() as archive:
             for record in found.records:
                 self._prove(archive, record)
+        for record in found.records:
+            # It is there, whatever was done before: the portal may have been put back since.
+            self._archive.set_note(f"archived {record.kind} {record.id}", None)
         if found.records:
             found.plan = plan_sum(self._present.host, found.records)
             # One plan at a time: of two, only the later one is known to be what people have read last.

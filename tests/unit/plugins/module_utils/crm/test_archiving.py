@@ -248,6 +248,15 @@ class TestRemoving:
             archive.remove(plan)
         assert stop.value.remedy and there(site) == before
 
+    def test_what_is_there_again_goes_again(self, site: Site, archive: Archive) -> None:
+        """The portal was put back to before the removal."""
+        old(site, "lead", title="Junk", stageId="JUNK")
+        row = site.crm.get("lead", 1) or {}
+        archive.remove(archive.store().plan)
+        site.crm.add("lead", row)
+        done = archive.remove(archive.store().plan)
+        assert done.removed == [("lead", 1)] and not done.gone and site.crm.get("lead", 1) is None
+
     def test_only_the_last_plan_counts(self, site: Site, archive: Archive) -> None:
         world(site)
         first = archive.store().plan
