@@ -167,7 +167,7 @@ class Store:
                 "Use the version of the collection that has written it.",
             )
         self._sealer = Sealer(key)
-        self._files = FileFolder(f"{self.path}.files", self._sealer)
+        self._files = FileFolder(self.path, self._sealer)
         mark = self._db.execute("SELECT value FROM note WHERE name = ' seal'").fetchone()
         if mark is None:
             with self._transaction():

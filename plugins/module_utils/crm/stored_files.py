@@ -19,6 +19,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.files import sync_d
 _CHUNK = 1024 * 1024
 _IN_MEMORY = 8 * _CHUNK
 _FETCHED = ".fetched"
+#: What the name of the folder has more than that of its store.
+SUFFIX = ".files"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,15 +36,15 @@ class StoredFile:
 class FileFolder:
     """The folder of one store. Used by one writer at a time."""
 
-    def __init__(self, folder: str, sealer: Sealer) -> None:
-        self._folder, self._sealer = folder, sealer
+    def __init__(self, store: str, sealer: Sealer) -> None:
+        self._folder, self._sealer = f"{store}{SUFFIX}", sealer
 
     def path(self, sha256: str) -> str:
         return os.path.join(self._folder, sha256[:2], sha256)
 
     def add(self, write: t.Callable[[t.BinaryIO], object]) -> tuple[str, int]:
         """SHA-256 and size of what `write` puts into the file that it is given; on the disk when this returns."""
-        os.makedirs(self._folder, mode=0o700, exist_ok=True)
+        self._make(self._folder)
         fetched = os.path.join(self._folder, _FETCHED)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(fetched)
@@ -55,19 +57,32 @@ class FileFolder:
                 place = self.path(sha256)
                 if os.path.exists(place):
                     return sha256, size
-                os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
+                self._make(os.path.dirname(place))
                 with open(os.open(f"{place}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
                     plain.seek(0)
                     for piece in self._sealed(plain, sha256):
                         out.write(piece)
                     out.flush()
                     os.fsync(out.fileno())
+                self._give_away(f"{place}.new")
                 os.replace(f"{place}.new", place)
                 sync_directory(os.path.dirname(place))
             return sha256, size
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(fetched)
+
+    def _make(self, folder: str) -> None:
+        if not os.path.isdir(folder):
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            self._give_away(folder)
+
+    def _give_away(self, path: str) -> None:
+        """What root makes belongs to the store's account, as the database does: it would lock that account out."""
+        store = self._folder[: -len(SUFFIX)]
+        if os.geteuid() == 0 and os.path.exists(store):
+            owner = os.stat(store)
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
     def open(self, sha256: str) -> t.BinaryIO:
         """The plain content, from its beginning. Raises BoxliftError where it is missing or damaged."""

@@ -336,3 +336,16 @@ def test_a_store_that_is_in_use_is_not_called_damaged(tmp_path: Path) -> None:
         other._db.execute("PRAGMA busy_timeout=0")
         other.set_note("quota", 1)
     assert "locked" in failed.value.message and "damaged" not in failed.value.message
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_root_writes_belongs_to_the_stores_account(tmp_path: Path) -> None:
+    """Playbooks run as root, and the nightly program has an account of its own."""
+    path = tmp_path / "box.sqlite"
+    path.touch()
+    os.chown(path, 65534, 65534)
+    with Store(str(path)) as store, store.new_pass("box", True):
+        store.put_file("item:1", "plan", lambda out: out.write(b"a plan"))
+        store.put("lead", 1, {"title": "A lead"})
+        made = [each for each in tmp_path.rglob("*") if not each.name.endswith(".lock")]
+        assert len(made) >= 5 and {(each.stat().st_uid, each.stat().st_gid) for each in made} == {(65534, 65534)}
