@@ -71,7 +71,8 @@ options:
       - By kind, how many percent of its records may be V(changed) and V(deleted) before it is an alert, and how many
         records it takes at V(least). The kind V(other) stands for those that are not named.
       - Where nothing is given, 25 percent changed or 5 percent deleted, of at least 20 records. Fewer for statuses,
-        categories, fields, users and types of smart processes.
+        categories, fields, users and types of smart processes. A kind that has no record any more is an alert from 5
+        records on.
     type: dict
   fail_on_alert:
     description: Fail where there is an alert.

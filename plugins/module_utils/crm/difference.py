@@ -62,12 +62,14 @@ class KindDifference:
 
 @dataclasses.dataclass(frozen=True)
 class Threshold:
-    """In percent of the records before. Fewer than `least` records raise no alert, whatever part they are."""
+    """In percent of the records before. Fewer than `least` records raise no alert, unless they were all of a kind."""
 
     changed: float = 25.0
     deleted: float = 5.0
     least: int = 20
 
+
+ALL_LEAST = 5  # of a kind that has no record any more
 
 #: Kinds that hardly ever change, or of which one record is much.
 THRESHOLDS: t.Mapping[str, Threshold] = {
@@ -181,7 +183,8 @@ def alerts_of(each: KindDifference, given: t.Mapping[str, Threshold]) -> t.Itera
     limits = limits or THRESHOLDS.get(each.kind) or Threshold()
     for what, number, most in ((CHANGED, each.changed, limits.changed), (DELETED, each.deleted, limits.deleted)):
         percent = 100.0 * number / each.before if each.before else 0.0
-        if number >= limits.least and percent > most:
+        all_gone = what == DELETED and not each.after and number >= min(ALL_LEAST, limits.least)
+        if (number >= limits.least or all_gone) and percent > most:
             yield Alert(each.kind, what, number, each.before, round(percent, 2), most)
 
 

@@ -183,6 +183,9 @@ def snapshot(**kinds: KindCount) -> Snapshot:
         (KindCount(records=1000, added=1000), {}, []),  # the first one
         (KindCount(records=900, deleted=100, changed=500), {}, ["changed", "deleted"]),
         (KindCount(records=900, deleted=100), {"lead": {"deleted": 50}}, []),
+        (KindCount(records=0, deleted=12), {}, ["deleted"]),  # fewer than 20, but all of them
+        (KindCount(records=0, deleted=2), {}, []),
+        (KindCount(records=0, deleted=12), {"lead": {"deleted": 100}}, []),
         (KindCount(records=990, deleted=10), {"other": {"deleted": 0.5, "least": 5}}, ["deleted"]),
     ],
 )
