@@ -263,7 +263,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.progress import Pro
 def planned(params: dict[str, t.Any]) -> dict[str, t.Any]:
     """What check mode returns."""
     with connected(params) as rest:
-        if os.path.exists(params["store"]):
+        # An empty file, as the role makes it, would become a store by being opened.
+        if os.path.exists(params["store"]) and os.path.getsize(params["store"]):
             with opened(params) as store:
                 found = plan(rest, store, params["kinds"], full=params["full"])
         else:

@@ -63,6 +63,18 @@ def test_check_mode_then_full_then_incremental(
     assert third["size"]["bytes"] > 10_000 and third["size"]["snapshots"] == 3 and third["size"]["per_day"] is None
 
 
+def test_check_mode_leaves_an_empty_store_empty(run_module: t.Any, given: dict[str, t.Any], tmp_path: Path) -> None:
+    """As the role makes it: whether it is encrypted is decided by whoever writes first."""
+    Path(given["store"]).parent.mkdir(parents=True, exist_ok=True)
+    Path(given["store"]).touch()
+    assert run_module(crm_snapshot, check=True, **given)["plan"]["full"]
+    assert os.path.getsize(given["store"]) == 0
+    key = tmp_path / "key"
+    key.write_text("ab" * 32)
+    key.chmod(0o600)
+    assert not run_module(crm_snapshot, store_key_file=str(key), **given)["failed"]
+
+
 def test_alerts_retention_and_proof(run_module: t.Any, given: dict[str, t.Any], server: CrmServer) -> None:
     run_module(crm_snapshot, **given)
     server.crm.delete("contact", *range(1, 31))
