@@ -637,6 +637,11 @@ class Planner:
         there = self._rows_now.get(place, []) if now is not None else []
         if not same_rows(rows, [cleaned_row(each) for each in there]):
             step.rows = rows
+            if there:
+                named = [f"{row.get('productName')} ({row.get('quantity')} x {row.get('price')})" for row in there]
+                step.remarks.append(
+                    f"Its {len(there)} product rows of today are replaced: {shortened(', '.join(named))}."
+                )
         known = self._comments_now.get(place, []) if now is not None else []
         texts = {str(each.get("COMMENT") or "").strip() for each in known}
         numbers = {int(each["ID"]) for each in known} if step.target == step.id else set()

@@ -118,6 +118,7 @@ class TestRecordsThatExist:
         assert changes["contactIds"] == ([2], [1, 2])
         assert (deal.action, call.action, len(deal.comments)) == ("update", "create", 1)
         assert "automation" in planned.remarks[0]
+        assert deal.remarks == ["Its 1 product rows of today are replaced: Chair (1 x 1)."]
         assert site.items(DEAL, 1)[1]["title"] == "Nothing"  # check mode
         done = site.restore(("deal", 1))
         after = site.items(DEAL, 1)[1]
