@@ -107,7 +107,7 @@ def refresh(
             _clear_events(rest, store)
             reader.bind_events()
         reader.read()
-        note_outcome(pass_, reader.unread, put_back)
+        note_outcome(pass_, reader.unread, put_back, reader.unfetched)
         pass_.requests = rest.requests - requests
     if events:
         _clear_events(rest, store)
@@ -128,9 +128,9 @@ def refresh(
     )
 
 
-def note_outcome(pass_: Pass, unread: t.Mapping[str, str], put_back: str) -> None:
+def note_outcome(pass_: Pass, unread: t.Mapping[str, str], put_back: str, unfetched: int = 0) -> None:
     """For whoever asks later what was odd about the newest snapshot (`odd`)."""
-    pass_.at_end(_OUTCOME, {"unread": dict(unread), "put_back": put_back})
+    pass_.at_end(_OUTCOME, {"unread": dict(unread), "put_back": put_back, "unfetched": unfetched})
 
 
 def odd(store: Store) -> list[str]:
@@ -145,6 +145,8 @@ def odd(store: Store) -> list[str]:
     ]
     if noted.get("put_back"):
         found.append(f"the portal did not go on from the snapshot before: {noted['put_back']}")
+    if noted.get("unfetched"):
+        found.append(f"{noted['unfetched']} files could not be fetched; the next full pass tries again")
     return found
 
 
@@ -315,7 +317,7 @@ class _Reader:
         self._admin: bool | None = None
         self.unread: dict[str, str] = {}
         self.warnings: list[str] = []
-        self.files = self.file_bytes = 0
+        self.files = self.file_bytes = self.unfetched = 0
 
     def bind_events(self) -> None:
         """Before anything is read, so that nothing falls between."""
@@ -580,7 +582,9 @@ class _Reader:
                 continue
             try:
                 kept = self._store.put_file(key, str(file.get("name") or ""), _into(self._rest.fetch_file, address))
-            except RestError as error:
+            except (RestError, Unanswered) as error:
+                # One file that the portal stumbles over must not cost every night its snapshot.
+                self.unfetched += isinstance(error, Unanswered)
                 self.warnings.append(
                     f"File {file['id']} of {which.name} {number} could not be fetched: {error.message}"
                 )

@@ -8,9 +8,9 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.boxlift.portal.plugins.module_utils.crm.answers import Denied, RestError
+from ansible_collections.boxlift.portal.plugins.module_utils.crm.answers import Denied, RestError, Unanswered
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.kinds import DEFAULT, kept
-from ansible_collections.boxlift.portal.plugins.module_utils.crm.snapshot import PassResult, refresh
+from ansible_collections.boxlift.portal.plugins.module_utils.crm.snapshot import PassResult, odd, refresh
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.store import KindCount, Store
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from unit.plugins.module_utils.crm.toy_crm import ToyCrm
@@ -413,6 +413,22 @@ def test_files(crm: ToyCrm, store: Store) -> None:
     file = store.file("item:1")
     assert file is not None and store.open_file(file.sha256).read() == b"a plan"
     assert b"secret" not in Path(store.path).read_bytes() + Path(f"{store.path}-wal").read_bytes()
+
+
+def test_a_file_that_the_portal_cannot_give_does_not_end_the_snapshot(
+    crm: ToyCrm, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crm.tables["lead"][1]["UF_CRM_PLAN"] = {"id": 1, "urlMachine": "https://cloud.example.com/1"}
+
+    def broken(_url: str, _out: t.BinaryIO) -> int:
+        raise Unanswered("The portal answered 500.")
+
+    monkeypatch.setattr(crm, "fetch_file", broken)
+    result = refresh(crm, store, files=True)
+    assert held(store) == live(crm) and len(result.warnings) == 1
+    assert odd(store) == ["1 files could not be fetched; the next full pass tries again"]
+    refresh(crm, store, files=True)
+    assert odd(store) == []
 
 
 def test_an_unknown_kind(crm: ToyCrm, store: Store) -> None:
