@@ -67,8 +67,8 @@ class Kind:
 
     @property
     def timeline_name(self) -> str:
-        """How comments name their owner's kind."""
-        return self.name.replace("smart:", "dynamic_")
+        """How comments name their owner's kind; invoices are a smart process there."""
+        return f"dynamic_{INVOICE}" if self.entity_type == INVOICE else self.name.replace("smart:", "dynamic_")
 
 
 # What the portal changes by itself, or what is known from elsewhere: the id is the key.

@@ -28,7 +28,7 @@ def snapshot(
 ) -> dict[str, t.Any]:
     """Read the portal into the store; what was found, and its alerts."""
     full = full or _full_is_due(store.snapshots(), now(), settings.full_every_days)
-    refresh(rest, store, settings.kinds or kinds.DEFAULT, full=full, files=settings.files)
+    refresh(rest, store, settings.kinds or kinds.NAMES, full=full, files=settings.files)
     taken = store.snapshots()[-1]
     return _told(settings, store, taken)
 

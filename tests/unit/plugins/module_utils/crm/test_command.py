@@ -99,6 +99,16 @@ def test_a_kind_that_cannot_be_read_any_more_is_an_alert(program: Program, serve
     assert program.said("snapshot")["alerts"] == []
 
 
+def test_without_a_choice_all_kinds_are_kept(program: Program, server: CrmServer) -> None:
+    server.crm.add("quote", {"title": "Estimate"})
+    server.crm.add("invoice", {"title": "Invoice"})
+    server.crm.add("comment", {"ENTITY_TYPE": "dynamic_31", "ENTITY_ID": 1, "COMMENT": "Paid"})
+    program.said("snapshot")
+    assert program.said("history", "comment", "1")[0]["content"]["COMMENT"] == "Paid"
+    for kind in ("quote", "invoice"):
+        assert program.said("history", kind, "1")[0]["content"]["title"] in ("Estimate", "Invoice")
+
+
 def test_an_encrypted_store(program: Program, server: CrmServer) -> None:
     number = server.crm.add("lead", {"title": "nobody else's business"})
     key = program.folder / "store.key"
