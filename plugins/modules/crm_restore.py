@@ -96,7 +96,8 @@ options:
     description: Id of the employee who stands in for those that the portal does not know any more.
     type: int
   skip_fields:
-    description: Fields of the snapshot that the portal does not have any more, and that may be left out.
+    description: >-
+      Fields of the snapshot that are left out, since the portal does not have them, or their values, any more.
     type: list
     elements: str
     default: []

@@ -71,7 +71,7 @@ class Options:
     old_dates: str = NOW
     #: In place of employees whom the portal does not know any more; 0 for nobody.
     fallback_user: int = 0
-    #: Fields of the snapshot that may be left out, since the portal does not have them any more.
+    #: Fields of the snapshot that are left out, since the portal does not have them, or their values, any more.
     skip_fields: t.Collection[str] = ()
     #: Add e-mails again that are gone. The portal may send outgoing ones a second time.
     emails: bool = False
@@ -491,7 +491,8 @@ class Planner:
 
     def written(self, name: str, described: t.Mapping[str, Row]) -> bool:
         """Whether a field's own value is written."""
-        return name in described and name not in NEVER and not described[name].get("isReadOnly")
+        skipped = name in NEVER or name in self.options.skip_fields
+        return name in described and not skipped and not described[name].get("isReadOnly")
 
     def _judge_fields(self, step: Step, described: t.Mapping[str, Row]) -> None:
         for name in self.options.fields:
@@ -548,7 +549,7 @@ class Planner:
                             "missing_status",
                             f"{step.kind} {step.id}: {name} is {each}, which the list {field['statusType']} of the"
                             " portal does not have any more.",
-                            "Make this entry again, or restore without the field (fields).",
+                            "Make this entry again, or leave the field out (skip_fields).",
                         )
             elif type_ == "enumeration" and field.get("items"):
                 there = {str(each.get("ID")) for each in field["items"]}
@@ -557,7 +558,7 @@ class Planner:
                         self.refuse(
                             "missing_value",
                             f"{step.kind} {step.id}: the list {name} does not have the value {each} any more.",
-                            "Make this value again, or leave the field out (fields, skip_fields).",
+                            "Make this value again, or leave the field out (skip_fields).",
                         )
             elif type_ in ("user", "employee"):
                 self._check_users(step, (name,))
@@ -572,13 +573,13 @@ class Planner:
             self.refuse(
                 "missing_category",
                 f"{step.kind} {step.id} is in pipeline {category}, which the portal does not have any more.",
-                "Make the pipeline again, or restore the record into another store's portal.",
+                "Make the pipeline again, or leave categoryId and stageId out (skip_fields).",
             )
             return
         self.refuse(
             "missing_stage",
             f"{step.kind} {step.id} is in stage {stage}, which the list {entity} of the portal does not have any more.",
-            "Make the stage again under this id, or restore without stageId (fields).",
+            "Make the stage again under this id, or leave stageId out (skip_fields).",
         )
 
     def _check_users(self, step: Step, names: t.Iterable[str]) -> None:

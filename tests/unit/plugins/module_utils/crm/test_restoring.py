@@ -589,6 +589,14 @@ class TestRefusals:
         stages = [row["ID"] for row in site.crm.rows("status") if row["ENTITY_ID"] == f"DEAL_STAGE_{category}"]
         site.crm.store.remove("status", stages)
         assert self.refused(site, ("deal", 2)) == ["missing_category"]
+        # A record that is gone comes back without what there is no more, where people say so.
+        without = Options(skip_fields=["stageId", "sourceId"])
+        assert not site.restore(("deal", 1), options=without, snapshot=1).plan.changed()
+        site.crm.delete("deal", 1)
+        assert sorted(self.refused(site, ("deal", 1), snapshot=1)) == ["missing_stage", "missing_status"]
+        done = site.restore(("deal", 1), options=without, snapshot=1)
+        made = done.created[("deal", 1)]
+        assert site.items(DEAL, made)[made]["title"] == "Office" and site.items(DEAL, made)[made]["stageId"] == "NEW"
 
     def test_employees_who_are_gone(self, site: Site) -> None:
         world(site)
