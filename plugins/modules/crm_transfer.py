@@ -320,7 +320,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.boxlift.portal.plugins.module_utils.crm import kinds
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.options import CRM_OPTIONS, connected, opened
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.transfer.options import KINDS, Options
-from ansible_collections.boxlift.portal.plugins.module_utils.crm.transfer.run import MODES, Transfer, as_result
+from ansible_collections.boxlift.portal.plugins.module_utils.crm.transfer.run import MODES, NAMES, Transfer, as_result
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 
@@ -347,6 +347,10 @@ def options_of(params: dict[str, t.Any]) -> Options:
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     options = options_of(params)
+    # Snapshots keep more kinds than a transfer writes, and both may be given the same list.
+    left_out = sorted({each.partition(":")[0] for each in params["kinds"]} - {*options.kinds, *NAMES})
+    if left_out:
+        module.warn(f"Of these kinds nothing is carried over: {', '.join(left_out)}.")
     folder = params["folder"] or os.path.dirname(os.path.abspath(params["id_map"]))
     os.makedirs(folder, mode=0o700, exist_ok=True)
     with contextlib.ExitStack() as stack:
