@@ -36,7 +36,7 @@ BUDGETS = {
     "rollback": 360,
     "restricted": 360,
     "cutover": 360,
-    "take_back": 300,
+    "take_back": 360,
     "health": 300,
     "hardening": 360,
     "secrets": 300,
