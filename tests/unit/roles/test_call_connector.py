@@ -9,10 +9,8 @@ import typing as t
 from pathlib import Path
 
 import pytest
-import yaml
-from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar, trust_as_template
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.settings import Settings, read_settings
+from unit.roles import rendering
 
 ROLE = Path(__file__).resolve().parents[3] / "roles/call_connector"
 SITE: dict[str, t.Any] = {
@@ -36,20 +34,7 @@ SITE: dict[str, t.Any] = {
 
 
 def rendered(template: str, **given: t.Any) -> t.Any:
-    """What becomes of a text of the role, for a site's variables."""
-    variables: dict[str, t.Any] = {}
-    for place in ("defaults", "vars"):
-        values = yaml.safe_load((ROLE / place / "main.yml").read_text())
-        variables.update({name: trusted(value) for name, value in values.items()})
-    return Templar(loader=DataLoader(), variables={**variables, **SITE, **given}).template(trust_as_template(template))
-
-
-def trusted(value: t.Any) -> t.Any:
-    if isinstance(value, list):
-        return [trusted(each) for each in value]
-    if isinstance(value, dict):
-        return {name: trusted(each) for name, each in value.items()}
-    return trust_as_template(value) if isinstance(value, str) else value
+    return rendering.rendered(ROLE, template, {**SITE, **given})
 
 
 def settings(folder: Path, **given: t.Any) -> Settings:

@@ -332,8 +332,9 @@ class Transfer:
         return comparison, self._writer(comparison, source, target, target_store)
 
     def _writer(self, comparison: Comparison, source: Rest, target: Rest, target_store: Store) -> Writer:
-        given = {"progress": self._progress, "clock": self._clock, "sleep": self._sleep}
-        return Writer(target, source, target_store, comparison, **given)  # type: ignore[arg-type]  # each of its own type
+        return Writer(
+            target, source, target_store, comparison, progress=self._progress, clock=self._clock, sleep=self._sleep
+        )
 
     def _names(self, reverse: bool = False) -> tuple[m.Names, m.Names]:
         names = (m.Names(self.cloud.name, self.cloud_store), m.Names(self.box.name, self.box_store))

@@ -13,6 +13,7 @@ import array
 import bisect
 import collections
 import dataclasses
+import functools
 import time
 import typing as t
 
@@ -209,10 +210,10 @@ class _Proof:
         with_ids = [*items, *(each for each in listed if each.name == "activity")]
         totals = self._totals(with_ids)
         for each in with_ids:
-            self._guarded(each, lambda each=each: self._kind(each, totals))  # type: ignore[misc]  # bound by default
+            self._guarded(each, functools.partial(self._kind, each, totals))
         for each in listed:
             if each.way == kinds.CHILD:
-                self._guarded(each, lambda each=each: self._children(each, items))  # type: ignore[misc]  # as above
+                self._guarded(each, functools.partial(self._children, each, items))
         found = self._found
         found.reasons = dict(self._reasons.most_common())
         found.requests = sum(side.rest.requests for side in self._sides() if side.rest is not None) - requests
