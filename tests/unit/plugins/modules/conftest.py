@@ -9,6 +9,7 @@ import types
 import typing as t
 
 import pytest
+from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
 
 RunModule = t.Callable[..., "dict[str, t.Any]"]
@@ -21,6 +22,9 @@ def run_module(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("ansible.module_utils._internal.is_controller", False)
 
     def run(module: types.ModuleType, /, check: bool = False, diff: bool = False, **params: t.Any) -> dict[str, t.Any]:
+        # Ansible keeps them for a process, which runs one module; this one runs those of many tests.
+        warnings._global_warnings.clear()
+        warnings._global_deprecations.clear()
         internal = {"_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_remote_tmp": "/tmp"}
         with patch_module_args({**params, **internal}), pytest.raises(SystemExit) as stop:
             module.main()
