@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -48,6 +49,9 @@ BUDGETS = {
 }
 LONGEST = 360
 AT_ONCE = 3
+# What names a failure: ansible's, a program's, pytest's.
+FAILURE = re.compile(r"fatal: |\[ERROR\]|UNREACHABLE|Traceback|^E  |^FAILED |^ERROR ")
+FOLLOWING, MOST, LINE = 25, 200, 4000
 
 
 class Report(t.NamedTuple):
@@ -127,6 +131,26 @@ def start(name: str, logs: Path | None) -> Running:
     return Running(process, log, time.monotonic())
 
 
+def reasons(log: str) -> str:
+    """What a failed scenario says of its failure: each place that names one, and what follows; its end where none does.
+
+    Whoever reads the whole run's output has to find it there: a scenario prints a thousand lines.
+    """
+    lines = log.splitlines()
+    shown = {
+        number
+        for place, line in enumerate(lines)
+        if FAILURE.search(line)
+        for number in range(max(0, place - 3), min(len(lines), place + 1 + FOLLOWING))
+    } or set(range(max(0, len(lines) - FOLLOWING), len(lines)))
+    return "\n".join(shortened(lines[number]) for number in sorted(shown)[:MOST])
+
+
+def shortened(line: str) -> str:
+    """A line without its middle where it is too long: what failed stands at its begin, why at its end."""
+    return line if len(line) <= LINE else f"{line[: LINE // 4]} […] {line[-LINE * 3 // 4 :]}"
+
+
 def run(names: list[str], logs: Path | None, at_once: int) -> list[Report]:
     """Run these scenarios, and return how they went, in the order in which they ended."""
     waiting, running, reports = list(names), dict[str, Running](), list[Report]()
@@ -142,7 +166,7 @@ def run(names: list[str], logs: Path | None, at_once: int) -> list[Report]:
             reports.append(Report(name, verdict, round(time.monotonic() - job.began)))
             if job.log is not None:
                 if verdict == "failed":
-                    sys.stdout.write(job.log.read_text(encoding="utf-8", errors="replace"))
+                    print(reasons(job.log.read_text(encoding="utf-8", errors="replace")))
                 print(f"molecule: {reports[-1].line}", flush=True)
         for name in list(waiting):
             if len(running) >= at_once:

@@ -116,3 +116,18 @@ def test_the_image_of_an_earlier_run_goes_when_provision_fails(monkeypatch: pyte
     reports = scenarios.run(["health", "provision"], None, at_once=3)
     assert {report.name: report.verdict for report in reports} == {"health": "passed", "provision": "failed"}
     assert not lab.image
+
+
+def test_of_a_failed_scenario_the_failure_is_shown() -> None:
+    before, after = ["ok: [box12]"] * 500, ["changed: [localhost]"] * 500
+    night = f"fatal: [localhost]: FAILED! => {{{'x' * 9000}, does not say: The gate commit is open"
+    shown = scenarios.reasons(
+        "\n".join([*before, "TASK [Go through the move]", night, *after, "E   assert 1 == 2", "end"])
+    )
+    assert "TASK [Go through the move]" in shown and "does not say: The gate commit is open" in shown
+    assert "E   assert 1 == 2\nend" in shown
+    assert len(shown) < 6000
+
+
+def test_of_a_failed_scenario_that_names_no_failure_the_end_is_shown() -> None:
+    assert scenarios.reasons("\n".join([*["ok"] * 100, "Killed"])).endswith("ok\nKilled")
