@@ -127,7 +127,7 @@ class Server(MariaDB):
             "--innodb-flush-log-at-trx-commit=0",
             "--innodb-doublewrite=0",
             "--sync-frm=0",
-            "--skip-log-bin",
+            *([] if any(option.startswith("--log-bin") for option in options) else ["--skip-log-bin"]),
             "--max-connections=50",
             "--skip-name-resolve",
         ]

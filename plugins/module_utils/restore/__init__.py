@@ -15,6 +15,7 @@ Read in this order:
 7. `dumpfeed` (`DumpFeed`, `DumpMark`): the dump, from proven parts in order, into the `StagedDatabase` of `database`.
 8. `generations` (`Generations`): what is live and what is kept, by numbers; what refuses a switch; `switch` (`Trees`):
    the renames. `specials` and `cloud_files`: what people must look at afterwards.
+   `owner`: whom the files belong to.
 9. `rollback` (`Rollback`): a kept generation and what is live change places.
 10. `foretell`: for `backup_verify`, what the import of a proven backup's dump will refuse, change or leave out.
 

@@ -141,9 +141,16 @@ class StagedDatabase:
         Browsers then ask again where the push server is. Sphinx holds the texts of another database: its row goes, and
         role portal takes Sphinx into use again and builds the index.
         """
+        self._make_ready(self.generation(number))
+
+    def make_staged_ready(self) -> None:
+        """The same for what is staged."""
+        self._make_ready(self._names.staging)
+
+    def _make_ready(self, database: str) -> None:
         with connect(self._login) as conn:
-            table = f"{quote_name(self.generation(number))}.b_option"
-            if "b_option" not in schema.tables(conn, self.generation(number)):
+            table = f"{quote_name(database)}.b_option"
+            if "b_option" not in schema.tables(conn, database):
                 return
             execute(
                 conn,

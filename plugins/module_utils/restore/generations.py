@@ -33,6 +33,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.boxlift.portal.plugins.module_utils.restore.database import StagedDatabase
 
 KEEP = 2  # generations beside the live one
+CONFIRM = "-e restore_confirm_domain={domain} (option confirm_domain of backup_restore)"
 Note = dict[str, t.Any]
 
 
@@ -131,8 +132,11 @@ class Generations:
             signs = [life.Sign("portal that no restore of this collection has put there", 1)]
         return domain or os.uname().nodename.lower(), signs
 
-    def refuse_living(self, confirmed: str | None, source: str) -> None:
-        """Raise BoxliftError if people use the portal that is live, unless `confirmed` is its domain."""
+    def refuse_living(self, confirmed: str | None, source: str, how: str = CONFIRM) -> None:
+        """Raise BoxliftError if people use the portal that is live, unless `confirmed` is its domain.
+
+        `how` says by which variable and option it is named, with {domain} in it.
+        """
         domain, signs = self.signs()
         if not signs:
             return
@@ -146,8 +150,8 @@ class Generations:
             f"The portal {domain} in {self._trees.live} is in use, {since}: {life.told(signs)}. "
             f"To restore {source} would take it out of service.{wrong}",
             "Nothing was changed. Check on which host this runs. To replace this portal all the same, name it: "
-            f"-e restore_confirm_domain={domain} (option confirm_domain of backup_restore). What is live is then kept, "
-            "and playbook boxlift.portal.rollback brings it back.",
+            f"{how.format(domain=domain)}. What is live is then kept, and playbook boxlift.portal.rollback brings it "
+            "back.",
             domain=domain,
             in_use=[dataclasses.asdict(sign) for sign in signs],
         )
@@ -241,8 +245,15 @@ class Generations:
 
     def prune(self, keep: int) -> list[int]:
         """Remove all but the last `keep` generations; their numbers."""
-        for note in self._all_kept()[keep:]:
-            note["removed"] = True
+        return self._remove(note["number"] for note in self._all_kept()[keep:])
+
+    def drop(self, *numbers: int) -> list[int]:
+        """Remove these generations, of those that are kept, and what a killed call has begun to remove."""
+        return self._remove(numbers)
+
+    def _remove(self, numbers: t.Iterable[int]) -> list[int]:
+        for number in set(numbers) & {int(key) for key in self._content["kept"]}:
+            self._content["kept"][str(number)]["removed"] = True
         gone = [note for note in self._all_kept() if note.get("removed")]
         if gone:
             self._write()  # what is being removed is no way back any more

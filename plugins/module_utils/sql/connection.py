@@ -109,6 +109,8 @@ def connect(
             write_timeout=STATEMENT_TIMEOUT,
             defer_connect=True,
             ssl={"ca": login.ca_path, "check_hostname": True} if login.ca_path else None,
+            # Else a newer PyMySQL reads all authorities of the system for every connection, and uses none of them.
+            ssl_disabled=bool(login.unix_socket and not login.ca_path),
             init_command=(
                 f"SET SESSION lock_wait_timeout = {LOCK_WAIT_SECONDS}, innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}"
             ),

@@ -1,0 +1,116 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the database writes between two copies: closed binary logs, stored every few minutes."""
+
+from __future__ import annotations
+
+import os
+import re
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.module_utils.backup.copies import (
+    BinlogRun,
+    Copy,
+    binlog_runs,
+    tags_of_binlogs,
+)
+from ansible_collections.boxlift.portal.plugins.module_utils.backup.database import Server
+from ansible_collections.boxlift.portal.plugins.module_utils.backup.night import CopyFailed, held
+from ansible_collections.boxlift.portal.plugins.module_utils.backup.restic import Restic
+from ansible_collections.boxlift.portal.plugins.module_utils.backup.settings import Settings
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+
+
+class Shipped(t.NamedTuple):
+    """What one run has stored; `gap` says what is missing before it, empty where nothing is."""
+
+    until: float
+    files: list[str]
+    stored: int
+    gap: str
+
+
+def ship(settings: Settings, restic: Restic, now: t.Callable[[], float], server: Server | None = None) -> Shipped:
+    """Close the log that is being written, and store every closed one that the repository does not hold yet."""
+    if settings.database is None or not settings.database.binlog_dir:
+        raise BoxliftError("The database of this host writes no binary logs.", "Set binlog_dir in the settings.")
+    folder, server = settings.database.binlog_dir, server or Server(settings.database)
+    with held(settings.within("binlogs.lock"), "What is copied of this host's binary logs"):
+        until = now()  # before the flush: whatever was written until then is in a closed file
+        closed, gtid = _flushed(server)
+        runs = binlog_runs(restic)
+        new = _not_stored(closed, runs)
+        if not new:
+            return Shipped(until, [], 0, "")
+        saved = restic.backup([os.path.join(folder, name) for name in new], tags_of_binlogs(until, gtid))
+        gap = gap_between([*runs, BinlogRun(saved.snapshot, until, tuple(new), gtid)][-2:])
+        return Shipped(until, new, saved.stored, gap)
+
+
+def _flushed(server: Server) -> tuple[list[str], str]:
+    """The names of the closed logs, and up to which transaction they go."""
+    try:
+        server.ask("FLUSH BINARY LOGS")
+        closed = [str(row["Log_name"]) for row in server.ask("SHOW BINARY LOGS")][:-1]
+        return closed, str(server.ask("SELECT @@gtid_binlog_pos AS g")[0]["g"] or "")
+    except BoxliftError as error:
+        raise CopyFailed(
+            "database_stopped",
+            f"The database does not close its binary log: {error.message}",
+            f"Start it (systemctl start mariadb; journalctl -u mariadb). {error.remedy}",
+        ) from error
+
+
+def _not_stored(closed: t.Sequence[str], runs: t.Sequence[BinlogRun]) -> list[str]:
+    if not closed or not runs:
+        return list(closed)
+    last = max(number_of(path) for path in runs[-1].files)
+    if number_of(closed[-1]) < last:  # the server has begun to count anew
+        return list(closed)
+    return [name for name in closed if number_of(name) > last]
+
+
+def number_of(path: str) -> int:
+    """The number of a binary log, by its name."""
+    digits = re.search(r"\.(\d+)$", path)
+    return int(digits.group(1)) if digits else 0
+
+
+def gap_between(runs: t.Sequence[BinlogRun]) -> str:
+    """What is missing in this row of runs; empty where each goes on where the one before ended."""
+    row: list[int] = []
+    for run in runs:
+        numbers = sorted(map(number_of, run.files))
+        row = [*row[-1:], *numbers]
+        for left, right in zip(row, row[1:]):
+            if right != left + 1:
+                return f"between the binary logs {left} and {right}"
+    return ""
+
+
+def restorable_until(copy: Copy, runs: t.Sequence[BinlogRun]) -> tuple[float, str]:
+    """The last moment to which this copy's database can be brought, and what is missing then."""
+    binlog = copy.parts["database"].get("binlog")
+    if not binlog:
+        return copy.ended, ""
+    first = expected = number_of(binlog["file"])
+    until, gtid = copy.ended, str(binlog.get("gtid", ""))
+    for run in runs:
+        numbers = sorted(map(number_of, run.files))
+        if not numbers or run.until <= copy.ended and numbers[-1] < first:
+            continue
+        if numbers[-1] < first or _goes_back(gtid, run.gtid):
+            return until, "since the server has begun to count them anew"
+        for number in numbers:
+            if number > expected:
+                return until, f"between the binary logs {expected - 1} and {number}"
+            expected = max(expected, number + 1)
+        until, gtid = max(until, run.until), run.gtid or gtid
+    return until, ""
+
+
+def _goes_back(before: str, after: str) -> bool:
+    """Whether a transaction's number is lower than one of its domain was before."""
+    seen = {gtid.split("-")[0]: int(gtid.split("-")[2]) for gtid in before.split(",") if gtid.count("-") == 2}
+    later = {gtid.split("-")[0]: int(gtid.split("-")[2]) for gtid in after.split(",") if gtid.count("-") == 2}
+    return any(number < seen.get(domain, 0) for domain, number in later.items())

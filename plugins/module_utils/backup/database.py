@@ -1,0 +1,189 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The server's part of a copy: its stream, what proves it, and what is noted of its tables."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import shutil
+import time
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.module_utils.backup.copies import STREAM, Copy
+from ansible_collections.boxlift.portal.plugins.module_utils.backup.restic import ProducerFailed, Restic, Saved
+from ansible_collections.boxlift.portal.plugins.module_utils.backup.settings import Database
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import Login, connect, quote_name, rows
+
+#: Seconds for all counts of one pass; tables that do not come to their turn are not noted.
+COUNTING = 600.0
+_LAST_WORD = "completed OK!"
+# The names before MariaDB 11.1, and since then.
+_CHECKPOINTS = ("xtrabackup_checkpoints", "mariadb_backup_checkpoints")
+_INFO = ("xtrabackup_info", "mariadb_backup_info")
+
+
+class Taken(t.NamedTuple):
+    """A stored stream, and what the manifest says of it."""
+
+    saved: Saved
+    part: dict[str, t.Any]
+
+
+class Server:
+    """The running server, asked with the account of the copies."""
+
+    def __init__(self, database: Database, clock: t.Callable[[], float] = time.monotonic) -> None:
+        self._database = database
+        self._clock = clock
+
+    def login(self) -> Login:
+        """The account in the option file. Raises BoxliftError."""
+        options = configparser.ConfigParser(interpolation=None, allow_no_value=True, strict=False)
+        path = self._database.option_file
+        try:
+            with open(path, encoding="utf-8") as stream:
+                options.read_file(stream)
+            client = options["client"]
+        except (configparser.Error, KeyError) as error:
+            raise BoxliftError(
+                f"{path} holds no section [client].", "Run the playbook that sets up the copies again."
+            ) from error
+        socket = _unquoted(client.get("socket"))
+        return Login(
+            host=_unquoted(client.get("host")) or "localhost",
+            unix_socket=socket or "/run/mysqld/mysqld.sock",
+            user=_unquoted(client.get("user")) or "boxlift_backup",
+            password=_unquoted(client.get("password")),
+        )
+
+    def ask(self, sql: str) -> list[dict[str, t.Any]]:
+        """The rows of one question. Raises BoxliftError."""
+        conn = connect(self.login())
+        try:
+            return rows(conn, sql)
+        finally:
+            conn.close()
+
+    def version(self) -> str:
+        """Such as 10.11.19-MariaDB."""
+        said = str(self.ask("SELECT @@version AS v")[0]["v"])
+        return re.sub(r"(-MariaDB).*", r"\1", said)
+
+    def count(self) -> dict[str, int]:
+        """The rows of each table of the portal's database, as far as the time allows."""
+        conn = connect(self.login())
+        found: dict[str, int] = {}
+        began = self._clock()
+        try:
+            name = self._database.name
+            tables = rows(
+                conn,
+                "SELECT table_name AS name FROM information_schema.tables "
+                "WHERE table_schema = %s AND table_type = 'BASE TABLE' ORDER BY table_name",
+                (name,),
+            )
+            for table in tables:
+                if self._clock() - began > COUNTING:
+                    break
+                counted = rows(conn, f"SELECT COUNT(*) AS n FROM {quote_name(name)}.{quote_name(table['name'])}")
+                found[str(table["name"])] = int(counted[0]["n"])
+        finally:
+            conn.close()
+        return found
+
+    def incarnation(self) -> str:
+        """Another one after the data directory was made anew: increments of the old one do not fit then."""
+        return str(os.stat(os.path.join(self._database.data_dir, "ibdata1")).st_ino)
+
+
+def take(
+    restic: Restic,
+    database: Database,
+    tags: t.Sequence[str],
+    base: Copy | None,
+    scratch: str,
+    on_bytes: t.Callable[[int], None] | None = None,
+    program: str = "mariadb-backup",
+) -> Taken:
+    """Stream the server into the repository, all of it or what changed since `base`.
+
+    Raises ProducerFailed where the server or its copying program fails; nothing is stored then.
+    """
+    shutil.rmtree(scratch, ignore_errors=True)
+    os.makedirs(scratch, mode=0o700)
+    try:
+        command = [
+            program,
+            f"--defaults-extra-file={database.option_file}",
+            "--backup",
+            "--stream=mbstream",
+            "--parallel=1",
+            f"--datadir={database.data_dir}",
+            f"--target-dir={scratch}",
+            f"--extra-lsndir={scratch}",
+        ]
+        if base is not None:
+            command.append(f"--incremental-lsn={base.parts['database']['to_lsn']}")
+        found: dict[str, t.Any] = {}
+
+        def prove(words: str) -> None:
+            found.update(_proven(words, scratch))
+
+        saved = restic.backup_stream(command, STREAM, tags, prove=prove, on_bytes=on_bytes)
+        return Taken(saved, {"snapshot": saved.snapshot, "bytes": saved.bytes, "stored": saved.stored, **found})
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _proven(words: str, scratch: str) -> dict[str, t.Any]:
+    last = words.strip().splitlines()[-1:]
+    if not last or not last[0].endswith(_LAST_WORD):
+        raise ProducerFailed(
+            f"mariadb-backup ended without the words '{_LAST_WORD}'; nothing of it was kept.",
+            "See in the journal of boxlift-backup.service what it complained of, and take the copy again.",
+            words,
+        )
+    lsn = _pairs(_read(scratch, _CHECKPOINTS))
+    if not lsn.get("to_lsn", "").isdigit():
+        raise ProducerFailed(
+            "mariadb-backup did not say to which LSN it read; nothing of it was kept.",
+            "See in the journal of boxlift-backup.service what it complained of, and take the copy again.",
+            words,
+        )
+    return {
+        "from_lsn": int(lsn.get("from_lsn", "0")),
+        "to_lsn": int(lsn["to_lsn"]),
+        "binlog": _binlog(_read(scratch, _INFO)),
+    }
+
+
+def _read(folder: str, names: t.Sequence[str]) -> str:
+    for name in names:
+        path = os.path.join(folder, name)
+        if os.path.exists(path):
+            with open(path, encoding="utf-8", errors="replace") as stream:
+                return stream.read()
+    return ""
+
+
+def _pairs(text: str) -> dict[str, str]:
+    split = (line.partition("=") for line in text.splitlines())
+    return {name.strip(): value.strip() for name, _sign, value in split}
+
+
+def _binlog(info: str) -> dict[str, t.Any] | None:
+    """Where the binary logs stood at the moment of the copy; None where the server writes none."""
+    said = _pairs(info).get("binlog_pos", "")
+    place = re.search(r"filename '([^']+)', position '(\d+)'", said)
+    if place is None:
+        return None
+    gtid = re.search(r"GTID of the last change '([^']*)'", said)
+    return {"file": place.group(1), "position": int(place.group(2)), "gtid": gtid.group(1) if gtid else ""}
+
+
+def _unquoted(value: str | None) -> str:
+    text = (value or "").strip()
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text

@@ -1,0 +1,150 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The settings file of `boxlift-backup`, which role backup writes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import typing as t
+
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, from_system
+
+PATH = "/etc/boxlift-backup/settings.json"
+FOLDER = "/var/lib/boxlift-backup"
+
+
+@dataclasses.dataclass(frozen=True)
+class Store:
+    """One repository, and how it is reached."""
+
+    name: str
+    repository: str
+    password_file: str
+    ca_file: str = ""
+    #: Lines of NAME=VALUE, such as the keys of an S3 account.
+    environment_file: str = ""
+    #: What restic starts as its rclone backend, such as `ssh -i KEY ACCOUNT@HOST`; empty where it needs none.
+    program: t.Sequence[str] = ()
+    #: This host can add to the repository, and remove nothing of it.
+    append_only: bool = False
+    #: This host can write nothing there, not even a lock.
+    read_only: bool = False
+    #: Copies come here from the first store, after the night.
+    offsite: bool = False
+    #: A folder that must be a mount point; without this check a lost mount fills the system's disk.
+    mount: str = ""
+
+    @property
+    def path(self) -> str:
+        """The folder of a repository on this host; empty for every other."""
+        text = self.repository[len("local:") :] if self.repository.startswith("local:") else self.repository
+        return text if text.startswith("/") else ""
+
+    @property
+    def same_host(self) -> bool:
+        """Whether the copies die with this host."""
+        return bool(self.path) and not self.mount
+
+
+@dataclasses.dataclass(frozen=True)
+class Database:
+    """The portal's database, and the account that copies it (in the option file)."""
+
+    name: str
+    option_file: str = "/etc/boxlift-backup/my.cnf"
+    data_dir: str = "/var/lib/mysql"
+    #: Where the binary logs lie; empty where the server writes none.
+    binlog_dir: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Keep:
+    """Of so many days, weeks and months the newest copy is kept; binary logs for so many days at least."""
+
+    daily: int = 7
+    weekly: int = 5
+    monthly: int = 12
+    binlog_days: int = 14
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """All of the file."""
+
+    stores: t.Sequence[Store]
+    document_root: str = ""
+    #: Patterns of restic that the copy of the files leaves out.
+    exclude: t.Sequence[str] = ()
+    #: None on a host that only keeps the repository.
+    database: Database | None = None
+    #: Files and folders without which the box cannot be built again.
+    configuration: t.Sequence[str] = ()
+    folder: str = FOLDER
+    #: Where the node exporter reads text files; empty where there is none.
+    textfile_dir: str = ""
+    full_every_days: int = 7
+    verify_slices: int = 7
+    keep: Keep = dataclasses.field(default_factory=Keep)
+    age_warn_hours: float = 26
+    age_fail_hours: float = 50
+    drill_days: int = 90
+    #: Where the restores of this host keep their locks.
+    restore_state_dir: str = "/var/lib/boxlift"
+    domain: str = ""
+
+    @property
+    def main(self) -> Store:
+        """The store that the night writes to."""
+        return next(store for store in self.stores if not store.offsite)
+
+    def store(self, name: str) -> Store:
+        """Raises BoxliftError where there is none of this name."""
+        for store in self.stores:
+            if store.name == name:
+                return store
+        known = ", ".join(store.name for store in self.stores)
+        raise BoxliftError(f"There is no store {name}.", f"Name one of these: {known}.")
+
+    def within(self, *names: str) -> str:
+        return os.path.join(self.folder, *names)
+
+
+def read_settings(path: str = PATH) -> Settings:
+    """Raises BoxliftError, which names the file and what is wrong in it."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            given = json.load(stream)
+    except OSError as error:
+        raise from_system(error, path) from error
+    except ValueError as error:
+        raise _wrong(path, "it is no JSON") from error
+    if not isinstance(given, dict):
+        raise _wrong(path, "it holds no object")
+    return settings_of(given, path)
+
+
+def settings_of(given: t.Mapping[str, t.Any], path: str = PATH) -> Settings:
+    """The settings that an object of the file stands for. Raises BoxliftError."""
+    left = dict(given)
+    try:
+        stores = tuple(Store(**store) for store in left.pop("stores"))
+        database = left.pop("database", None)
+        keep = Keep(**left.pop("keep", {}))
+        settings = Settings(stores=stores, database=Database(**database) if database else None, keep=keep, **left)
+    except KeyError as error:
+        raise _wrong(path, f"{error.args[0]} is missing") from error
+    except (TypeError, AttributeError) as error:
+        raise _wrong(path, str(error)) from error
+    if not any(not store.offsite for store in stores):
+        raise _wrong(path, "stores has none that the night can write to")
+    if len({store.name for store in stores}) < len(stores):
+        raise _wrong(path, "two stores have the same name")
+    if settings.full_every_days < 1 or settings.verify_slices < 1:
+        raise _wrong(path, "full_every_days and verify_slices must be at least 1")
+    return settings
+
+
+def _wrong(path: str, text: str) -> BoxliftError:
+    return BoxliftError(f"{path}: {text}.", "Run the playbook that sets up the copies again.")

@@ -1,0 +1,277 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.boxlift.portal.plugins.module_utils.backup import night, restic
+from ansible_collections.boxlift.portal.plugins.module_utils.backup.copies import contents, good_copies
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.generations import name_of
+from ansible_collections.boxlift.portal.plugins.module_utils.state import Lock
+from unit.plugins.module_utils.backup.kept_copies import DAY, Killed, Portal
+
+
+def test_a_copy_is_a_manifest_and_its_parts(portal: Portal) -> None:
+    manifest = portal.night()
+    (copy,) = good_copies(portal.memory)
+    assert manifest["id"].startswith("20270115T080000Z-")
+    assert (copy.id, copy.kind, copy.base, copy.domain) == (manifest["id"], "full", None, "portal.example")
+    assert copy.parts["files"]["files"] == 2
+    assert copy.parts["files"]["bytes"] == 1005
+    assert copy.parts["database"]["bytes"] == 5000
+    assert copy.parts["database"]["to_lsn"] == 1000
+    assert copy.parts["database"]["binlog"] == {"file": "binlog.000001", "position": 342, "gtid": "0-1-10"}
+    assert copy.noted == {"tables": {"b_user": [120, 120], "b_file": [400, 400]}, "files": 2}
+    assert copy.warnings == ()
+
+
+def test_the_parts_are_written_as_unproven_and_the_manifest_last(portal: Portal) -> None:
+    portal.night()
+    tags = [each.tags for each, _files in portal.memory.held.values()]
+    assert [("unproven" in each, "good" in each) for each in tags] == [(True, False)] * 3 + [(False, True)]
+
+
+def test_the_configuration_holds_what_is_there_and_the_list_of_packages(portal: Portal) -> None:
+    manifest = portal.night()
+    files = portal.memory.held[manifest["parts"]["configuration"]["snapshot"]][1]
+    assert sorted(map(os.path.basename, files)) == ["packages.txt", "settings"]
+
+
+def test_the_next_nights_follow_the_full_copy_until_one_is_due(portal: Portal) -> None:
+    first = portal.night()
+    kinds = []
+    for _night in range(8):
+        portal.now += DAY
+        kinds.append(portal.night())
+    assert [each["kind"] for each in kinds] == ["incremental"] * 6 + ["full", "incremental"]
+    assert {each["base"] for each in kinds[:6]} == {first["id"]}
+    assert kinds[7]["base"] == kinds[6]["id"]
+    # Each holds all since the full one, not since the night before.
+    assert [each["parts"]["database"]["from_lsn"] for each in kinds[:6]] == [1000] * 6
+
+
+def test_a_full_copy_is_taken_where_one_is_asked_for(portal: Portal) -> None:
+    portal.night()
+    assert portal.night(full=True)["kind"] == "full"
+
+
+@pytest.mark.parametrize(("name", "value"), [("born", "78"), ("series", "11.8.9-MariaDB")])
+def test_another_data_directory_or_series_of_the_server_needs_a_full_copy(
+    portal: Portal, name: str, value: str
+) -> None:
+    portal.night()
+    setattr(portal.server, name, value)
+    assert portal.night()["kind"] == "full"
+
+
+def test_a_full_copy_from_the_future_is_no_base_and_is_told(portal: Portal) -> None:
+    ahead = portal.night()
+    portal.now -= 3 * DAY
+    manifest = portal.night()
+    assert manifest["kind"] == "full"
+    assert manifest["warnings"] == [
+        f"copies that ended later than now: {ahead['id']}; this host's clock was or is wrong"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "text"),
+    [
+        ({"code": 1}, "mariadb-backup failed"),
+        ({"word": "[00] all but done"}, "without the words 'completed OK!'"),
+        ({"word": "completed OK!\nand then an error"}, "without the words 'completed OK!'"),
+        ({"bytes": 0}, "mariadb-backup failed"),
+        ({"lsn": 0}, "did not say to which LSN"),
+    ],
+)
+def test_a_database_that_is_not_whole_makes_no_copy(portal: Portal, wanted: dict[str, t.Any], text: str) -> None:
+    before = portal.night()
+    portal.wanted.update(wanted)
+    with pytest.raises(restic.ProducerFailed, match=text):
+        portal.night()
+    known = contents(portal.memory)
+    assert [copy.id for copy in known.good] == [before["id"]]
+    assert len(known.unproven) == 1
+
+
+def test_an_empty_database_is_no_success(portal: Portal) -> None:
+    portal.server.tables = {"b_user": 0}
+    with pytest.raises(night.CopyFailed, match="holds no rows") as failed:
+        portal.night()
+    assert failed.value.code == "empty"
+    assert good_copies(portal.memory) == []
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_an_empty_tree_is_no_success(portal: Portal, gone: bool) -> None:
+    shutil.rmtree(portal.root)
+    if not gone:
+        portal.root.mkdir()
+    with pytest.raises(night.CopyFailed, match="empty or not there") as failed:
+        portal.night()
+    assert failed.value.code == "empty"
+    assert portal.memory.held == {}
+
+
+def test_a_tree_of_empty_folders_is_no_success(portal: Portal) -> None:
+    shutil.rmtree(portal.root)
+    (portal.root / "upload").mkdir(parents=True)
+    with pytest.raises(night.CopyFailed, match="The repository lists 0 B in 0 files as files") as failed:
+        portal.night()
+    assert failed.value.code == "unproven"
+
+
+def test_a_stopped_database_is_named_as_such(portal: Portal) -> None:
+    portal.server.stopped = BoxliftError("Cannot connect.", "Start it.")
+    with pytest.raises(night.CopyFailed, match="does not answer") as failed:
+        portal.night()
+    assert failed.value.code == "database_stopped"
+
+
+def test_a_database_that_stops_in_the_middle_is_named_as_such(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = portal.memory.backup_stream
+
+    def stop(*given: t.Any, **named: t.Any) -> restic.Saved:
+        portal.server.stopped = BoxliftError("Cannot connect.", "Start it.")
+        return taken(*given, **named)
+
+    portal.wanted["code"] = 1
+    monkeypatch.setattr(portal.memory, "backup_stream", stop)
+    with pytest.raises(night.CopyFailed) as failed:
+        portal.night()
+    assert failed.value.code == "database_stopped"
+
+
+def test_a_part_that_the_repository_lists_otherwise_proves_nothing(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portal.memory, "sizes", lambda _snapshot: (3, 17))
+    with pytest.raises(night.CopyFailed, match="lists 17 B in 3 files as files") as failed:
+        portal.night()
+    assert failed.value.code == "unproven"
+    assert good_copies(portal.memory) == []
+
+
+def test_unread_files_are_warned_of(portal: Portal) -> None:
+    portal.memory.unread = ("/srv/a", "/srv/b")
+    manifest = portal.night()
+    assert manifest["parts"]["files"]["unread"] == ["/srv/a", "/srv/b"]
+    assert "could not be read: /srv/a, /srv/b" in manifest["warnings"][0]
+
+
+@pytest.mark.parametrize(("size", "share"), [(100, "10 %"), (9000, "180 %")])
+def test_a_part_of_an_unusual_size_is_warned_of(portal: Portal, size: int, share: str) -> None:
+    (portal.root / "upload" / "a").write_text("a" * 5000)
+    for _night in range(3):
+        portal.night()
+        portal.now += DAY
+    (portal.root / "upload" / "a").write_text("a" * (size - 5 if size < 5000 else size))
+    (warning,) = portal.night()["warnings"]
+    assert warning.startswith("files: ")
+    assert "of what is usual (4.9 KiB)" in warning
+
+
+def test_lost_rows_are_warned_of(portal: Portal) -> None:
+    portal.night()
+    portal.now += DAY
+    portal.server.tables = {"b_user": 120}
+    assert portal.night()["warnings"] == [
+        "database: 120 rows, where 520 are usual",
+        "table b_file: gone, where 400 were before",
+    ]
+
+
+def test_no_copy_while_the_document_root_is_restored(portal: Portal) -> None:
+    folder = Path(portal.settings.restore_state_dir)
+    folder.mkdir()
+    path = folder / f"{name_of(str(portal.root))}.lock"
+    holder = subprocess.Popen(["flock", str(path), "sh", "-c", "echo; read x"], stdin=-1, stdout=-1)
+    try:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with pytest.raises(night.CopyFailed, match="already being worked on") as failed:
+            portal.night()
+    finally:
+        holder.communicate(b"\n")
+    assert failed.value.code == "busy"
+    portal.night()
+
+
+def test_no_copy_of_a_portal_that_is_half_restored(portal: Portal) -> None:
+    folder = Path(portal.settings.restore_state_dir)
+    folder.mkdir()
+    (folder / f"{name_of(str(portal.root))}.generations.json").write_text(json.dumps({"switch": {"kind": "restore"}}))
+    with pytest.raises(night.CopyFailed, match="cut off between files and database") as failed:
+        portal.night()
+    assert failed.value.code == "half_restored"
+
+
+def test_while_a_copy_reads_no_restore_begins(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = os.path.join(portal.settings.restore_state_dir, f"{name_of(str(portal.root))}.lock")
+    seen = []
+    taken = portal.memory.backup
+
+    def look(*given: t.Any, **named: t.Any) -> restic.Saved:
+        seen.append(subprocess.run(["flock", "--nonblock", path, "true"], check=False).returncode)
+        return taken(*given, **named)
+
+    monkeypatch.setattr(portal.memory, "backup", look)
+    portal.night()
+    assert seen == [1, 1]
+    with Lock(path, "the restore"):
+        pass
+
+
+def test_a_lost_mount_is_seen_before_anything_is_written(portal: Portal, tmp_path: Path) -> None:
+    object.__setattr__(portal.memory.store, "mount", str(tmp_path))
+    with pytest.raises(night.CopyFailed, match="is no mount point") as failed:
+        portal.night()
+    assert failed.value.code == "not_mounted"
+    assert portal.memory.calls == []
+
+
+def test_too_little_room_to_work_in(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(night, "free_bytes", lambda _path: 1 << 20)
+    with pytest.raises(night.CopyFailed, match="has 1.0 MiB left") as failed:
+        portal.night()
+    assert failed.value.code == "room"
+
+
+def test_a_failed_repository_is_named_and_nothing_is_left_behind(portal: Portal) -> None:
+    portal.memory.failure = restic.ResticFailed("full", "no room", "make room")
+    with pytest.raises(restic.ResticFailed) as failed:
+        portal.night()
+    assert failed.value.code == "full"
+
+
+def test_killed_before_every_call_the_copies_before_are_good_and_the_next_night_works(portal: Portal) -> None:
+    portal.memory.cache = str(portal.root.parent / "cache")  # each manifest is read once, so that the calls are few
+    good = [portal.night()["id"]]
+    good_copies(portal.memory)
+    for number in itertools.count(1):
+        portal.now += 60
+        portal.memory.calls.clear()
+        portal.memory.dies_at = number
+        with contextlib.suppress(Killed):
+            portal.night()
+        ended_by_itself = len(portal.memory.calls) < number
+        # The call before which it died is the last one of the list.
+        declared = "save_text" in portal.memory.calls[: number - 1]
+        portal.memory.dies_at = None
+        known = [copy.id for copy in good_copies(portal.memory)]
+        assert known[: len(good)] == good
+        assert len(known) - len(good) == declared
+        good = known
+        if ended_by_itself:
+            break
+    assert number > 10
+    assert portal.night()["kind"] == "incremental"
