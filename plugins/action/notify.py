@@ -17,6 +17,9 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.notices import chan
 from ansible_collections.boxlift.portal.plugins.plugin_utils.notices.due import MAIL, Due, ways
 from ansible_collections.boxlift.portal.plugins.plugin_utils.notices.text import Message
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import load
+from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Plan
+from ansible_collections.boxlift.portal.plugins.plugin_utils.service import desk
+from ansible_collections.boxlift.portal.plugins.plugin_utils.service import records as service_records
 
 Data = dict[str, t.Any]
 #: A webhook that takes longer than this has not answered.
@@ -44,42 +47,63 @@ class ActionModule(ControllerAction):
         "every": {"type": "int", "default": 60},
         "sizes": {"type": "dict", "default": {}},
         "journal": {"type": "path"},
+        "records": {"type": "path"},
         "history": {"type": "list", "elements": "path", "default": []},
     }
 
     def work(self, options: Data, task_vars: Data) -> Data:
         self._vars, self._parent = task_vars, os.getppid()
         path, plan = place.required(options["journal"]), load(options["plan"])
+        records = os.path.abspath(options["records"] or service_records.beside(path))
         self._smtp = channels.server(options["smtp"])
         self._webhooks = {
             str(name): channels.webhook(name, given) for name, given in (options["webhooks"] or {}).items()
         }
         known = ways(plan, self._smtp is not None, self._webhooks)
         if not any(known.values()):
-            return {"changed": False, "sent": [], "failures": [], "text": ["Nobody of the plan has a channel."]}
+            text = ["Nobody of the plan has a channel.", *self._incidents(plan, records)]
+            return {"changed": False, "sent": [], "failures": [], "text": text}
         mask = self._masking(task_vars)
         teller = tell.Teller(
-            plan, path, known, self._send, options["every"], options["history"], numbers(options["sizes"]), mask
-        )
+            plan, path, known, self._send, options["every"], options["history"], numbers(options["sizes"]), mask,
+            records=records,
+        )  # fmt: skip
         with tell.alone(path) as mine:
             if not mine:
                 return {"changed": False, "sent": [], "failures": [], "text": ["Another run sends the notices."]}
             result = self._follow(teller, options)
         counts = tell.count(plan, path, time.time(), process.is_running)
+        now = time.time()
+        cadences = tell.cadences(records, now)
         silent = [plan.people[name].name for name, its in known.items() if not its]
         due = result["sent"]
         would = [f"Would tell {', '.join(each['people'])} by {each['channel']}: {each['matter']}" for each in due]
-        result["text"] = (would if self._task.check_mode else tell.summary(plan, counts)) or ["Nothing is to be told."]
+        result["text"] = (would if self._task.check_mode else tell.summary(plan, counts)) + desk.overview(
+            plan, cadences, now
+        ) or ["Nothing is to be told."]
         if silent:
             result["text"].append(f"Without a channel: {', '.join(silent)}.")
-        result["late"] = sum(each.late for each in counts)
-        overdue = [plan.people[each.person].name for each in counts if each.overdue and each.person in plan.people]
+        result["late"] = sum(each.late for each in counts) + sum(len(kept.late) for _incident, kept in cadences)
+        late = [each.person for each in counts if each.overdue]
+        # Whom no channel reaches is named in the text; somebody calls him, and no next look would change that.
+        late += [
+            person
+            for _incident, kept in cadences
+            for person, until in kept.next.items()
+            if until < now and known.get(person)
+        ]
+        overdue = [plan.people[each].name for each in dict.fromkeys(late) if each in plan.people]
         if overdue and not self._task.check_mode:
             raise BoxliftError(
                 f"{', '.join(overdue)} should have heard by now, and no channel has worked. {' '.join(result['text'])}",
-                "Tell them by telephone, and put a channel in order: notify_smtp, notify_webhooks.",
+                "Tell them by telephone, and put a channel in order: notify_smtp, notify_webhooks. What was told of an "
+                "incident is noted with incident_action=note and incident_told.",
             )
         return result
+
+    def _incidents(self, plan: Plan, records: str) -> list[str]:
+        now = time.time()
+        return desk.overview(plan, tell.cadences(records, now), now)
 
     def _follow(self, teller: tell.Teller, options: Data) -> Data:
         """One look, or looks until the minutes are over. A look that fails is told, and the next one tries again."""
