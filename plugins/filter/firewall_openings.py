@@ -13,6 +13,7 @@ description:
     are for the hosts that use them.
   - C(telephony) lets in SIP of its carriers and own networks, audio, and with a certificate SIP over TLS and phones in
     browsers.
+  - The scrape endpoint of role C(monitoring) is for the hosts of C(monitoring), and for C(site_monitoring_from).
   - Clients on the same host need no opening.
 positional: groups, name
 options:
@@ -85,7 +86,8 @@ def firewall_openings(
     controller: str = "",
 ) -> dict[str, t.Any]:
     members: dict[str, set[str]] = {}
-    for group in {"production", "preproduction", openings.TELEPHONY, *openings.PUBLIC, *WANTED}:
+    further_groups = {openings.TELEPHONY, openings.MONITORING, openings.HEARTBEAT}
+    for group in {"production", "preproduction", *further_groups, *openings.PUBLIC, *WANTED}:
         for member in groups.get(group, []):
             members.setdefault(member, set()).add(group)
     members.setdefault(name, set())

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 from ansible_collections.boxlift.portal.plugins.module_utils.health.checks import (
     agents,
+    backup,
     content,
     crm,
     database,
     domain,
     environment,
+    environment_host,
     identity,
     integrations,
     licence,
@@ -30,8 +32,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.registry imp
 
 # Importing a file has registered its checks.
 FILES = (
-    *(agents, content, crm, database, domain, environment, identity, integrations, licence),
-    *(mail, modules, push, search, security, security_host, security_link, security_outside),
+    *(agents, backup, content, crm, database, domain, environment, environment_host, identity, integrations),
+    *(licence, mail, modules, push, search, security, security_host, security_link, security_outside),
     *(security_portal, settings, web),
 )
 

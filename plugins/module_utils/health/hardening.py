@@ -14,20 +14,25 @@ from ansible_collections.boxlift.portal.plugins.module_utils.portal.files import
 
 #: Where role hardening leaves its `hardening_skip`: the parts that a site has switched off, with the reasons.
 SKIPPED_PARTS = "/var/lib/boxlift/hardening.json"
+#: The same of role upkeep, `upkeep_skip`.
+UPKEEP_SKIPPED = "/var/lib/boxlift/upkeep.json"
+#: What its updates leave: a line of JSON for each.
+UPDATES = "/var/lib/boxlift/updates/history.jsonl"
 #: A rule names its chain by these.
 _SAME = (("family", "family"), ("table", "table"), ("chain", "name"))
 
 
-def need_part(context: Context, part: str) -> None:
-    """Raises DoesNotApply, with the site's reason, if role hardening was told to leave this part out."""
-    text = context.host_text(SKIPPED_PARTS)
+def need_part(context: Context, part: str, note: str = SKIPPED_PARTS) -> None:
+    """Raises DoesNotApply, with the site's reason, if the role with this note was told to leave this part out."""
+    text = context.host_text(note)
     try:
         parts = json.loads(text or "{}")
         reason = parts.get(part)
     except (ValueError, AttributeError) as problem:
-        raise CannotLook(f"{SKIPPED_PARTS} holds no object of JSON") from problem
+        raise CannotLook(f"{note} holds no object of JSON") from problem
     if reason is not None:
-        raise DoesNotApply(f"switched off by hardening_skip: {reason}")
+        role = "upkeep" if note == UPKEEP_SKIPPED else "hardening"
+        raise DoesNotApply(f"switched off by {role}_skip: {reason}")
 
 
 def container(context: Context) -> str:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import time
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
@@ -28,6 +29,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.failure import 
 
 #: Checks that run at once, hence also the most database connections.
 WORKERS = 6
+NO_ANSWER = "no answer within"
 
 
 def select(registry: Registry, vantage: str, areas: t.Sequence[str] = (), skip: t.Sequence[str] = ()) -> list[Check]:
@@ -44,24 +46,38 @@ def select(registry: Registry, vantage: str, areas: t.Sequence[str] = (), skip: 
     return selected
 
 
-def run(context: Context, checks: t.Sequence[Check], skip: t.Sequence[str] = ()) -> list[Finding]:
-    """Run the checks, several at once. The findings have the order of `checks`, whichever ends first."""
+def run(
+    context: Context, checks: t.Sequence[Check], skip: t.Sequence[str] = (), patience: float | None = None
+) -> list[Finding]:
+    """Run the checks, several at once. The findings have the order of `checks`, whichever ends first.
+
+    What has no answer after `patience` seconds is `unknown`. Its threads may still hang: the caller ends the process.
+    """
     verdicts: dict[str, Verdict] = {}
     blocking: dict[str, str] = {}  # failed or unknown checks, and those skipped because of them
     waiting = {check.id: check for check in checks}
     running: dict[concurrent.futures.Future[Verdict], Check] = {}
-    with concurrent.futures.ThreadPoolExecutor(WORKERS) as workers:
+    deadline = None if patience is None else time.monotonic() + patience
+    workers = concurrent.futures.ThreadPoolExecutor(WORKERS)
+    try:
         while waiting or running:
             open_ids = {*waiting, *(check.id for check in running.values())}
             for check in [each for each in waiting.values() if open_ids.isdisjoint(each.needs)]:
                 del waiting[check.id]
                 running[workers.submit(_verdict, check, context, skip, dict(blocking))] = check
-            done, _pending = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            done, _pending = concurrent.futures.wait(running, left, concurrent.futures.FIRST_COMPLETED)
+            if not done:
+                late = Verdict("unknown", f"could not look: {NO_ANSWER} {patience:g} s")
+                verdicts.update(dict.fromkeys([*waiting, *(check.id for check in running.values())], late))
+                break
             for future in done:
                 check = running.pop(future)
                 verdict = verdicts[check.id] = future.result()
                 if verdict.status in ("fail", "unknown") or not blocking.keys().isdisjoint(check.needs):
                     blocking[check.id] = verdict.status
+    finally:
+        workers.shutdown(wait=not waiting and not running, cancel_futures=True)
     return [_finding(check, verdicts[check.id]) for check in checks]
 
 

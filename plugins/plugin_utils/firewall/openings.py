@@ -57,6 +57,11 @@ SERVICES = (
 )
 PUBLIC = {"web": ("80", "443")}
 TELEPHONY = "telephony"
+REPOSITORY = "backup_repository"
+MONITORING = "monitoring"
+HEARTBEAT = "heartbeat"
+#: Role monitoring's default.
+_SCRAPED = 9443
 #: Role telephony's defaults. Phones in these networks, and carriers, may speak without TLS.
 _LOCAL_NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 
@@ -73,7 +78,8 @@ def openings(
     others = [host for host in hosts if host.name != name]
     site = [host for host in others if "production" in host.groups]
     copies = [host for host in others if "preproduction" in host.groups]
-    found = [_ssh(networks(administrators, "site_admin_addresses"), copies, ssh_port)]
+    backed_up = [host for host in site if "web" in host.groups] if REPOSITORY in own.groups else []
+    found = [_ssh(networks(administrators, "site_admin_addresses"), copies, backed_up, ssh_port)]
     for group, ports in PUBLIC.items():
         if group in own.groups:
             found += [Opening("tcp", port, EVERYONE, "the portal, for everyone") for port in ports]
@@ -86,6 +92,7 @@ def openings(
             found.append(Opening("tcp", service.ports(own.variables), _sorted(sources), reason))
     if TELEPHONY in own.groups:
         found += _telephony(own.variables)
+    found += _monitoring(own, others)
     return found + [_further(each) for each in further]
 
 
@@ -123,12 +130,30 @@ def prove_access(ssh: Opening, name: str, address: str) -> None:
         )
 
 
-def _ssh(administrators: tuple[Network, ...], copies: t.Sequence[Host], port: int) -> Opening:
+def _ssh(
+    administrators: tuple[Network, ...], copies: t.Sequence[Host], backed_up: t.Sequence[Host], port: int
+) -> Opening:
     if not administrators:
         return Opening("tcp", str(port), EVERYONE, "SSH, for everyone: site_admin_addresses is empty")
-    # The copy reads the portal's files and database over SSH.
-    sources = [*administrators, *(network for host in copies for network in addresses_of(host))]
-    return Opening("tcp", str(port), _sorted(sources), "SSH, for administrators and pre-production")
+    # The copy reads the portal's files and database over SSH; the portal's host brings its backups by SSH.
+    sources = [*administrators, *(network for host in (*copies, *backed_up) for network in addresses_of(host))]
+    whom = "administrators, pre-production and the portal" if backed_up else "administrators and pre-production"
+    return Opening("tcp", str(port), _sorted(sources), f"SSH, for {whom}")
+
+
+def _monitoring(own: Host, others: t.Sequence[Host]) -> list[Opening]:
+    """The scrape endpoint: for Prometheus, which also says there that it lives, and for the site's own one."""
+    if not own.groups & {"production", MONITORING, HEARTBEAT}:
+        return []
+    sources = list(networks(own.variables.get("site_monitoring_from", []), "site_monitoring_from"))
+    # monitoring_scrape_from stands for it where a host has its own.
+    if "monitoring_scrape_from" in own.variables:
+        sources = list(networks(own.variables["monitoring_scrape_from"], "monitoring_scrape_from"))
+    sources += [network for host in others if MONITORING in host.groups for network in addresses_of(host)]
+    if not sources:
+        return []
+    port = str(own.variables.get("monitoring_port", _SCRAPED))
+    return [Opening("tcp", port, _sorted(sources), "figures of this host, for monitoring")]
 
 
 def _telephony(variables: t.Mapping[str, t.Any]) -> list[Opening]:

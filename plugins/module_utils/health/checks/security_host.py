@@ -10,6 +10,7 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context, some
 from ansible_collections.boxlift.portal.plugins.module_utils.health.hardening import (
+    UPKEEP_SKIPPED,
     container,
     need_part,
     open_families,
@@ -116,12 +117,12 @@ _SSHD = {
     "security.updates_automatic",
     why="Holes of the web server and of PHP are used within days of their publication.",
     expected="unattended-upgrades is switched on and has run within seven days",
-    remedy="Run role hardening (part updates); look at systemctl status apt-daily-upgrade.timer and at "
+    remedy="Run role upkeep (part updates); look at systemctl status apt-daily-upgrade.timer and at "
     "/var/log/unattended-upgrades.",
     blocks="nobody",
 )
 def security_updates_automatic(context: Context) -> Verdict:
-    need_part(context, "updates")
+    need_part(context, "updates", UPKEEP_SKIPPED)
     periodic = context.installed("apt-config", "dump", "APT::Periodic")
     if periodic is None:
         raise CannotLook("this host has no apt")
@@ -143,8 +144,8 @@ def security_updates_automatic(context: Context) -> Verdict:
     "security.updates_pending",
     why="What is published as a hole and not yet closed here is an open door that everybody knows.",
     expected="no security update waits, and no restart for one",
-    remedy="Run unattended-upgrade -v (or apt-get upgrade); restart the host in its window where there is a "
-    "/run/reboot-required.",
+    remedy="Run playbook update (update_only=security), which restarts what needs it; add update_reboot=true in a "
+    "window for the host where there is a /run/reboot-required.",
     blocks="nobody",
 )
 def security_updates_pending(context: Context) -> Verdict:

@@ -337,7 +337,7 @@ BLINDS: list[tuple[str, Change, str]] = [
 SKIPS: list[tuple[str, Change, str]] = [
     *((f"security.{name}", host_file(SKIPPED, f'{{"{part}": "the customer has his own"}}'),
        "switched off by hardening_skip: the customer has his own")
-      for name, part in [("firewall", "firewall"), ("ssh", "ssh"), ("updates_automatic", "updates"),
+      for name, part in [("firewall", "firewall"), ("ssh", "ssh"),
                          ("fail2ban", "fail2ban"), ("core_dumps", "kernel"), ("kernel", "kernel"),
                          ("audit", "audit"), ("cron", "accounts"), ("confinement", "apparmor")]),
     ("security.memory_order", lambda w: w.host.units.pop("mariadb.service"), "not services of the same host"),

@@ -18,10 +18,18 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.catalogue im
 from ansible_collections.boxlift.portal.plugins.module_utils.health.context import Context
 from ansible_collections.boxlift.portal.plugins.module_utils.health.model import ANYWHERE, OUTSIDE
 from ansible_collections.boxlift.portal.plugins.module_utils.health.runner import run
-from unit.plugins.module_utils.health import breaks, breaks_crm, breaks_data, breaks_host, breaks_security
+from unit.plugins.module_utils.health import (
+    breaks,
+    breaks_backup,
+    breaks_crm,
+    breaks_data,
+    breaks_host,
+    breaks_security,
+    breaks_upkeep,
+)
 from unit.plugins.module_utils.health.toy_portal import CRYPTO_KEY, LICENCE, PASSWORD, PUSH_KEY
 
-TABLES = (breaks, breaks_host, breaks_data, breaks_security, breaks_crm)
+TABLES = (breaks, breaks_host, breaks_data, breaks_security, breaks_crm, breaks_backup, breaks_upkeep)
 BREAKS = [case for table in TABLES for case in table.BREAKS]
 BLINDS = [case for table in TABLES for case in table.BLINDS]
 SKIPS = [case for table in TABLES for case in table.SKIPS]

@@ -77,6 +77,35 @@ KERNEL = {
 }
 
 
+def store(name: str, *, same_host: bool) -> dict[str, t.Any]:
+    """A repository as it should be: nightly copies of ten days, a drill of last month."""
+    now = time.time()
+    copies = [
+        {
+            **{"id": f"copy-{age}", "began": now - age * 86400 - 4000, "ended": now - age * 86400 - 3600},
+            **{"kind": "full" if age % 7 == 3 else "incremental", "warnings": []},
+            "bytes": {"files": 10**9, "database": 4 * 10**9 if age % 7 == 3 else 10**8, "configuration": 10**5},
+        }
+        for age in range(10, -1, -1)
+    ]
+    drill = {
+        **{"copy": "copy-30", "began": now - 30 * 86400 - 900, "ended": now - 30 * 86400, "passed": True},
+        **{"rto_seconds": 640.0, "rpo_seconds": 250.0, "findings": [], "left": []},
+    }
+    return {
+        **{"name": name, "repository": f"/srv/{name}", "reachable": True, "problem": None, "same_host": same_host},
+        **{"last_good": copies[-1], "copies": copies, "unproven": 0, "restorable_until": now - 240, "findings": []},
+        "binlogs_until": now - 240,
+        **{"verified": {"slices": {}, "ratio_7_days": 1.0}, "drills": [drill], "pruned": now - 3 * 86400},
+    }
+
+
+def df(*disks: tuple[str, int, int, str]) -> str:
+    """What df prints of disks: device, used, free, place."""
+    lines = [f"{name} {used + free} {used} {free} 1% {place}\n" for name, used, free, place in disks]
+    return "".join(["Filesystem 1-blocks Used Available Capacity Mounted on\n", *lines])
+
+
 class ToyHost:
     """A host that resists. `programs` holds what each one prints; a program that is not there is not installed."""
 
@@ -87,12 +116,17 @@ class ToyHost:
         self.sshd = dict(SSHD)
         self.units = {"nginx.service": dict(UNIT), "php8.2-fpm.service": {**UNIT, "OOMScoreAdjust": "300"}}
         self.units["mariadb.service"] = {"LoadState": "loaded", "OOMScoreAdjust": "0"}
+        self.units["boxlift-backup.service"] = {"LoadState": "loaded", "ActiveState": "inactive"}
         self.nginx = NGINX
+        self.disks = df(("/dev/vda1", 100, 900, "/"), ("/dev/vdb1", 400, 600, "/srv/my portal"))
+        self.inodes = df(("/dev/vda1", 100, 900, "/"), ("/dev/vdb1", 0, 0, "/srv/my portal"))
         #: What `boxlift-crm status` says of the box's store.
         self.crm: dict[str, t.Any] = {
             **{"snapshots": 3, "problem": "", "webhook": ""},
             "last": {"ended": time.time() - 7200, "records": 900, "alerts": []},
         }
+        #: What `boxlift-backup status` says of each store.
+        self.backup: dict[str, t.Any] = {"stores": [store("near", same_host=True), store("far", same_host=False)]}
         #: Servers of this host that speak, by address and port, with what they say first.
         self.servers: dict[tuple[str, int], bytes] = {}
         self._ends: list[socket.socket] = []
@@ -102,10 +136,13 @@ class ToyHost:
             "/usr/sbin/sshd": lambda: (0, "".join(f"{name} {value}\n" for name, value in self.sshd.items()), ""),
             "apt-config": lambda: (0, 'APT::Periodic "";\nAPT::Periodic::Unattended-Upgrade "1";\n', ""),
             "apt-get": lambda: (0, "Inst bash [5.2] (5.3 Debian:12.11/stable [amd64])\n", ""),
+            "timedatectl": lambda *_asked: (0, "NTP=yes\nNTPSynchronized=yes\n", ""),
+            "df": lambda *asked: (0, self.inodes if "--inodes" in asked else self.disks, ""),
             "fail2ban-client": lambda: (0, "Status\n|- Number of jail: 2\n`- Jail list:\tportal-login, sshd\n", ""),
             "auditctl": lambda: (0, f"-w {portal}/bitrix/.settings.php -p wa -k portal\n", ""),
             "nginx": lambda: (0, self.nginx, ""),
             "/usr/local/bin/boxlift-crm": lambda *_asked: (0, json.dumps({"box": self.crm}), ""),
+            "/usr/local/bin/boxlift-backup": lambda *_asked: (0, json.dumps(self.backup), ""),
             "systemctl": lambda *names: (0, "\n".join(map(self._unit, set(names) & set(self.units))), ""),
         }
         for name, value in KERNEL.items():
@@ -116,6 +153,10 @@ class ToyHost:
         self.write("/var/lib/apt/periodic/upgrade-stamp")
         self.write("/var/lib/apt/lists/packages.example_Packages")
         self.write("/etc/security/limits.d/10-portal.conf", "# no dumps\n* hard core 0\n")
+        self.write(
+            "/var/lib/boxlift/updates/history.jsonl",
+            '{"time": "2026-11-30T04:31:00Z", "note": "", "outcome": "done", "packages": 1, "problems": []}\n',
+        )
         self.write("/usr/bin/crontab")
         self.write("/etc/cron.deny", f"# not these\n{account}\n")
         self.write(

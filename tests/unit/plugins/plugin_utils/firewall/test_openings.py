@@ -51,6 +51,36 @@ def test_the_copy_speaks_to_production_by_ssh_alone() -> None:
     assert [ports for ports, sources in rules.items() if "192.0.2.99/32" in sources] == ["22"]
 
 
+def test_the_host_of_the_backups_lets_the_portal_in() -> None:
+    site = {**SITE, "keeper": ({"production", "backup_repository"}, {"ansible_host": "192.0.2.50"})}
+    assert let_in("keeper", site) == {
+        "22": ["10.0.0.12/32", "192.0.2.10/32", "192.0.2.99/32", "198.51.100.0/24", "fd00::12/128"]
+    }
+
+
+WATCHER = {"watcher": ({"monitoring"}, {"ansible_host": "192.0.2.50"})}
+
+
+def test_the_host_that_watches_gets_to_the_figures_alone() -> None:
+    site = {**SITE, **WATCHER}
+    assert {name: let_in(name, site).get("9443") for name in site} == {
+        **dict.fromkeys(("web1", "web2", "db", "push"), ["192.0.2.50/32"]),
+        "copy": None,
+        "watcher": None,
+    }
+    assert [ports for ports, sources in let_in("db", site).items() if "192.0.2.50/32" in sources] == ["9443"]
+
+
+def test_a_prometheus_of_the_sites_own() -> None:
+    given = {"ansible_host": "192.0.2.10", "site_monitoring_from": ["203.0.113.0/28"], "monitoring_port": 9555}
+    assert let_in("portal", {"portal": (ALL, given), **WATCHER})["9555"] == ["192.0.2.50/32", "203.0.113.0/28"]
+    given["monitoring_scrape_from"] = []
+    assert "9555" not in let_in("portal", {"portal": (ALL, given)})
+    given["monitoring_scrape_from"] = ["prometheus.example.com"]
+    with pytest.raises(BoxliftError, match="monitoring_scrape_from"):
+        let_in("portal", {"portal": (ALL, given)})
+
+
 def pbx(**given: t.Any) -> dict[str, list[str]]:
     return let_in("pbx", {"pbx": ({"production", "telephony"}, {"ansible_host": "192.0.2.40", **given})})
 
