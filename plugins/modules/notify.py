@@ -20,6 +20,9 @@ description:
   - The debts of M(boxlift.portal.entitlement_check) are told to the people of the owner's organisation and to whoever
     has the role C(coordinator). Once a debt is found, 60, 30, 14, 7 and 1 days before its day, every day after it, and
     once a later look in the same journal finds it paid. Without a day, every 7 days. Each within 12 hours.
+  - In operation they hear of each incident that M(boxlift.portal.incident) has opened. At once, then at least every 20
+    minutes (V(critical)) or 30 minutes (V(normal)), and that it is over. These notices are lines of the site's records.
+    Everybody who was to hear counts there, also whom no channel reaches, with the reason.
   - What is due follows from the plan, the journal and the time alone. So this may be run as often as one likes, by hand
     or by a timer, and a run that is killed loses no notice. Only one run sends at a time; another one says so and ends.
   - Every notice, sent or failed, is a line of the journal. A channel that fails is tried again at each look while the
@@ -110,6 +113,9 @@ options:
       - The journal of the run. Without it the file that the callback P(boxlift.portal.journal#callback) is configured
         to write.
     type: path
+  records:
+    description: The records of a site in operation. Without it C(service.records) beside the journal.
+    type: path
   history:
     description: Journals of rehearsals, or folders of them. Without it all journals in the journal's folder.
     type: list
@@ -117,6 +123,7 @@ options:
     default: []
 seealso:
   - module: boxlift.portal.entitlement_check
+  - module: boxlift.portal.incident
   - module: boxlift.portal.move_info
   - module: boxlift.portal.step
 """
@@ -157,7 +164,7 @@ failures:
   elements: dict
   sample: []
 late:
-  description: How many notices were late so far, of everybody.
+  description: How many notices were late so far, of everybody, those on incidents included.
   returned: when somebody can be told
   type: int
   sample: 0

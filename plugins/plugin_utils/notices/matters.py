@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What people have to hear of: steps at work, incidents, gates that wait, a required decision, owed licences.
+"""What people have to hear of: steps at work, errors, gates that wait, a required decision, owed licences, incidents.
 
 All of it is folded from the plan and the journal's lines, so that a killed sender knows after its restart what is due.
 What the lines of others do not say is written down when it is first seen (`observations`): that a run was killed, and
@@ -16,6 +16,7 @@ import typing as t
 import zoneinfo
 
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import Attempt, Failure, Run, moment
+from ansible_collections.boxlift.portal.plugins.plugin_utils.notices import incidents as inc
 from ansible_collections.boxlift.portal.plugins.plugin_utils.notices import owed
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import course
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.forecast import Forecast
@@ -41,7 +42,10 @@ RUNNING, WAITING, INCIDENT, KILLED, ENDED = "running", "waiting", "incident", "k
 ASKED, DECIDED, DECISION = "asked", "decided", "decision"
 OWED, OVERDUE, PAID = "owed", "overdue", "paid"
 OF_DEBTS = (OWED, OVERDUE, PAID)
-OPEN = (RUNNING, WAITING, INCIDENT, KILLED, ASKED, DECISION, OWED, OVERDUE)
+#: Of the portal in operation; INCIDENT is an error that has stopped a step of the move.
+TROUBLE, CURED = "trouble", "cured"
+OF_INCIDENTS = (TROUBLE, CURED)
+OPEN = (RUNNING, WAITING, INCIDENT, KILLED, ASKED, DECISION, OWED, OVERDUE, TROUBLE)
 
 #: Events of lines: a notice that was sent or failed, and what a sender has seen.
 NOTICE, OBSERVED = "notice", "observed"
@@ -85,9 +89,9 @@ class Span:
 
 @dataclasses.dataclass(frozen=True)
 class Matter:
-    """`people` hear of it. A debt has no stage.
+    """`people` hear of it. A debt and an incident have no stage.
 
-    `id` is an occurrence (`move.fetch@final`), `gate go@final`, `decision final` or `debt fax@host`.
+    `id` is an occurrence (`move.fetch@final`), `gate go@final`, `decision final`, `debt fax@host` or `incident 7`.
     """
 
     id: str
@@ -126,7 +130,7 @@ class Sight:
 
 
 def matters(sight: Sight) -> list[Matter]:
-    """Everything that people hear of, over the whole journal; what is over has its end as the last span."""
+    """Everything that people hear of by the journal; what is over has its end as the last span."""
     found = [*_occurrences(sight), *_gates(sight), *_decisions(sight), *_debts(sight)]
     return [each for each in found if each.spans]
 
@@ -413,3 +417,23 @@ def _spans_of_debt(debt: owed.Debt, plan: Plan, now: float) -> t.Iterator[Span]:
             yield Span(kind, since, debt.end, DEBT_FIRST, ONCE, True, {**facts, "next": following + DEBT_FIRST})
     if debt.paid and debt.end is not None:
         yield Span(PAID, debt.end, None, DEBT_FIRST, ONCE, True, facts)
+
+
+# -- incidents of the portal in operation
+
+
+def of_incidents(incidents: t.Iterable[inc.Incident]) -> list[Matter]:
+    """For those who were to hear when it was opened: whoever joins the plan later has missed nothing."""
+    return [Matter(each.id, each.title, "", each.people, tuple(_spans_of_incident(each))) for each in incidents]
+
+
+def _spans_of_incident(incident: inc.Incident) -> t.Iterator[Span]:
+    every, news = inc.EVERY[incident.kind], incident.news
+    facts = {
+        **{name: getattr(incident, name) for name in ("number", "owner", "users", "cause", "cure")},
+        "news": (news.at, news.text) if news is not None else None,
+    }
+    yield Span(TROUBLE, incident.opened, incident.closed, FIRST, every, True, facts)
+    if incident.closed is not None:
+        facts = {**facts, "seconds": incident.closed - incident.opened}
+        yield Span(CURED, incident.closed, None, FIRST, every, True, facts)

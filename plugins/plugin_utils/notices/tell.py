@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One look at the move: what is due is sent, and each result becomes a line of the journal.
 
+What is told of incidents stands in the site's records, beside them: journals come and go in years of operation.
 Nothing is kept between two looks. A sender that is killed between the channel's answer and the line sends that one
 message again, under the same identity; it loses none.
 """
@@ -18,6 +19,7 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import known, lines, process, writer
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.reader import Journal, read
+from ansible_collections.boxlift.portal.plugins.plugin_utils.notices import incidents as inc
 from ansible_collections.boxlift.portal.plugins.plugin_utils.notices import matters as m
 from ansible_collections.boxlift.portal.plugins.plugin_utils.notices.due import (
     FAILED,
@@ -30,6 +32,7 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.notices.due import 
     line_of,
     tally,
 )
+from ansible_collections.boxlift.portal.plugins.plugin_utils.notices.kept import Kept, kept
 from ansible_collections.boxlift.portal.plugins.plugin_utils.notices.text import Known, Message, message
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.forecast import OVER, Forecast, forecast, sizes_of
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Plan
@@ -75,8 +78,21 @@ def sight_of(plan: Plan, path: str, now: float, is_running: t.Callable[[str], bo
     return sight, blind
 
 
+def records_of(path: str) -> list[m.Line]:
+    """The lines of the site's records that concern notices; none where there is no such file. Raises OSError."""
+    content = pathlib.Path(path).read_bytes() if path and os.path.exists(path) else b""
+    return list(lines.events_in(content, inc.EVENT, *m.LINE_KINDS))
+
+
+def notices_of(records: t.Iterable[m.Line]) -> list[m.Line]:
+    return [line for line in records if line["event"] in m.LINE_KINDS]
+
+
 class Teller:
-    """Looks at one journal, as often as it is asked to. `history` are the journals of rehearsals."""
+    """Looks at one journal, and at the site's records, as often as it is asked to.
+
+    `history` are the journals of rehearsals.
+    """
 
     def __init__(
         self,
@@ -89,27 +105,31 @@ class Teller:
         sizes: t.Mapping[str, int] | None = None,
         mask: t.Callable[[t.Any], t.Any] = lambda value: value,
         is_running: t.Callable[[str], bool] = process.is_running,
+        records: str = "",
     ) -> None:
         self.plan, self.path, self.ways, self.every = plan, journal, known_ways, every
         self._send, self._history, self._sizes, self._mask = send, history, dict(sizes or {}), mask
-        self._is_running = is_running
+        self._is_running, self._records = is_running, records
 
     def look(self, clock: t.Callable[[], float], check: bool = False) -> Look:
         """Send what is due. Raises BoxliftError, OSError where the journal cannot be read or written."""
         now = clock()
         sight, blind = sight_of(self.plan, self.path, now, self._is_running)
-        if not sight.attempts and not sight.gate_lines and not sight.debts:
+        told = records_of(self._records)
+        incidents = inc.incidents(told)
+        moves = bool(sight.attempts or sight.gate_lines or sight.debts)
+        if not moves and not incidents:
             return Look(blind=blind)
-        journal = known.gathered(self.path, self._history)
+        journal = known.gathered(self.path, self._history) if moves else Journal([], [], [])
         what = self._forecast(sight, journal)
-        seen = [*m.observations(sight, what)]
-        channels = channels_seen(self.ways, sight.lines)
-        for fields in [*([channels] if channels else []), *seen]:
-            line = {"event": m.OBSERVED, **fields}
-            if not check:
-                writer.append(self.path, m.OBSERVED, fields)
-            sight = dataclasses.replace(sight, lines=[*sight.lines, {**line, "time": writer.iso(now)}])
-        found = due(m.matters(sight), sight.lines, self.ways, self.plan, now, self.every)
+        if moves:
+            seen = self._note(self.path, [*self._channels(sight.lines), *m.observations(sight, what)], now, check)
+            sight = dataclasses.replace(sight, lines=[*sight.lines, *seen])
+        if incidents:
+            told += self._note(self._records, self._channels(told), now, check)
+        # In an incident somebody cannot work, so it is told of first.
+        found = due(m.of_incidents(incidents), notices_of(told), self.ways, self.plan, now, self.every)
+        found += due(m.matters(sight), sight.lines, self.ways, self.plan, now, self.every)
         if check:
             return Look(waiting=found, blind=blind)
         about = self._known(sight, journal, what)
@@ -123,12 +143,29 @@ class Teller:
                 self._send(each, dataclasses.replace(text, body=self._mask(text.body)))
             except BoxliftError as error:
                 reason = str(self._mask(error.message))
-                writer.append(self.path, m.NOTICE, line_of(each, FAILED, reason))
+                writer.append(self._place(each), m.NOTICE, line_of(each, FAILED, reason))
                 out.failed.append((each, reason))
                 wasted += clock() - begun
             else:
-                writer.append(self.path, m.NOTICE, line_of(each, SENT))
+                writer.append(self._place(each), m.NOTICE, line_of(each, SENT))
                 out.sent.append(each)
+        return out
+
+    def _place(self, each: Due) -> str:
+        """Where the line about a message belongs."""
+        return self._records if each.span.kind in m.OF_INCIDENTS else self.path
+
+    def _channels(self, before: t.Sequence[m.Line]) -> list[dict[str, t.Any]]:
+        seen = channels_seen(self.ways, notices_of(before))
+        return [seen] if seen else []
+
+    def _note(self, path: str, found: t.Iterable[dict[str, t.Any]], now: float, check: bool) -> list[m.Line]:
+        """Write what was seen, before anybody is told; the lines as they read."""
+        out: list[m.Line] = []
+        for fields in found:
+            if not check:
+                writer.append(path, m.OBSERVED, fields)
+            out.append({"event": m.OBSERVED, **fields, "time": writer.iso(now)})
         return out
 
     def _forecast(self, sight: m.Sight, journal: Journal) -> Forecast | None:
@@ -139,7 +176,7 @@ class Teller:
         return forecast(self.plan, journal, self.path, stage, sight.now, self._is_running, self._sizes)
 
     def _known(self, sight: m.Sight, journal: Journal, what: Forecast | None) -> Known:
-        content = pathlib.Path(self.path).read_bytes()
+        content = pathlib.Path(self.path).read_bytes() if os.path.exists(self.path) else b""
         last = max((each.stage for each in sight.attempts[-1:]), default="")
         mine = [each for each in sight.attempts if each.stage == last]
         return Known(
@@ -157,6 +194,13 @@ def count(plan: Plan, path: str, now: float, is_running: t.Callable[[str], bool]
     """What became of the notices so far, by person. Raises OSError."""
     sight, _blind = sight_of(plan, path, now, is_running)
     return tally(m.matters(sight), sight.lines, now) if sight.lines else []
+
+
+def cadences(records: str, now: float) -> list[tuple[inc.Incident, Kept]]:
+    """Every incident of the site's records, and whether its notices came in time. Raises OSError."""
+    told = records_of(records)
+    found = inc.incidents(told)
+    return [(each, kept(matter, notices_of(told), now)) for each, matter in zip(found, m.of_incidents(found))]
 
 
 def summary(plan: Plan, counts: t.Sequence[Count]) -> list[str]:

@@ -89,12 +89,14 @@ class _Writer:
         elif kind == m.DECIDED:
             kind = f"decided_{self.facts['state']}"
         fields = {"title": self.each.matter.subject, "since": self._clock(self.span.since), "owner": self._owner()}
-        return kind, fields
+        return kind, {**fields, "number": self.facts.get("number", "")}
 
     def _lines(self) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
         yield self._head()
         if self.span.kind in m.OF_DEBTS:
             yield from self._debt()
+        elif self.span.kind in m.OF_INCIDENTS:
+            yield from self._incident()
         else:
             yield from self._of_the_move()
         if self.span.repeats:
@@ -133,6 +135,26 @@ class _Writer:
         yield self._error(facts["reason"])
         if facts["remedy"]:
             yield "remedy", {"remedy": facts["remedy"]}
+
+    def _incident(self) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
+        """What is noticed, who is at it and what is new. When it will be over nobody promises."""
+        facts = self.facts
+        yield "portal", {"site": self.plan.site or self.plan.title}
+        if self.span.is_open:
+            lasted = self._lasted(self.known.now - self.span.since)
+            yield "since", {"since": self._clock(self.span.since), "lasted": lasted}
+        else:
+            yield "took", {"lasted": self._lasted(facts["seconds"])}
+        if facts["users"]:
+            yield "users", {"users": facts["users"]}
+        if self.span.is_open:
+            yield "at_people", {"owner": self._owner()}
+            if facts["news"] is not None:
+                at, text = facts["news"]
+                yield "news", {"time": self._clock(at), "text": text}
+        for name in ("cause", "cure"):
+            if facts[name]:
+                yield name, {"text": facts[name]}
 
     def _of_the_kind(self) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
         kind, facts = self.span.kind, self.facts
@@ -205,7 +227,7 @@ class _Writer:
         return max(self.span.since + took.p50, self.known.now), self.span.since + took.p80
 
     def _owner(self) -> str:
-        if self.span.kind in m.OF_DEBTS:
+        if self.span.kind in (*m.OF_DEBTS, *m.OF_INCIDENTS):
             owner, people = self.facts["owner"], self.plan.people
             return people[owner].name if owner in people else self.plan.organisations.get(owner, owner)
         about = m.about(self.plan, self.step)

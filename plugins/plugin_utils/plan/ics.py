@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import datetime
+import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Plan
@@ -29,12 +30,23 @@ def calendar(plan: Plan, of: Schedule) -> bytes:
 
     Raises BoxliftError where the controller has no icalendar.
     """
+    library()
+    return _Calendar(plan, of).whole()
+
+
+def library() -> t.Any:
+    """The module icalendar. Raises BoxliftError where the controller has none."""
     if ABSENT is not None:
         raise BoxliftError(
             f"The calendar cannot be made: {ABSENT}.",
             "Install what the collection needs on the controller: pip install -r requirements.txt.",
         ) from ABSENT
-    return _Calendar(plan, of).whole()
+    return icalendar
+
+
+def uid(key: str, plan: Plan) -> str:
+    """The name of an entry. The same plan gives the same names, so that a new file replaces what a calendar has."""
+    return f"{key}.{plan.id}.{plan.site or 'portal'}@boxlift.portal"
 
 
 class _Calendar:
@@ -99,8 +111,7 @@ class _Calendar:
     def event(self, key: str, summary: str, begin: datetime.date, end: datetime.date, description: str) -> None:
         """A `date` makes an entry of a whole day, a `datetime` one with hours, which are written in UTC."""
         event = icalendar.Event()
-        # The same plan gives the same names, so that a new version of the file replaces what a calendar has.
-        event.add("uid", f"{key}.{self.plan.id}.{self.plan.site or 'portal'}@boxlift.portal")
+        event.add("uid", uid(key, self.plan))
         event.add("dtstamp", self.stamp)
         event.add("summary", summary)
         event.add("dtstart", begin.astimezone(UTC) if isinstance(begin, datetime.datetime) else begin)

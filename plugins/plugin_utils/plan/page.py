@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import pathlib
 
+from ansible_collections.boxlift.portal.plugins.module_utils.visible import visible
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import chart
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.merge import Merged
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.model import Plan
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.schedule import Schedule
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.view import Data, view
-from ansible_collections.boxlift.portal.plugins.plugin_utils.report.page import page, visible
+from ansible_collections.boxlift.portal.plugins.plugin_utils.report.page import page
 
 PAGE = pathlib.Path(__file__).with_name("page.html.j2")
 LETTER = pathlib.Path(__file__).with_name("letter.html.j2")

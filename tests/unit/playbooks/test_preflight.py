@@ -69,6 +69,7 @@ def test_nothing_set_at_all_and_a_vault_that_is_not_there(tmp_path: Path) -> Non
         *("site_domain", "site_database_password", *APART, "certificate_file"),
         "site_entitlements",  # one to look at, which refuses nothing
         "site_crm_cloud_webhook",
+        "site_backup_password",
     ]
     assert "group_vars/all/main.yml" in said and "group_vars/all/vault.yml" in said
     assert "the IPv4 address of the database host (lost) in the network that it shares with the web host (here)" in said
