@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import socket
 
 import pytest
@@ -67,8 +69,35 @@ def test_updates_are_those_of_security_in_their_window(host: Host) -> None:
     said = host.check_output("apt-config dump Unattended-Upgrade::Origins-Pattern")
     origins = [line for line in said.splitlines() if "origin=" in line]
     assert len(origins) == 2 and all("label=Debian-Security" in line for line in origins)
-    assert "03:30" in host.check_output("systemctl show --property=TimersCalendar apt-daily-upgrade.timer")
+    assert "04:30" in host.check_output("systemctl show --property=TimersCalendar apt-daily-upgrade.timer")
     assert host.service("apt-daily-upgrade.timer").is_enabled
+
+
+def test_servers_wait_for_people_and_nothing_restarts_by_itself(host: Host) -> None:
+    said = host.check_output("apt-config dump Unattended-Upgrade")
+    held = re.findall(r'Package-Blacklist:: "(.*)";', said)
+    for package in ("mariadb-server", "galera-4", "redis-server", "php8.2-fpm", "php8.4-fpm", "nginx", "asterisk"):
+        assert any(re.match(pattern, package) for pattern in held), package
+    assert not any(
+        re.match(pattern, package) for pattern in held for package in ("openssl", "libssl3", "openssh-server")
+    )
+    assert 'Automatic-Reboot "false"' in said
+    assert "$nrconf{restart} = 'l';" in host.file("/etc/needrestart/conf.d/boxlift.conf").content_string
+
+
+def test_the_portal_is_looked_at_after_the_updates(host: Host) -> None:
+    """A night as it is, on a host whose web server the update stops; then a night that leaves it as it was."""
+    host.check_output("systemctl start apt-daily-upgrade.service")
+    quiet = "systemctl show --property=ActiveState --value boxlift-updates-check.service | grep -qx %s"
+    assert becomes_true(host, quiet % "inactive")
+    host.check_output("boxlift-upkeep before && systemctl stop nginx.service")
+    try:
+        assert host.run("systemctl start boxlift-updates-check.service").rc != 0
+        assert host.run("systemctl is-failed boxlift-updates-check.service").stdout.strip() == "failed"
+        line = json.loads(host.check_output("tail -1 /var/lib/boxlift/updates/history.jsonl"))
+        assert line["outcome"] == "failed" and "nginx.service does not run" in line["problems"]
+    finally:
+        host.check_output("systemctl start nginx.service && systemctl reset-failed boxlift-updates-check.service")
 
 
 def test_guessing_a_password_of_the_portal_is_banned(host: Host) -> None:
@@ -140,7 +169,7 @@ def test_a_process_leaves_no_core(host: Host) -> None:
 
 def test_the_journal_has_a_limit(host: Host) -> None:
     said = host.check_output("systemd-analyze cat-config systemd/journald.conf")
-    assert "SystemMaxUse=1G" in said
+    assert "SystemMaxUse=1024M" in said
 
 
 def test_the_audit_watches_the_portals_settings(host: Host) -> None:
