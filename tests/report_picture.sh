@@ -6,6 +6,8 @@
 #   A picture whose name ends in .pdf is the page as it is printed.
 #   docs/images/health.png is made from the demo: HEIGHT=2300 report_picture.sh docs/images/health.png PAGE
 #   docs/images/plan.png is made from the example: HEIGHT=1580 report_picture.sh docs/images/plan.png PAGE
+#   docs/images/service-report.png and visit.png are made of a sample month of operation: report_picture.sh service
+#   Those of the status page, docs/images/status-good.png and two more, are made of a sample site: report_picture.sh status
 #   docs/images/manual.png and codes.png are made of the printed manual of a sample site: report_picture.sh manual
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -40,6 +42,58 @@ PYTHON
   done
   pdftoppm -png -gray -r 90 -f "$page" -l "$page" -singlefile "$work/manual.pdf" docs/images/manual
   pdftoppm -png -gray -r 90 -f 1 -l 1 -singlefile "$work/codes.pdf" docs/images/codes
+  exit
+fi
+if [[ ${1:-} == service ]]; then
+  PYTHONPATH=.cache/collections:tests python - "$work" << 'PYTHON'
+import sys
+from pathlib import Path
+
+import pytest
+from unit.plugins.plugin_utils.service import sample_month
+from unit.plugins.plugin_utils.service.site import Site
+
+work = Path(sys.argv[1])
+report, visit = sample_month.lived_through(Site(work, pytest.MonkeyPatch()))
+(work / "service-report.html").write_text(report, encoding="utf-8")
+(work / "visit.html").write_text(visit, encoding="utf-8")
+PYTHON
+  mkdir -p docs/images
+  chrome --screenshot=docs/images/service-report.png --window-size=1000,2420 "$work/service-report.html"
+  chrome --screenshot=docs/images/visit.png --window-size=1000,1180 "$work/visit.html"
+  exit
+fi
+if [[ ${1:-} == status ]]; then
+  PYTHONPATH=.cache/collections:tests python - "$work" << 'PYTHON'
+import re
+import sys
+import time
+from pathlib import Path
+
+from ansible_collections.boxlift.portal.plugins.module_utils.monitoring import outlook, status_command, status_page
+from ansible_collections.boxlift.portal.plugins.module_utils.monitoring.prometheus import Prometheus
+from ansible_collections.boxlift.portal.plugins.module_utils.monitoring.status_settings import StatusSettings
+from unit.plugins.module_utils.monitoring import fake_prometheus
+
+server = fake_prometheus.FakePrometheus()
+settings = StatusSettings(server.url, "", "portal.example.com", server.url, "Asia/Yekaterinburg")
+fake_prometheus.all_well(server)
+for name in ("good", "bad"):
+    seen = outlook.looked(Prometheus(server.url), settings, fake_prometheus.NOW, status_command.inhibited(server.url))
+    # A page of that moment would say that it is old.
+    made = re.sub('data-made="[0-9]+"', f'data-made="{time.time():.0f}"', status_page.render(seen))
+    Path(sys.argv[1], f"{name}.html").write_text(made, encoding="utf-8")
+    fake_prometheus.in_trouble(server)
+server.close()
+PYTHON
+  mkdir -p docs/images
+  pictures=docs/images
+  shoot() { chrome --screenshot="$pictures/status-$2.png" --window-size="$3" "${@:4}" "$work/$1.html"; }
+  shoot good good 1000,1480
+  shoot bad bad 1000,1480
+  # Chromium's window is 500 wide at least: a narrower frame in it is what a telephone shows.
+  printf '<body style="margin:0"><iframe src="bad.html" width="390" height="1180" style="border:0"></iframe>' > "$work/phone.html"
+  shoot phone phone 390,1180 --blink-settings=preferredColorScheme=0
   exit
 fi
 if [[ -n ${2:-} ]]; then

@@ -44,7 +44,10 @@ BUDGETS = {
     "archives": 300,
     "telephony": 360,
     "crm": 360,
+    "aftercare": 360,
+    "monitoring": 300,
     "certificate": 240,
+    "update": 200,
     "default": 90,
 }
 LONGEST = 360

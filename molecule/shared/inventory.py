@@ -23,7 +23,15 @@ SSH = (
     "-o ControlMaster=auto -o ControlPersist=60s -o ControlPath={ssh}/%h -o UserKnownHostsFile={ssh}/known_hosts"
     " -o StrictHostKeyChecking=yes -o IdentitiesOnly=yes"
 )
-RELEASES = {"box12": "12", "box13": "13", "cloud": "12", "pbx": "pbx", "desk": "12"}
+RELEASES = {
+    "box12": "12",
+    "box13": "13",
+    "boxcopy": "12",
+    "cloud": "12",
+    "pbx": "pbx",
+    "desk": "12",
+    "keeper": "12",
+}
 
 
 def inventory(
@@ -67,6 +75,7 @@ def inventory(
         "production": {"hosts": [name for name in boxes if name not in copies]},
         "preproduction": {"hosts": copies},
         "provisioned": {"hosts": provisioned},
+        "backup_repository": {"hosts": [name for name in hosts if name == "keeper"]},
         "telephony": {"hosts": [name for name in hosts if name == "pbx"]},
         "web": {"hosts": [name for name in boxes if name not in databases]},
         **{group: {"hosts": databases or boxes} for group in ("database", "cache")},

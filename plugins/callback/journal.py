@@ -64,6 +64,8 @@ COLLECTION = "boxlift.portal."
 
 # Values kept of the results of the collection's own modules; of all other results only the message is written.
 KEPT: dict[str, tuple[str, ...]] = {
+    "backup_drill": ("drill",),
+    "backup_status": ("stores", "promise"),
     "backup_fetch": (
         *("intact", "volumes", "bytes_fetched", "bytes_refetched", "repairs", "findings", "timeline", "progress"),
     ),
@@ -83,7 +85,9 @@ KEPT: dict[str, tuple[str, ...]] = {
     "portal_health": ("findings", "summary", "vantage"),
     "portal_info": ("portal",),
     "name_info": ("findings", "answers"),
+    "package_update": ("packages", "note", "held", "kept_back", "without_copy"),
     "preflight": ("findings",),
+    "upkeep_info": ("findings", "outdated", "reboot"),
     "telephony_check": ("findings", "summary", "calls"),
 }
 

@@ -62,6 +62,17 @@ def merge(host: t.Sequence[dict[str, t.Any]], outside: t.Sequence[dict[str, t.An
     return merged + [{**finding, "seen_from": ["outside"]} for finding in others.values()]
 
 
+def worsened(before: t.Sequence[dict[str, t.Any]], after: t.Sequence[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """The findings of `after` that are not in order, and were better in `before` or not there; in their order."""
+    earlier = {finding["id"]: finding["status"] for finding in before}
+    return [
+        finding
+        for finding in after
+        if finding["status"] in FAIL_ON["warn"]
+        and WORST_FIRST.index(finding["status"]) < WORST_FIRST.index(earlier.get(finding["id"], "pass"))
+    ]
+
+
 def _both(host: dict[str, t.Any], outside: dict[str, t.Any]) -> dict[str, t.Any]:
     worse = min((host, outside), key=lambda finding: WORST_FIRST.index(finding["status"]))
     if host["status"] != outside["status"] and worse.get("blocks") == "everybody":

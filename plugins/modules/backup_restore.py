@@ -452,9 +452,7 @@ progress:
 """
 
 import functools
-import grp
 import os
-import pwd
 import re
 import typing as t
 
@@ -470,24 +468,12 @@ from ansible_collections.boxlift.portal.plugins.module_utils.log_masking import 
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.database import StagedDatabase
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.generations import KEEP
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.owner import identity
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.restore import Restore, RestoreRequest
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.room import check_stated
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.source import FetchedParts
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.switch import Trees
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import DATABASE_OPTIONS, Login
-
-
-def identity(option: str, name: str | None) -> int:
-    """The number of a user or group, -1 where none is wanted."""
-    if name is None:
-        return -1
-    try:
-        return pwd.getpwnam(name).pw_uid if option == "owner" else grp.getgrnam(name).gr_gid
-    except KeyError:
-        raise BoxliftError(
-            f"{option}: there is no {'user' if option == 'owner' else 'group'} {name} on this host.",
-            "Create it first; the role boxlift.portal.host does.",
-        ) from None
 
 
 def generations_to_keep(value: t.Any) -> int:

@@ -13,7 +13,9 @@ description:
   - Writes a program as one file that Python runs. It is made of the library that this module itself consists of, so
     nothing is fetched and nothing is built.
   - C(call-connector) tells the portal of the exchange's calls. C(boxlift-crm) takes the nightly snapshots of a portal's
-    CRM.
+    CRM. C(boxlift-backup) takes the copies of a portal, proves them and keeps them. C(boxlift-exporter) tells
+    Prometheus of the health checks, and C(boxlift-status) makes the status page. C(boxlift-upkeep) looks after the
+    unattended updates.
   - The same version of the collection gives the same bytes. The file is replaced in one step; a program that runs goes
     on with what it has read.
 extends_documentation_fragment:
@@ -31,7 +33,7 @@ options:
   name:
     description: The program.
     type: str
-    choices: [boxlift-crm, call-connector]
+    choices: [boxlift-backup, boxlift-crm, boxlift-exporter, boxlift-status, boxlift-upkeep, call-connector]
     required: true
   path:
     description: >-
@@ -64,15 +66,26 @@ import hashlib
 import os
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.boxlift.portal.plugins.module_utils.backup import command as boxlift_backup
 from ansible_collections.boxlift.portal.plugins.module_utils.crm import command as boxlift_crm
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
 from ansible_collections.boxlift.portal.plugins.module_utils.files import replace_file
+from ansible_collections.boxlift.portal.plugins.module_utils.monitoring import command as boxlift_exporter
+from ansible_collections.boxlift.portal.plugins.module_utils.monitoring import status_command as boxlift_status
 from ansible_collections.boxlift.portal.plugins.module_utils.packing import packed
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony import command as call_connector
+from ansible_collections.boxlift.portal.plugins.module_utils.upkeep import command as boxlift_upkeep
 
 MODE = 0o755
 # The import brings the program's library to the host.
-COMMANDS = {"boxlift-crm": boxlift_crm.__name__, "call-connector": call_connector.__name__}
+COMMANDS = {
+    "boxlift-backup": boxlift_backup.__name__,
+    "boxlift-crm": boxlift_crm.__name__,
+    "boxlift-exporter": boxlift_exporter.__name__,
+    "boxlift-status": boxlift_status.__name__,
+    "boxlift-upkeep": boxlift_upkeep.__name__,
+    "call-connector": call_connector.__name__,
+}
 
 
 def main() -> None:

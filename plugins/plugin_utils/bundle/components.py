@@ -14,7 +14,8 @@ import typing as t
 import uuid
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.plugin_utils.report.page import page, visible
+from ansible_collections.boxlift.portal.plugins.module_utils.visible import visible
+from ansible_collections.boxlift.portal.plugins.plugin_utils.report.page import page
 
 PAGE = pathlib.Path(__file__).with_name("components.html.j2")
 COLLECTION, WHEEL, DEB = "collection", "wheel", "deb"

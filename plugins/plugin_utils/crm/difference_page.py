@@ -9,7 +9,8 @@ import json
 import typing as t
 from pathlib import Path
 
-from ansible_collections.boxlift.portal.plugins.plugin_utils.report.page import grouped, page, visible
+from ansible_collections.boxlift.portal.plugins.module_utils.visible import visible
+from ansible_collections.boxlift.portal.plugins.plugin_utils.report.page import grouped, page
 
 TEMPLATE = Path(__file__).with_name("difference.html.j2")
 HISTORY = Path(__file__).with_name("history.html.j2")

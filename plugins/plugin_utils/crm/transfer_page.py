@@ -12,7 +12,8 @@ from pathlib import Path
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.transfer import grade
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.units import duration
-from ansible_collections.boxlift.portal.plugins.plugin_utils.report.page import grouped, page, visible
+from ansible_collections.boxlift.portal.plugins.module_utils.visible import visible
+from ansible_collections.boxlift.portal.plugins.plugin_utils.report.page import grouped, page
 
 TEMPLATE = Path(__file__).with_name("transfer.html.j2")
 

@@ -17,7 +17,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 REPORT_ACTIONS = tuple(
     prefix + name
     for prefix in ("boxlift.portal.", "")
-    for name in ("report", "progress_info", "remark", "move_info", "notify")
+    for name in ("report", "progress_info", "remark", "move_info", "notify", "incident", "visits", "service_report")
 )
 # How an attempt ended; `unknown` is one without an end: its run was killed, or is still at it.
 OUTCOMES = ("ok", "failed", "skipped", "undone")

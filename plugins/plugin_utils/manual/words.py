@@ -10,8 +10,8 @@ import typing as t
 
 import markupsafe
 import yaml
+from ansible_collections.boxlift.portal.plugins.module_utils.visible import visible
 from ansible_collections.boxlift.portal.plugins.plugin_utils.notices.text import RIGHT_TO_LEFT
-from ansible_collections.boxlift.portal.plugins.plugin_utils.report.page import visible
 
 Texts = dict[str, dict[str, str]]
 HOUR, DAY = 3600, 86400

@@ -25,6 +25,7 @@ WEB = "web"  # the group of entitlements and licence files that name none
 SOURCE_PATH, DOCUMENT_ROOT, DATABASE_DIRECTORY = "/var/lib/boxlift/backup", "/srv/portal/www", "/var/lib/mysql"
 
 _NAME = r"(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?[.])+[A-Za-z0-9-]*[A-Za-z][A-Za-z0-9-]*$"
+_TYPED_FROM_PAPER = r"[!-~][ -~]{18,}[!-~]$"
 _NO_SPACE_AT_ENDS = r"\S(.*\S)?$"
 # What says how a host is reached. ansible-core templates it with the names of the host that delegates.
 _CONNECTION = re.compile(r"ansible_(ssh_)?(host|port|user|.*_args|.*key_file)$|ansible_connection$")
@@ -103,6 +104,7 @@ def inspect(variables: Variables, hosts: Hosts) -> Inventory:
     findings = [_judge(each, variables) for each in inputs(variables, hosts)]
     findings += [_enough_hosts(hosts), _reached_from_others(variables, hosts)]
     findings += [_entitlements(variables, hosts), _licence_files(variables, hosts), _crm(variables)]
+    findings += [_copies(variables, hosts)]
     if hosts.is_exchange:
         findings += [_webhook(variables), _packages(variables)]
     wrong = {finding.id.partition(".")[2] for finding in findings if finding.status == "fail"}
@@ -179,6 +181,18 @@ def inputs(variables: Variables, hosts: Hosts) -> list[Input]:
         _file("certificate_chain_file", "the issuers' certificates in PEM"),
         _file("certificate_ca_file", "a private authority's certificate in PEM", required=source == "lab_ca"),
         _file("certificate_ca_key_file", "the key of certificate_ca_file", required=source == "lab_ca"),
+        Input(
+            "site_backup_password",
+            "the password of the portal's copies: 20 printable ASCII characters at least, and no space at its ends",
+            _TYPED_FROM_PAPER,
+            secret=True,
+        ),
+        Input("site_customer_class", "vip or regular: how often somebody visits after the opening", "(vip|regular)$"),
+        Input(
+            "site_opened",
+            "the day on which the portal was opened, such as 2026-12-06, where no journal of the move says it",
+            r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$",
+        ),
         _crm_webhook("cloud"),
         _crm_webhook("box"),
         *([] if not hosts.is_exchange else _of_an_exchange(variables)),
@@ -277,6 +291,35 @@ def _crm(variables: Variables) -> Finding:
         seen = "site_crm_cloud_webhook is empty: nothing is to be carried over"
     expected = "webhooks of both portals, by which the CRM's difference is carried over"
     return Finding("inventory.crm", "inventory", status, seen, expected, remedy, "customer" if remedy else "contractor")
+
+
+def _copies(variables: Variables, hosts: Hosts) -> Finding:
+    """Whether the new portal is copied every night, to a place that does not end with its host."""
+    web, database = hosts.of("web"), hosts.of("database")
+    others = sorted(set(hosts.groups.get("backup_repository", ())) - set(web))
+    status, owner = "warn", "contractor"
+    if variables.get("site_backup_password") == "":
+        status, seen, remedy = "pass", "site_backup_password is empty: somebody else makes copies of the portal", ""
+    elif not variables.get("site_backup_password"):
+        seen = "site_backup_password is not set, so no copies of the new portal are made"
+        remedy = (
+            "Set site_backup_password in group_vars/all/vault.yml, and run the playbook backup_nightly"
+            ' (docs/backup.md); "" if somebody else makes copies.'
+        )
+    elif database and not set(web) <= set(database):
+        seen = "web and database have hosts of their own, and the role backup copies both on one host only"
+        remedy = "Put both on one host, or have somebody else make copies of both; site_backup_password is then empty."
+    elif len(others) > 1:
+        status, seen = "fail", f"the group backup_repository has several hosts: {', '.join(others)}"
+        remedy = "Leave one of them, and name another place as backup_offsite_repository."
+    elif not others and not variables.get("backup_offsite_repository") and not variables.get("backup_mount"):
+        seen = "the portal's copies lie on its own host, and are lost with it"
+        remedy = "Name another host in the group backup_repository, or set backup_offsite_repository (docs/backup.md)."
+        owner = "customer"
+    else:
+        status, seen, remedy = "pass", "copies of the new portal go to a place that does not end with its host", ""
+    expected = "copies every night, in a place of their own, with a password that is kept outside of the site, too"
+    return Finding("inventory.backup", "inventory", status, seen, expected, remedy, owner)
 
 
 def _packages(variables: Variables) -> Finding:

@@ -25,6 +25,25 @@ FINDING_FIELDS = ("id", "area", "status", "observed", "before", "expected", "rem
 CALL_FIELDS = ("name", "direction", "line", "result", "queue", "recorded", "status", "talk", "code", "problems")
 LICENCE_FIELDS = ("id", "path", "status", "reason", "features", "expires", "trial", "customer", "proven")
 DEBT_FIELDS = ("feature", "reason", "owner", "until", "remedy")
+STORE_FIELDS = (
+    *("name", "repository", "reachable", "problem", "same_host", "last_good", "restorable_until", "unproven", "pruned"),
+    "findings",
+)
+DRILL_FIELDS = (
+    *(
+        "copy",
+        "host",
+        "began",
+        "ended",
+        "passed",
+        "phases",
+        "rto_seconds",
+        "rpo_seconds",
+        "compared",
+        "findings",
+        "left",
+    ),
+)
 STEP_STATUSES = ("ok", "changed", "failed", "unreachable", "skipped")
 SLOWEST = 10
 FEW_STEPS = 12  # a run of at most so many steps shows each of them
@@ -59,6 +78,7 @@ def build(journal: Journal, title: str = "") -> Data:
         "areas": areas_of(findings or []),
         "calls": calls_of(real),
         "transfers": transfers_of(real),
+        "copies": copies_of(real),
         "licences": licences_of(real),
         "debts": debts_of(real),
         "backup": backup,
@@ -81,12 +101,15 @@ def count(statuses: t.Iterable[str], always: t.Sequence[str]) -> dict[str, int]:
 
 
 def results(runs: t.Sequence[Run], modules: t.Sequence[str], key: str) -> list[tuple[Step, Data]]:
-    """Results of these modules that have the key, oldest first, each with its step."""
+    """Results of these modules that have the key, oldest first, each with its step.
+
+    What the health check saw within a drill is of a recovered portal on a drill host, and says nothing of this one.
+    """
     return [
         (step, result)
         for run in runs
         for step in run.steps
-        if step.module in modules
+        if step.module in modules and not (step.module in HEALTH_MODULES and step.role.endswith("drill"))
         for result in step.results
         if result.get(key) is not None
     ]
@@ -132,6 +155,43 @@ def transfers_of(runs: t.Sequence[Run]) -> list[Data]:
         if result["delta"].get("mode")
     }
     return sorted(latest.values(), key=lambda delta: float(delta.get("ended") or 0))
+
+
+def copies_of(runs: t.Sequence[Run]) -> Data:
+    """What the last look at the repositories of the portal's own copies saw, and all drills; empty where nobody looked.
+
+    `verified` is the share of a store that was read again within seven days. Nothing here is typed by anybody: time and
+    loss of a recovery are those of the last drill that passed, and the promise is what the drills allow.
+    """
+    stores: dict[tuple[str, str], Data] = {}
+    promise: Data | None = None
+    drills: dict[tuple[t.Any, ...], Data] = {}
+    for step, result in results(runs, ("backup_status",), "stores"):
+        host = step.host.partition(" -> ")[-1] or step.host
+        promise = result.get("promise")
+        for store in result["stores"]:
+            stores[host, store["name"]] = {
+                **{key: store.get(key) for key in STORE_FIELDS},
+                **{"host": host, "looked": step.start, "verified": (store.get("verified") or {}).get("ratio_7_days")},
+                "copies": len(store.get("copies") or []),
+            }
+            _note(drills, store.get("drills") or [])
+    _note(drills, [result["drill"] for _step, result in results(runs, ("backup_drill",), "drill")])
+    if not stores and not drills:
+        return {}
+    made = sorted(drills.values(), key=lambda drill: -float(drill["began"] or 0))
+    return {
+        "stores": [store for _key, store in sorted(stores.items())],
+        "promise": promise,
+        "drills": made,
+        "last_passed": next((drill for drill in made if drill["passed"]), None),
+    }
+
+
+def _note(drills: dict[tuple[t.Any, ...], Data], found: t.Sequence[Data]) -> None:
+    """The same drill stands in each store and in the journal."""
+    for drill in found:
+        drills[drill.get("host"), drill.get("began")] = {key: drill.get(key) for key in DRILL_FIELDS}
 
 
 def calls_of(runs: t.Sequence[Run]) -> list[Data]:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import datetime
 import functools
-import re
 import typing as t
 import zoneinfo
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import jinja2
 import markupsafe
 from ansible_collections.boxlift.portal.plugins.module_utils.units import duration, size
+from ansible_collections.boxlift.portal.plugins.module_utils.visible import visible
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.chart import chart
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.timeline import drawn
 from ansible_collections.boxlift.portal.plugins.plugin_utils.report.verdict import area_name
@@ -35,10 +35,6 @@ LEVELS = {
     "skipped": "quiet",
 }
 
-# Control characters, and those that change the direction of writing, could disguise a name.
-_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
-
-
 _COUNTED = (
     ("fail", "failed"),
     ("unknown", "could not look"),
@@ -56,17 +52,6 @@ def area_text(area: dict[str, t.Any]) -> str:
 
 def level(status: str) -> str:
     return LEVELS.get(status, "bad")
-
-
-def visible(value: t.Any) -> t.Any:
-    """The same data, with invisible characters replaced by their codes."""
-    if isinstance(value, str):
-        return _HIDDEN.sub(lambda match: f"\\u{ord(match.group()):04x}", value)
-    if isinstance(value, dict):
-        return {visible(key): visible(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [visible(item) for item in value]
-    return value
 
 
 def when(moment: float | None, zone: datetime.tzinfo = datetime.timezone.utc) -> str:

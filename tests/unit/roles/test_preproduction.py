@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import importlib.util
 import json
 import os
@@ -164,7 +165,13 @@ class Ends:
         self.folder = folder
         self.bin = folder / "bin"
         self.bin.mkdir()
-        state = {"__preproduction_state": str(folder), "preproduction_document_root": str(folder / "copy")}
+        self.lock = folder / "lock"
+        self.lock.mkdir()
+        state = {
+            "__preproduction_state": str(folder),
+            "__preproduction_lock": str(self.lock),
+            "preproduction_document_root": str(folder / "copy"),
+        }
         source = {"preproduction_source_document_root": str(folder / "production")}
         for name in ("fetch-copy", "serve-copy"):
             self.program(name, render(f"{name}.j2", **state, **source))
@@ -196,6 +203,23 @@ class TestCopy:
         done = ends.run("fetch-copy", "database")
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout == "-b 65536 STDIO UNIX-CONNECT:/run/mysqld/mysqld.sock\n{}"
+
+    def test_waits_for_the_copy_of_the_night(self, ends: Ends) -> None:
+        ends.program("socat", "#!/bin/bash\ncat\n")
+        values = {**os.environ, "PATH": f"{ends.bin}:{os.environ['PATH']}", "SSH_ORIGINAL_COMMAND": "database"}
+        command, pipe = [str(ends.bin / "serve-copy")], subprocess.PIPE
+        held = os.open(ends.lock, os.O_RDONLY)
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with subprocess.Popen(command, env=values, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+            assert process.stderr is not None
+            assert "waits until it ends" in process.stderr.readline()
+            os.close(held)
+            assert process.communicate("rows", timeout=30) == ("rows", "")
+        assert process.returncode == 0
+
+    def test_keeps_the_copy_of_the_night_waiting(self, ends: Ends) -> None:
+        ends.program("socat", "#!/bin/bash\nflock --exclusive --nonblock --conflict-exit-code 75 $LOCK true; echo $?\n")
+        assert ends.run("serve-copy", SSH_ORIGINAL_COMMAND="database", LOCK=str(ends.lock)).stdout == "75\n"
 
     def test_only_differences_are_fetched(self, ends: Ends) -> None:
         production, copy = ends.folder / "production", ends.folder / "copy"

@@ -73,6 +73,9 @@ def _safe(name: nodes.Node, above: tuple[nodes.Node, ...], filters: tuple[str, .
 def sources() -> t.Iterator[tuple[str, str]]:
     """Every template and condition of roles and playbooks, with its file."""
     for path in sorted([*ROOT.glob("roles/*/*/**/*.yml"), *ROOT.glob("playbooks/*.yml")]):
+        # What lies there is brought as it is.
+        if "files" in path.relative_to(ROOT).parts:
+            continue
         if path.parent.name != "meta":
             for source in _strings(yaml.safe_load(path.read_text()), False):
                 yield str(path.relative_to(ROOT)), source

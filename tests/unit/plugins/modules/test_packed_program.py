@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.boxlift.portal.plugins.modules import packed_program
 
 LIBRARY = Path(packed_program.__file__).parents[1] / "module_utils"
-NAMES = pytest.mark.parametrize("name", ["boxlift-crm", "call-connector"])
+NAMES = pytest.mark.parametrize("name", sorted(packed_program.COMMANDS))
 
 
 @NAMES
@@ -35,18 +35,29 @@ def held(path: Path, package: str) -> set[str]:
 
 
 def test_it_holds_what_it_needs_and_nothing_else(run_module: t.Any, tmp_path: Path) -> None:
-    for name in ("boxlift-crm", "call-connector"):
+    for name in ("boxlift-backup", "boxlift-crm", "call-connector"):
         run_module(packed_program, name=name, path=str(tmp_path / name))
     assert held(tmp_path / "call-connector", "telephony") == {
         file.name for file in (LIBRARY / "telephony").glob("*.py")
     }
     assert held(tmp_path / "boxlift-crm", "telephony") == set()
+    assert {"command.py", "night.py", "restic.py", "status.py"} < held(tmp_path / "boxlift-backup", "backup")
+    assert held(tmp_path / "boxlift-backup", "crm") == set()
     # What an answer of the portal says is the same for both.
     assert held(tmp_path / "call-connector", "crm") == {"__init__.py", "answers.py"}
     assert {"command.py", "rest.py", "snapshot.py", "store.py"} < held(tmp_path / "boxlift-crm", "crm")
 
 
-@pytest.mark.parametrize(("name", "missing"), [("boxlift-crm", "portals"), ("call-connector", "portal")])
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [
+        ("boxlift-backup", "stores"),
+        ("boxlift-crm", "portals"),
+        ("boxlift-exporter", "folder"),
+        ("boxlift-status", "prometheus"),
+        ("call-connector", "portal"),
+    ],
+)
 def test_it_runs_by_itself(run_module: t.Any, tmp_path: Path, name: str, missing: str) -> None:
     path = tmp_path / name
     run_module(packed_program, name=name, path=str(path))

@@ -96,7 +96,8 @@ def test_known_ones_are_found() -> None:
         assert "systemd-timesyncd" in found["host"] and "mariadb-server" in found["database"]
         assert ("python3-isal" in found["host"]) == (release == "13")
         assert {f"php{php}-fpm", f"php{php}-redis", "nftables"} <= set(found["web"])
-        assert {"fail2ban", "auditd", "unattended-upgrades", "apparmor"} <= set(found["hardening"])
+        assert {"fail2ban", "auditd", "apparmor"} <= set(found["hardening"])
+        assert found["upkeep"] == ["unattended-upgrades"]
         assert {"fail2ban", "asterisk"} <= set(found["telephony"]) and found["acceptance"] == ["fio", "wrk"]
         assert {"msmtp", "msmtp-mta"} <= set(found["portal"])
 

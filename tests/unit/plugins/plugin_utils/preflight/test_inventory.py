@@ -19,6 +19,8 @@ GOOD: dict[str, t.Any] = {
     "certificate_key_file": "key.pem",
     "site_entitlements": [],
     "site_crm_cloud_webhook": "",
+    "site_backup_password": "canary-backup-0123456789",
+    "backup_offsite_repository": "s3:https://s3.example.com/portal",
 }
 CALLS = {"production": ["one", "pbx"], "web": ["one"], "database": ["one"], "cache": ["one"], "telephony": ["pbx"]}
 TELEPHONY: dict[str, t.Any] = {
@@ -59,7 +61,7 @@ def failed(inventory: Inventory) -> dict[str, Finding]:
 def test_a_good_inventory() -> None:
     found = inspected(**GOOD)
     assert failed(found) == {}
-    assert len(found.findings) == 28
+    assert len(found.findings) == 32
     assert {finding.status for finding in found.findings} == {"pass"}
     assert found.certificate == "provable"
 
@@ -69,6 +71,36 @@ def test_an_exchange() -> None:
     assert {finding.status for finding in found.findings} == {"pass"}
     assert found.options["ports"] == [{"port": 5038, "holders": ["asterisk"]}]
     assert [finding for finding in inspected(CALLS, **GOOD).findings if "telephony" in finding.id] == []
+
+
+KEEPER = {**ONE_HOST, "backup_repository": ["keeper"]}
+
+
+@pytest.mark.parametrize(
+    ("groups", "given", "status", "words"),
+    [
+        (KEEPER, {}, "warn", "no copies of the new portal are made"),
+        (KEEPER, {"site_backup_password": ""}, "pass", "somebody else makes copies"),
+        (KEEPER, {"site_backup_password": "x" * 20}, "pass", "does not end with its host"),
+        (ONE_HOST, {"site_backup_password": "x" * 20}, "warn", "are lost with it"),
+        ({**ONE_HOST, "backup_repository": ["one"]}, {"site_backup_password": "x" * 20}, "warn", "are lost with it"),
+        (ONE_HOST, {"site_backup_password": "x" * 20, "backup_mount": "/mnt"}, "pass", "does not end with its host"),
+        ({**ONE_HOST, "backup_repository": ["a", "b"]}, {"site_backup_password": "x" * 20}, "fail", "a, b"),
+        ({**SPLIT, "backup_repository": ["k"]}, {"site_backup_password": "x" * 20}, "warn", "on one host only"),
+    ],
+)
+def test_the_portals_copies(groups: dict[str, list[str]], given: dict[str, str], status: str, words: str) -> None:
+    site = {name: value for name, value in GOOD.items() if "backup" not in name}
+    found = inspected(groups, "w" if groups["production"] == ["w", "d"] else "one", **site, **given)
+    (told,) = [finding for finding in found.findings if finding.id == "inventory.backup"]
+    assert (told.status, bool(told.remedy)) == (status, status != "pass")
+    assert words in told.observed
+
+
+@pytest.mark.parametrize("password", ["canary-too-short", " canary-0123456789-space", "canary-0123456789-umläut"])
+def test_a_password_of_copies_that_nobody_could_type_is_refused(password: str) -> None:
+    (told,) = failed(inspected(**{**GOOD, "site_backup_password": password})).values()
+    assert told.id == "inventory.site_backup_password" and "canary" not in told.observed
 
 
 @pytest.mark.parametrize(
@@ -152,6 +184,9 @@ def test_an_empty_inventory() -> None:
         ("web_document_root", "/www", "/srv/www"),
         ("certificate_source", "letsencrypt", "files"),
         ("certificate_chain_file", "absent.pem", "cert.pem"),
+        ("site_customer_class", "gold", "vip"),
+        ("site_opened", "6.12.2026", "2026-12-06"),
+        ("site_opened", "2026-13-01", "2026-01-31"),
     ],
 )
 def test_a_variable(name: str, bad: t.Any, good: t.Any) -> None:

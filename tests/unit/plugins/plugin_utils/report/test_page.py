@@ -108,6 +108,85 @@ def test_the_last_pass_of_each_mode_says_what_it_carried_over(tmp_path: Path) ->
         assert text in page.text
 
 
+def store(name: str, **values: t.Any) -> dict[str, t.Any]:
+    last = {"id": "20261130T010000Z-ab12", "began": 900.0, "ended": 1000.0, "kind": "full", "bytes": {}, "warnings": []}
+    return {
+        **{"name": name, "repository": "/srv/backup/portal", "reachable": True, "problem": "", "same_host": True},
+        **{"last_good": last, "copies": [last], "unproven": 0, "restorable_until": 4000.0, "pruned": None},
+        **{"verified": {"slices": {}, "ratio_7_days": 0.86}, "drills": [], "findings": [], **values},
+    }
+
+
+def drill(began: float, **values: t.Any) -> dict[str, t.Any]:
+    compared = {"tables": 612, "rows": 4410233, "files": 81234, "noted_files": 81234}
+    return {
+        **{"format": 1, "copy": "20261130T010000Z-ab12", "host": "copy", "began": began, "ended": began + 700},
+        **{"passed": True, "phases": {"recover": 200.0}, "rto_seconds": 240.0, "rpo_seconds": 212.0},
+        **{"compared": compared, "findings": [], "left": [], **values},
+    }
+
+
+def test_the_copies_are_shown_with_what_drills_have_measured(tmp_path: Path) -> None:
+    failed = drill(9000.0, passed=False, rto_seconds=None, rpo_seconds=None, compared={})
+    failed["findings"] = [{"code": "left", "severity": "fail", "text": HOSTILE, "remedy": "x"}]
+    out = Writer(tmp_path / "move.jsonl")
+    out.start("drill")
+    out.begin_play("Drill")
+    promise = {"rto_seconds": 300.0, "rpo_seconds": 265.0, "of_drills": 1, "text": "From the last drill that passed."}
+    seen = [
+        store("near", drills=[drill(100.0)]),
+        store(HOSTILE, last_good=None, restorable_until=None, reachable=False),
+    ]
+    for stores in ([store("near", last_good=None)], seen):  # the last look counts
+        out.task("Look", 1, action="boxlift.portal.backup_status", results=[{"stores": stores, "promise": promise}])
+    for each in (drill(100.0), failed):  # the first one stands in the repository too
+        out.task("Record", 1, action="boxlift.portal.backup_drill", host="copy", results=[{"drill": each}])
+    out.end()
+    copies = build(read([str(out.path)]))["copies"]
+    assert [each["name"] for each in copies["stores"]] == [HOSTILE, "near"]
+    assert [(each["began"], each["passed"]) for each in copies["drills"]] == [(9000.0, False), (100.0, True)]
+    assert copies["last_passed"]["rto_seconds"] == 240.0 and copies["promise"] == promise
+    page = Page(render(build(read([str(out.path)]))))
+    assert "script" not in page.tags
+    for text in (
+        "Copies of the portal",
+        "86 %",
+        "4 min",
+        "a recovery within 5 min",
+        "at most 4 min 25 s lost",
+        "612 tables",
+    ):
+        assert text in page.text, text
+
+
+def test_the_health_of_a_recovered_portal_is_not_that_of_production(tmp_path: Path) -> None:
+    out = Writer(tmp_path / "move.jsonl")
+    for playbook, role, host, status in (("health", "health", "prod", "pass"), ("drill", "drill", "copy", "fail")):
+        out.start(playbook)
+        out.begin_play("Look")
+        found = {"findings": [finding("web.answers", status, "the first page")]}
+        role = f"boxlift.portal.{role}"
+        out.task("Check", 1, action="boxlift.portal.portal_health", role=role, host=host, results=[found])
+        out.end()
+    built = build(read([str(out.path)]))
+    assert [(each["host"], each["status"]) for each in built["findings"]] == [("prod", "pass")]
+
+
+def test_nothing_is_said_of_copies_that_nobody_has_looked_at(sample: str) -> None:
+    assert "Copies of the portal" not in Page(sample).text
+
+
+def test_a_promise_that_cannot_be_made_is_not_made_up(tmp_path: Path) -> None:
+    out = Writer(tmp_path / "move.jsonl")
+    out.start("backup")
+    out.begin_play("Look")
+    seen = {"stores": [store("near", last_good=None, copies=[], restorable_until=None, verified={})], "promise": None}
+    out.task("Look", 1, action="boxlift.portal.backup_status", results=[seen])
+    out.end()
+    text = Page(render(build(read([str(out.path)])))).text
+    assert "Nothing can be promised" in text and "not known" in text and "recovery within" not in text
+
+
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("journal")
