@@ -179,10 +179,11 @@ class Night:
 
     def heard(self, matter: str, kind: str) -> None:
         """Go on when people were told of it: what is over at once is not told of, and nobody here is slow."""
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         while not any((post["matter"], post["kind"]) == (matter, kind) for post in self.posts):
             if time.monotonic() > end:
-                sys.exit(f"Nobody was told of {matter}, {kind}.")
+                log = (self.work / "notify.log").read_text(encoding="utf-8")
+                sys.exit(f"{log}\n{self.posts}\nNobody was told of {matter}, {kind}.")
             time.sleep(0.1)
 
     def done(self, step: str, stage: str) -> None:
