@@ -99,10 +99,11 @@ class Variables:
     def _text(self, text: str) -> t.Any:
         if "{{" not in text and "{%" not in text:
             return text
-        tree = self._jinja.parse(text)
+        # Without conditions: these ask for groups and hosts, which nobody knows here.
+        tree = _AsAnsible().visit(self._jinja.parse(text))
         needed = jinja2.meta.find_undeclared_variables(tree) - set(self._jinja.globals)
         known = {name: self.of(self._values[name]) for name in needed if name in self._values}
-        return self._jinja.from_string(_AsAnsible().visit(tree)).render(known)
+        return self._jinja.from_string(tree).render(known)
 
 
 def load(path: pathlib.Path) -> t.Any:

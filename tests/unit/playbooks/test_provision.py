@@ -36,6 +36,7 @@ def test_missing_variables_are_named_as_preflight_names_them(tmp_path: Path) -> 
         "certificate_file",
         "site_entitlements",  # to look at: a licence may come later
         "site_crm_cloud_webhook",
+        "site_backup_password",
     ]
     assert "Set or correct site_database_password in group_vars/all/vault.yml" in said
     assert "Build every host" not in said and "Gathering Facts" not in said

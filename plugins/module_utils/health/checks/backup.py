@@ -267,9 +267,10 @@ def size_floor(part: str) -> float:
 )
 def backup_unproven(context: Context) -> Verdict:
     verdicts = {}
+    stores = _seen(context)
     state = context.command("systemctl", "show", "--property=Id,ActiveState", "boxlift-backup.service")
     running = "ActiveState=activating" in state  # it proves its copy when that is complete
-    for store in _seen(context):
+    for store in stores:
         number = max(0, int(store.get("unproven") or 0) - running)
         verdicts[store["name"]] = warned(f"{number} unproven") if number else passed("none")
     return _worst(verdicts)

@@ -21,6 +21,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.importer i
     default_jobs,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.notes import read_note, write_note
+from ansible_collections.boxlift.portal.plugins.module_utils.state import LOCK_PATIENCE
 
 # Seconds between two saved states: what a kill costs at most. A table that takes longer is loaded again.
 SAVE_EVERY = 10.0
@@ -69,9 +70,12 @@ def import_files(
 
 
 def _take_lock(conn: t.Any, live: str) -> None:
-    """One import of a database at a time; the server frees the lock when the connection ends, however it ends."""
+    """One import of a database at a time; the server frees the lock when the connection ends, however it ends.
+
+    Of a killed run it notices that a moment later.
+    """
     name = f"boxlift:{live}"[:64]
-    if rows(conn, "SELECT GET_LOCK(%s, 0) AS got", (name,))[0]["got"] != 1:
+    if rows(conn, "SELECT GET_LOCK(%s, %s) AS got", (name, LOCK_PATIENCE))[0]["got"] != 1:
         owner = rows(conn, "SELECT IS_USED_LOCK(%s) AS id", (name,))[0]["id"]
         raise BoxliftError(
             f"Another import into {live} is at work: connection {owner} of the database server.",

@@ -425,10 +425,13 @@ def test_only_a_store_on_this_host_is_warned_of_as_such(portal: Portal) -> None:
     assert [each["code"] for each in found["stores"][0]["findings"]] == []
 
 
+FEWER = {"code": "rows", "severity": "fail", "text": "b_user has fewer rows than noted.", "remedy": "Look at both."}
+
+
 def drill(portal: Portal, passed: bool, rto: float = 600.0) -> None:
     note = {
         **{"format": 1, "copy": "c", "began": portal.now - rto, "ended": portal.now, "passed": passed},
-        **{"rto_seconds": rto, "rpo_seconds": 100.0, "findings": [] if passed else ["fewer rows"]},
+        **{"rto_seconds": rto, "rpo_seconds": 100.0, "findings": [] if passed else [FEWER]},
     }
     portal.memory.save_text("drill.json", json.dumps(note), (OURS, copies.DRILL))
 
@@ -438,7 +441,10 @@ def test_the_promise_is_made_of_drills_that_passed(portal: Portal) -> None:
     for number, rto in enumerate((100.0, 200.0, 300.0, 400.0, 1000.0)):
         portal.now += 10
         drill(portal, passed=number < 4, rto=rto)
-    assert told(portal)["promise"] == {"of_drills": 4, "rto_seconds": 500, "rpo_seconds": 125}
+    assert told(portal)["promise"] == {
+        **{"computed": False, "of_drills": 4, "rto_seconds": 500, "rpo_seconds": 125},
+        "text": "From the last 4 drills that passed: what four of five of them kept, and 25 % more.",
+    }
 
 
 def test_old_and_failed_drills_are_findings(portal: Portal) -> None:

@@ -262,7 +262,7 @@ def test_what_was_removed_is_looked_for() -> None:
 def test_an_append_only_store_is_asked_for_nothing_that_it_refuses() -> None:
     made = restic.Restic(Store("far", "rclone:", "/pw", append_only=True), run=Answers())
     for work in (lambda: made.forget([FULL]), made.prune, lambda: made.repair([PACK], "/x")):
-        with pytest.raises(BoxliftError, match="can only add"):
+        with pytest.raises(BoxliftError, match="can remove nothing"):
             work()
 
 

@@ -50,6 +50,7 @@ PLACES = {
     ("room.py", "check_room"): "free space",
     ("room.py", "check_stated"): "free space",
     ("room.py", "_too_small"): "free space",
+    ("owner.py", "identity"): "an account of this host",
     ("switch.py", "take_out"): "a tree that came meanwhile",
     ("restore.py", "_refuse_half_done"): "another switch (test_living.py)",
     ("generations.py", "refuse_living"): "a portal in use (test_living.py)",

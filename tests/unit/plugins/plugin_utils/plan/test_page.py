@@ -99,7 +99,6 @@ class TestPage:
             "Customer: Anna <b>Schmidt</b> (approver)",
             "Contractor Coordinator, Pavel\\u202eIvanov",
             "by Wed 2026-10-28 Order or ask for: certificate of the portal's name to be there by Mon 2026-11-02 late",
-            "This collection has no backup of the new portal yet.",
             "Steps taken out: move.warm, move.warm_again, move.telephony, move.test_calls",
             "Steps changed: move.delta, move.fetch",
             "Lead items taken out: numbers",
