@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
+import fcntl
 import os
 import pathlib
 import time
@@ -54,19 +56,33 @@ def take(path: str, options: Data, mask: t.Callable[[t.Any], t.Any], check: bool
     """Write what is wished, if it is new, and say how all incidents stand. Raises BoxliftError, OSError."""
     plan = load(given(options["plan"]))
     changed = command(options["command"], check) if options["command"] else False
-    found = records.read(path) if options["action"] == desk.LIST and not options["alerts"] else records.whole(path)
+    writes = options["action"] != desk.LIST or bool(options["alerts"])
     out: Data = {"changed": changed, "records": path}
-    wish = wished(plan, found, options, mask)
-    if wish is not None:
-        number, lines = desk.lines_for(found, plan, wish)
-        out.update(number=number, changed=changed or bool(lines))
-        for kind, fields in [] if check else lines:
-            records.add(path, kind, {**fields, **process.operator(options["operator"])})
+    with alone(path) if writes and not check else contextlib.nullcontext():
+        found = records.whole(path) if writes else records.read(path)
+        wish = wished(plan, found, options, mask)
+        if wish is not None:
+            number, lines = desk.lines_for(found, plan, wish)
+            out.update(number=number, changed=changed or bool(lines))
+            for kind, fields in [] if check else lines:
+                records.add(path, kind, {**fields, **process.operator(options["operator"])})
     now = time.time()
     cadences = tell.cadences(path, now)
     broken = [f"The records prove nothing any more: {found.fault}"] if found.fault else []
     text = desk.overview(plan, cadences, now) or ["No incident is open."]
     return {**out, "text": [*broken, *text], "incidents": [told(*each) for each in cadences]}
+
+
+@contextlib.contextmanager
+def alone(path: str) -> t.Iterator[None]:
+    """From reading the records until writing: two incidents of one moment get two numbers, and one is not doubled."""
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)  # and unlocks it
 
 
 def wished(plan: Plan, found: records.Records, options: Data, mask: t.Callable[[t.Any], t.Any]) -> desk.Wish | None:

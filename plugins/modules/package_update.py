@@ -175,10 +175,15 @@ def run(module: AnsibleModule) -> None:
             changes, note = ended.changes, ended.name
             ours = update.held_by_us(command, params["notes"])
     else:
-        if params["unhold"] and ours and not module.check_mode:
-            packages.said(command, ["apt-mark", "unhold", *ours])
+        released: list[str] = []
+        if params["unhold"] and ours:
+            # The playbook asks first what would change: nothing but these may be newer.
+            if module.check_mode:
+                released = ours
+            else:
+                packages.said(command, ["apt-mark", "unhold", *ours])
             ours = []
-        planned = update.plan(command, params["only"] == "security")
+        planned = update.plan(command, params["only"] == "security", released)
         changes, held, kept = planned.changes, planned.held, planned.kept_back
         if changes and not module.check_mode:
             ended = update.apply(command, planned, params["notes"], time.time)

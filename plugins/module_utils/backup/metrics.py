@@ -52,10 +52,13 @@ def text(status: t.Mapping[str, t.Any], now: float) -> str:
                 part = f"{part}_incremental" if part == "database" and last["kind"] == "incremental" else part
                 add("backup_bytes", size, store=name, part=part)
         add("backup_restorable_until_timestamp_seconds", store["restorable_until"], store=name)
-        if store["reachable"]:
+        # No timer reads an off-site store again; whoever does so by hand is judged.
+        if store["reachable"] and (store["verified"]["slices"] or not store["offsite"]):
             add("backup_verified_ratio", store["verified"]["ratio_7_days"], store=name)
         add("backup_pruned_timestamp_seconds", store["pruned"], store=name)
-        add("binlog_shipped_timestamp_seconds", store["binlogs_until"], store=name)
+        if not store["offsite"]:
+            # To an off-site store they come once a night, with the copies; an alert on their age would never end.
+            add("binlog_shipped_timestamp_seconds", store["binlogs_until"], store=name)
         worst: dict[str, str] = {}
         for finding in store["findings"]:
             if finding["code"] not in _NO_ALERT:

@@ -201,7 +201,7 @@ def _of_binlogs(settings: Settings, store: Store, known: Contents, now: float) -
         )
 
 
-def _of_checks(settings: Settings, _store: Store, known: Contents, now: float) -> Found:
+def _of_checks(settings: Settings, store: Store, known: Contents, now: float) -> Found:
     hurt = [copy.id for copy in known.good if copy.damaged]
     broken = [fault for each in known.slices for fault in each.faults]
     if broken:
@@ -215,6 +215,8 @@ def _of_checks(settings: Settings, _store: Store, known: Contents, now: float) -
             "boxlift-backup verify --all. Copies that stay damaged go by boxlift-backup forget COPY. Look at that disk "
             "(smartctl -a).",
         )
+    if store.offsite and not known.slices:
+        return  # no timer reads it again
     oldest = known.good[0].ended if known.good else now
     late = settings.verify_slices + 2
     if now - oldest > late * DAY and verify.ratio(known.slices, settings.verify_slices, now, late * DAY) < 1:
@@ -228,6 +230,8 @@ def _of_checks(settings: Settings, _store: Store, known: Contents, now: float) -
 
 
 def _of_upkeep(settings: Settings, store: Store, known: Contents, now: float) -> Found:
+    if store.offsite and store.append_only:
+        return  # that place removes what is too old by itself
     pruned = [each.time for each in known.tagged(PRUNED)]
     since = max(pruned) if pruned else min((each.time for each in known.snapshots), default=now)
     if now - since > PRUNE_LATE:

@@ -207,7 +207,7 @@ class _Look:
             latency=self._latency(),
             latency_p95=self._newest(f'quantile_over_time(0.95, probe_duration_seconds{{job="{probe}"}}[1d])'),
             copies=copies,
-            restorable_until=self._newest("boxlift_binlog_shipped_timestamp_seconds"),
+            restorable_until=self._newest("boxlift_backup_restorable_until_timestamp_seconds"),
             drill=drill,
             rto=self._newest("boxlift_drill_rto_seconds"),
             rpo=self._newest("boxlift_drill_rpo_seconds"),

@@ -58,7 +58,8 @@ def _after(host: night.Host, folder: str) -> int:
     if note is None:
         say("Nothing was updated.")
         return 0
-    say(f"{len(note.changes)} packages were updated: {note.path(folder)}.")
+    if note.changes:
+        say(f"{len(note.changes)} packages were updated: {note.path(folder)}.")
     waiting = services.outdated(pathlib.Path("/proc"))
     if waiting:
         say(f"These run replaced files until playbook update restarts them: {', '.join(waiting)}.")

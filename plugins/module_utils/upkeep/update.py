@@ -21,10 +21,17 @@ class Plan(t.NamedTuple):
     kept_back: list[str]  # packages that are newer elsewhere, and would need another one removed
 
 
-def plan(run: Run, security_only: bool) -> Plan:
-    """What apt would change. Nothing is ever removed. Raises BoxliftError where apt cannot say."""
+def plan(run: Run, security_only: bool, released: t.Sequence[str] = ()) -> Plan:
+    """What apt would change, also of the held packages that will be `released`. Nothing is ever removed.
+
+    Raises BoxliftError where apt cannot say.
+    """
     arguments = ["upgrade", "--with-new-pkgs"]
     changes = packages.simulate(run, *arguments)
+    if released:
+        unheld = ["install", "--only-upgrade", "--allow-change-held-packages", "--no-remove", *released]
+        free = packages.simulate(run, *unheld)
+        changes += [each for each in free if each.name not in {change.name for change in changes}]
     beyond = packages.simulate(run, "dist-upgrade")
     if security_only:
         foreign = [change.name for change in changes if change.origin.split(":")[0] == packages.BUNDLE]
@@ -39,7 +46,7 @@ def plan(run: Run, security_only: bool) -> Plan:
         changes = packages.simulate(run, *arguments) if urgent else []
         beyond = [change for change in beyond if change.name in wanted or change.security]
         beyond = [change for change in beyond if change.security]
-    held = packages.holds(run)
+    held = [name for name in packages.holds(run) if name not in released]
     planned = {change.name for change in changes}
     kept = sorted(each.name for each in beyond if each.before and each.name not in planned and each.name not in held)
     return Plan(arguments, changes, held, kept)
@@ -98,9 +105,14 @@ def plan_back(run: Run, name: str, folder: str, archives: str = packages.ARCHIVE
 def go_back(run: Run, back: Back, folder: str, clock: t.Callable[[], float]) -> Note:
     """Install the versions that were there before, and hold them: the next update would bring the others again."""
     note = notes.begin("back", back.changes, clock(), of=back.note.name)
-    done = _install(run, back.arguments, note, folder, clock)
-    packages.said(run, ["apt-mark", "hold", *(change.name for change in back.changes)])
-    return done
+    try:
+        return _install(run, back.arguments, note, folder, clock)
+    finally:
+        # Also of a way back that failed, or goes on after one: what is back already is no change of the next run.
+        there = packages.installed(run)
+        names = [each.name for each in back.note.changes if each.before and there.get(each.name) == each.before]
+        if names:
+            packages.said(run, ["apt-mark", "hold", *names])
 
 
 def held_by_us(run: Run, folder: str) -> list[str]:
@@ -138,6 +150,8 @@ def way_back(note: Note) -> str:
     """What to do where the update has broken something."""
     if note.by == "back":
         return "See /var/log/apt/term.log, and run the same command again."
+    if not note.changes:
+        return "No package was changed, so nothing is to be taken back: see /var/log/apt/term.log, and journalctl."
     return (
         f"To go back: ansible-playbook boxlift.portal.update -e update_back={note.name} --limit with this host's name."
     )

@@ -71,12 +71,19 @@ def _merged(rule: Rule, change: t.Any) -> Rule:
         raise BoxliftError(
             f"monitoring_rules has for: {change['for']} for {name}.", "Write a time such as 90s, 5m or 2h."
         )
-    if change.get("severity", SEVERITIES[0]) not in SEVERITIES:
+    more = change.get("labels", {})
+    if not isinstance(more, t.Mapping):
         raise BoxliftError(
-            f"monitoring_rules has the severity {change['severity']} for {name}.", f"Use {' or '.join(SEVERITIES)}."
+            f"monitoring_rules has the labels {more!r} for {name}.", "Write them so: labels: {team: night}"
         )
+    # One that no receiver hears of would be an alert that reaches nobody.
+    for severity in (change.get("severity", SEVERITIES[0]), more.get("severity", SEVERITIES[0])):
+        if severity not in SEVERITIES:
+            raise BoxliftError(
+                f"monitoring_rules has the severity {severity} for {name}.", f"Use {' or '.join(SEVERITIES)}."
+            )
     rule.update({key: str(change[key]) for key in ("expr", "for") if key in change})
-    labels = {**rule["labels"], **change.get("labels", {})}
+    labels = {**rule["labels"], **more}
     if "severity" in change:
         labels["severity"] = change["severity"]
     return {**rule, "labels": labels}

@@ -8,7 +8,7 @@ import datetime
 import math
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.units import size
+from ansible_collections.boxlift.portal.plugins.module_utils.units import duration, size
 from ansible_collections.boxlift.portal.plugins.plugin_utils.service.answers import Answers, failure
 
 OK, WARN, UNKNOWN, BAD = "ok", "warn", "unknown", "bad"
@@ -17,6 +17,7 @@ LEVELS = (BAD, UNKNOWN, WARN, OK)
 DAY = 86400.0
 CERTIFICATE_DAYS, LICENCE_DAYS, DISK_DAYS = (7, 21), (7, 30), (4, 14)  # bad below the first, a warning below the second
 QUOTA_SHARES = (0.98, 0.9)
+CHECKS_LATE = 3600.0  # they are made every five minutes
 DEBT_FIELDS = ("feature", "owner", "until", "remedy")
 _WRONG = (("fail", BAD, "not in order"), ("unknown", UNKNOWN, "not known"), ("warn", WARN, "to be watched"))
 
@@ -114,10 +115,13 @@ def _entitlements(what: str, findings: t.Sequence[Data]) -> Data:
     return _row(what, level, f"{counted}: {observed}", observed if level == UNKNOWN else "")
 
 
-def checks(answers: Answers) -> Data:
+def checks(answers: Answers, now: float) -> Data:
     """Health checks that fail now; `why` says why that is not known."""
     run, answer = answers.of("checks_run"), answers.of("checks")
     why = run.why or answer.why or ("" if run.number else "no health check has run")
+    # The file of the results stays where nobody makes the checks any more.
+    if not why and run.number and now - run.number > CHECKS_LATE:
+        why = f"the last health check ran {duration(now - run.number)} ago"
     found = [dict(each.labels) for each in answer.series]
     return {
         "why": why,

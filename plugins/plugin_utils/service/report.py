@@ -105,7 +105,7 @@ def build(site: Site, period: Period) -> Data:
         "incidents": [_incident(site, period, *each) for each in site.cadences if _touches(each[0], period)],
         "notices": _notices(site, period),
         "outlook": [*ahead.outlook(site.answers, period.now), *licences],
-        "checks": ahead.checks(site.answers),
+        "checks": ahead.checks(site.answers, period.now),
         "remarks": [*site.remarks],
         "debts": [{**each, "owner": name_of(site.plan, each["owner"])} for each in owed],
         "visits": _visits(site, period, zone),

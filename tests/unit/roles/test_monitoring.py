@@ -79,7 +79,22 @@ def test_an_alert_says_what_whom_and_what_to_do(alert: str) -> None:
     said = rule["annotations"]["summary"] + rule["annotations"]["description"]
     assert "$labels.host" in said or alert in ("Watchdog", "HeartbeatMissing")
     assert "$labels.store" in said or "boxlift_backup_bytes" not in rule["expr"]
+    assert "$labels.store" not in said or "boxlift_drill_" not in rule["expr"], "a drill's figures name no store"
     assert rule["annotations"]["runbook_url"] == f"docs/alerts.md#{alert.lower()}"
+
+
+def test_increments_which_begin_small_after_each_full_copy_have_not_shrunk() -> None:
+    selectors = re.findall(r"boxlift_backup_bytes(?:\{([^}]*)\})?", RULES["BackupShrunk"]["expr"])
+    assert selectors == ['part!="database_incremental"'] * 2
+
+
+def test_a_store_of_the_first_week_need_not_have_been_read_as_a_whole() -> None:
+    _ratio, _and, young = RULES["BackupUnverified"]["expr"].partition(" and on (host, store) ")
+    assert young == "time() - boxlift_backup_oldest_good_timestamp_seconds > 7 * 86400"
+
+
+def test_the_weekly_removal_of_old_copies_which_locks_the_store_is_no_alarm() -> None:
+    assert alert_tests.seconds(RULES["StoreLocked"].get("for", "0s")) >= 3600
 
 
 def test_every_alert_has_a_case_and_a_part_of_the_page() -> None:
@@ -121,6 +136,7 @@ def test_one_host_is_enough() -> None:
         ),
         ({"site_alert_receivers": []}, "Nobody would hear of an alert"),
         ({"site_alert_receivers": [{"name": "night"}]}, "names night without"),
+        ({"site_alert_receivers": [{"name": "night", "mail": [], "webhook": ""}]}, "names night without"),
         ({"site_alert_receivers": [{"name": "heartbeat", "webhook": "https://canary/"}]}, "name twice"),
         (
             {"site_alert_receivers": [{"name": "a", "webhook": "https://canary/", "severities": ["page"]}]},
@@ -178,12 +194,33 @@ def test_alertmanager_is_told_whom_to_tell() -> None:
     ]
 
 
+def test_a_severity_without_brackets_is_one_severity() -> None:
+    receivers = [{"name": "night", "mail": "a@example.com", "severities": "critical"}]
+    assert problems(site_alert_receivers=receivers) == []
+    routes = written("alertmanager.yml.j2", site_alert_receivers=receivers)["route"]["routes"]
+    assert [route["matchers"] for route in routes[1:]] == [["severity = critical"]]
+
+
+def test_one_address_of_the_heartbeat_is_one_address() -> None:
+    found = written("heartbeat.json.j2", monitoring_heartbeat_to="second@example.com")
+    assert found["mail"]["to"] == ["second@example.com"]
+
+
 def test_what_inhibits_is_an_alert() -> None:
     rules = written("alertmanager.yml.j2")["inhibit_rules"]
     named = {
         name for rule in rules for each in rule.values() for text in each for name in re.findall(r"[A-Z]\w+", text)
     }
     assert named <= set(RULES)
+
+
+def test_a_dead_host_hides_the_portal_s_alerts_only_where_the_portal_rests_on_it() -> None:
+    groups = {**SITE["groups"], "production": ["portal", "db", "phones"], "database": ["db"], "telephony": ["phones"]}
+    hostvars = {name: {"ansible_host": name} for name in groups["production"]}
+    rules = written("alertmanager.yml.j2", groups=groups, hostvars=hostvars)["inhibit_rules"]
+    sources = [rule["source_matchers"] for rule in rules if rule["target_matchers"] == ["needs = database"]]
+    dead = [source[1:] for source in sources if any("HostDown" in each for each in source)]
+    assert dead == [['host = "db"'], ['host = "portal"']]
 
 
 def test_another_host_is_asked_over_tls_and_by_its_own_certificate() -> None:
@@ -196,6 +233,20 @@ def test_another_host_is_asked_over_tls_and_by_its_own_certificate() -> None:
     assert jobs["node/watcher"]["static_configs"][0]["targets"] == ["127.0.0.1:9146"]
     heartbeat = written("alertmanager.yml.j2", **APART)["receivers"][1]["webhook_configs"][0]
     assert heartbeat["url"] == "https://192.0.2.10:9443/heartbeat"
+    sixth = {**APART["hostvars"], "portal": {"ansible_host": "2001:db8::10"}}
+    heartbeat = written("alertmanager.yml.j2", **{**APART, "hostvars": sixth})["receivers"][1]["webhook_configs"][0]
+    assert heartbeat["url"] == "https://[2001:db8::10]:9443/heartbeat"
+
+
+def test_a_replica_is_expected_where_mariadb_is_asked() -> None:
+    template = (ROLE / "templates/expected.prom.j2").read_text()
+    groups = {**SITE["groups"], "production": ["portal", "second"], "database": ["second"]}
+    given: dict[str, t.Any] = {"groups": groups, "monitoring_expects": ["backup", "replica"]}
+    found = {
+        host: re.findall(r'what="(\w+)"', rendered(template, **given, inventory_hostname=host))
+        for host in groups["production"]
+    }
+    assert found == {"portal": ["backup", "monitoring"], "second": ["monitoring", "replica"]}
 
 
 def test_the_endpoint_is_closed_where_nobody_asks() -> None:

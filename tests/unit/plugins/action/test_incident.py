@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import stat
 import typing as t
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.boxlift.portal.plugins.action.incident import ActionModule, take
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.plugin_utils.service import desk
 from unit.plugins.plugin_utils.notices.world import PLAN
 from unit.plugins.plugin_utils.service.site import BEGIN
 
@@ -34,6 +36,22 @@ def test_it_writes_once_and_says_how_all_stand(tmp_path: Path) -> None:
     (told,) = taken(tmp_path)["incidents"]
     assert told["late"] == 0 and told["next"] == told["opened"] + 300
     assert stat.S_IMODE((tmp_path / "service.records").stat().st_mode) == 0o600
+
+
+def test_nobody_else_takes_a_number_between_reading_and_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of, looks = desk.lines_for, []
+
+    def lines_for(*given: t.Any) -> t.Any:
+        with open(tmp_path / "service.records.lock", "wb") as other, pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        looks.append(given)
+        return of(*given)
+
+    monkeypatch.setattr(desk, "lines_for", lines_for)
+    numbers = [taken(tmp_path, action="open", title=title)["number"] for title in ("Slow", "Mail")]
+    assert numbers == [1, 2] and len(looks) == 2
 
 
 def test_check_mode_writes_nothing(tmp_path: Path) -> None:

@@ -72,6 +72,20 @@ def test_back_and_held_until_told_otherwise(apt: ToyApt, run: t.Callable[..., di
     assert run(only="security")["changed"] is False
 
 
+@pytest.mark.parametrize("only", ["all", "security"])
+def test_what_is_held_no_more_is_a_change_that_check_mode_foretells(
+    apt: ToyApt, run: t.Callable[..., dict[str, t.Any]], only: str
+) -> None:
+    run(back=run(only="security")["note"])
+    apt.installed["bash"] = "5.2"
+    assert run(check=True, only=only)["packages"] == []
+    predicted = run(check=True, only=only, unhold=True)
+    assert [each["name"] for each in predicted["packages"]] == ["nginx"]
+    assert (apt.held, predicted["held"], apt.installed["nginx"]) == (["nginx"], [], "1.0")
+    done = run(only=only, unhold=True)
+    assert (apt.held, apt.installed["nginx"], done["packages"]) == ([], "1.1", predicted["packages"])
+
+
 def test_a_note_that_is_not_there(apt: ToyApt, run: t.Callable[..., dict[str, t.Any]]) -> None:
     result = run(back="20200101T000000Z-night")
     assert result["failed"] and result["msg"].startswith("There is no note 20200101T000000Z-night of an update in ")

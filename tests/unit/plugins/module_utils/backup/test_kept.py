@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import typing as t
 from pathlib import Path
 
@@ -52,6 +53,18 @@ def test_a_copy_whose_part_is_gone_counts_nowhere(portal: Portal) -> None:
     assert known.unproven == (manifest["id"],)
 
 
+def test_a_copy_whose_full_one_is_gone_is_not_the_last_good_one(portal: Portal) -> None:
+    portal.night()
+    portal.now += DAY
+    base = portal.night(full=True)
+    portal.now += DAY
+    portal.night()
+    portal.memory.forget([each["snapshot"] for each in base["parts"].values()])
+    assert [copy.damaged for copy in copies.good_copies(portal.memory)] == [False, True]
+    (store,) = told(portal)["stores"]
+    assert store["last_good"]["ended"] == NOON
+
+
 def test_a_manifest_of_another_format_counts_nowhere(portal: Portal) -> None:
     portal.memory.save_text(copies.MANIFEST, json.dumps({"format": 2, "id": "a"}), copies.tags_of_manifest("a"))
     portal.memory.save_text(copies.MANIFEST, "no json", copies.tags_of_manifest("b"))
@@ -65,6 +78,18 @@ def test_a_manifest_is_read_once_where_there_is_a_cache(portal: Portal, tmp_path
     portal.memory.calls.clear()
     assert len(copies.good_copies(portal.memory)) == 1
     assert portal.memory.calls == ["snapshots"]
+
+
+@pytest.mark.parametrize("left", [b"", b"{", b"\xff"])
+def test_a_manifest_that_is_cut_off_in_the_cache_costs_no_copy(portal: Portal, tmp_path: Path, left: bytes) -> None:
+    portal.memory.cache = str(tmp_path / "cache")
+    manifest = portal.night()
+    copies.good_copies(portal.memory)
+    (kept,) = (tmp_path / "cache" / "manifests").iterdir()
+    kept.write_bytes(left)
+    portal.now += 3 * DAY
+    retention.prune(portal.memory, portal.settings.keep, lambda: portal.now)
+    assert [copy.id for copy in copies.good_copies(portal.memory)] == [manifest["id"]]
 
 
 def test_the_newest_copy_before_a_moment_and_what_it_needs(portal: Portal) -> None:
@@ -93,6 +118,11 @@ def test_each_log_is_stored_once(portal: Portal) -> None:
     runs = copies.binlog_runs(portal.memory)
     assert [(run.until, run.gtid) for run in runs] == [(NOON, "0-1-10"), (NOON + 300, "0-1-10")]
     assert [os.path.basename(path) for run in runs for path in run.files] == ["binlog.000001", "binlog.000002"]
+
+
+def test_the_lock_of_a_dead_process_does_not_keep_the_logs_out(portal: Portal) -> None:
+    ship(portal)
+    assert portal.memory.calls == ["unlock", "snapshots", "backup"]
 
 
 def test_several_gtid_domains_are_kept_in_the_tag(portal: Portal) -> None:
@@ -144,6 +174,24 @@ def test_across_a_server_that_counts_anew_nothing_can_be_restored(portal: Portal
     (store,) = told(portal)["stores"]
     assert store["restorable_until"] == NOON + 60
     assert findings(portal) == {"binlog_gap": "fail"}
+
+
+@pytest.mark.parametrize("before", ["binlog.000500", "binlog.000002"])
+def test_a_new_copy_has_nothing_to_do_with_logs_of_the_server_before(portal: Portal, before: str) -> None:
+    portal.server.logs, portal.server.gtid = [before], "0-1-9000"
+    portal.night()
+    ship(portal)
+    portal.now += 3600
+    # The host was built anew.
+    portal.server.logs, portal.server.gtid, portal.server.born = ["binlog.000001"], "0-1-10", "78"
+    ship(portal)
+    portal.now += 60
+    portal.night()
+    portal.now += 60
+    ship(portal)
+    (store,) = told(portal)["stores"]
+    assert findings(portal) == {}
+    assert store["restorable_until"] == portal.now
 
 
 def test_a_stopped_database_is_named_by_the_logs_too(portal: Portal) -> None:
@@ -304,6 +352,17 @@ def test_unproven_parts_go_only_after_they_cannot_be_in_the_making(portal: Porta
     assert len(copies.contents(portal.memory).unproven) == 1
     retention.prune(portal.memory, Keep(), lambda: portal.now + 3 * DAY)
     assert copies.contents(portal.memory).unproven == ()
+
+
+def test_a_copy_that_a_newer_version_has_proven_is_not_removed_as_unproven(portal: Portal) -> None:
+    first = portal.night()
+    manifest = next(files for each, files in portal.memory.held.values() if "good" in each.tags)
+    manifest["/copy.json"] = json.dumps({**first, "format": 2}).encode()
+    portal.now += 3 * DAY
+    portal.night()
+    assert not retention.plan(copies.contents(portal.memory), Keep(), portal.now).snapshots
+    portal.now += 35 * DAY
+    assert len(retention.plan(copies.contents(portal.memory), Keep(), portal.now).snapshots) == 4
 
 
 def test_a_copy_from_the_future_is_neither_counted_nor_removed(portal: Portal) -> None:
@@ -486,6 +545,37 @@ def test_the_text_file_holds_every_figure_and_each_finding_once(portal: Portal, 
         assert text.splitlines().count(line) == 1, line
     assert "same_host" not in text
     assert text.endswith("\n")
+
+
+def figures_with_an_off_site_store(portal: Portal, days: int = 0) -> str:
+    """The night's copy is sent there; nobody reads that store again, and binary logs come with the copies alone."""
+    far = Memory(lambda: portal.now, Store("far", "s3:x", "/pw", offsite=True, append_only=True))
+    portal.night()
+    ship(portal)
+    offsite.send(portal.memory, far, Keep(), portal.now)
+    portal.now += days * DAY
+    object.__setattr__(portal.settings, "stores", (*portal.settings.stores, far.store))
+    found = status.status(portal.settings, portal.now, lambda store: far if store.name == "far" else portal.memory)
+    return metrics.text(found, portal.now)
+
+
+def test_binary_logs_of_an_off_site_store_are_no_measure_of_what_could_be_lost(portal: Portal) -> None:
+    text = figures_with_an_off_site_store(portal)
+    assert 'boxlift_binlog_shipped_timestamp_seconds{store="local"}' in text
+    assert 'boxlift_binlog_shipped_timestamp_seconds{store="far"}' not in text
+    assert 'boxlift_backup_last_good_timestamp_seconds{store="far"}' in text
+
+
+def test_what_no_timer_does_to_an_off_site_store_is_no_alarm_for_ever(portal: Portal) -> None:
+    text = figures_with_an_off_site_store(portal, days=30)
+    assert 'boxlift_backup_verified_ratio{store="local"} 0' in text
+    assert 'boxlift_backup_verified_ratio{store="far"}' not in text
+    codes = {
+        store: set(re.findall(rf'boxlift_backup_problem{{store="{store}",code="(\w+)"', text))
+        for store in ("local", "far")
+    }
+    assert {"unverified", "prune_old"} <= codes["local"]
+    assert codes["far"] == {"copy_old"}
 
 
 def test_figures_that_are_not_known_are_left_out(portal: Portal) -> None:

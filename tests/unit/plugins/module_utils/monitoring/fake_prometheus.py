@@ -187,7 +187,7 @@ def all_well(server: FakePrometheus) -> None:
     for store in ("local", "offsite"):
         server.add("boxlift_backup_oldest_good_timestamp_seconds", NOW - 201 * DAY, store=store, **HOST)
         server.add("boxlift_backup_verified_ratio", 1, store=store, **HOST)
-    server.add("boxlift_binlog_shipped_timestamp_seconds", NOW - 130, **HOST)
+    server.add("boxlift_backup_restorable_until_timestamp_seconds", NOW - 130, **HOST)
     server.add("boxlift_drill_last_good_timestamp_seconds", NOW - 23 * DAY, **HOST)
     server.add("boxlift_drill_rto_seconds", 1840, **HOST)
     server.add("boxlift_drill_rpo_seconds", 212, **HOST)
@@ -219,7 +219,7 @@ def in_trouble(server: FakePrometheus) -> None:
     latency = next(each for each in server.series if each.name == "probe_duration_seconds")
     latency.before = lambda at: None if at > NOW - 900 else _latency(at) * (1 + 3 * max(0.0, (at - NOW) / DAY + 0.2))
     server.set("boxlift_backup_last_good_timestamp_seconds", NOW - 33.5 * 3600, store="local")
-    server.set("boxlift_binlog_shipped_timestamp_seconds", NOW - 1020)
+    server.set("boxlift_backup_restorable_until_timestamp_seconds", NOW - 1020)
     server.set("boxlift_disk_days_to_full", 5.4, path="/srv")
     disk = next(
         each for each in server.series if each.name == "boxlift_disk_free_bytes" and each.labels["path"] == "/srv"

@@ -359,6 +359,14 @@ def test_unknown_figures_are_not_guessed(server: FakePrometheus) -> None:
     assert "how far back the oldest copy reaches is not known" in page.text
 
 
+def test_one_cannot_go_back_to_a_moment_beyond_a_gap(server: FakePrometheus) -> None:
+    server.set("boxlift_backup_restorable_until_timestamp_seconds", NOW - 8 * 3600)
+    server.add("boxlift_binlog_shipped_timestamp_seconds", NOW - 130, **HOST)
+    found = seen(server)
+    assert found.restorable_until == NOW - 8 * 3600
+    assert "8 h at most" in shown(found).text.replace("\u00a0", " ")
+
+
 def test_an_expired_certificate_is_over(server: FakePrometheus) -> None:
     server.set("probe_ssl_earliest_cert_expiry", NOW + DAY)
     # The same one as the host looks at it: the earlier date counts.

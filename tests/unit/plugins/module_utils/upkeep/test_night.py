@@ -12,7 +12,7 @@ import typing as t
 
 import pytest
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.upkeep import command, night, notes, services
+from ansible_collections.boxlift.portal.plugins.module_utils.upkeep import command, night, notes, services, update
 from unit.plugins.module_utils.upkeep.toy_apt import ToyApt
 
 
@@ -82,6 +82,8 @@ def test_an_update_that_broke_off_is_new_though_no_package_changed(
     note = night.after(host, str(tmp_path))
     assert note is not None and note.problems == ("apt-daily-upgrade.service has failed",)
     assert notes.names(str(tmp_path)) == []
+    # It has no note that could be taken back.
+    assert note.name not in update.way_back(note)
 
 
 def test_nobody_has_looked_before(host: night.Host, tmp_path: pathlib.Path) -> None:

@@ -135,6 +135,16 @@ def test_going_back_twice_changes_nothing(apt: ToyApt, tmp_path: pathlib.Path) -
     assert update.plan_back(apt, note.name, str(tmp_path)).changes == []
 
 
+def test_what_a_failed_way_back_brought_is_held_too(apt: ToyApt, tmp_path: pathlib.Path) -> None:
+    note = updated(apt, tmp_path, security=True)
+    apt.breaks = "nginx.service did not start"
+    with pytest.raises(BoxliftError, match="did not start"):
+        update.go_back(apt, update.plan_back(apt, note.name, str(tmp_path)), str(tmp_path), lambda: NOW + 60)
+    assert update.plan_back(apt, note.name, str(tmp_path)).changes == []
+    assert update.held_by_us(apt, str(tmp_path)) == ["nginx"]
+    assert [change.name for change in update.plan(apt, False).changes] == ["bash"]
+
+
 @pytest.mark.parametrize("name", ["20200101T000000Z-night", "../../etc/passwd", "history"])
 def test_a_note_that_is_not_there_is_refused(apt: ToyApt, tmp_path: pathlib.Path, name: str) -> None:
     updated(apt, tmp_path)

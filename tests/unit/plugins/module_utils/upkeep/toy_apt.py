@@ -54,6 +54,8 @@ class ToyApt:
         self.told.append(words)
         if words[:2] == ["apt-mark", "hold"]:
             self.held += words[2:]
+        elif words[:2] == ["apt-mark", "unhold"]:
+            self.held = [name for name in self.held if name not in words[2:]]
         elif words[:2] == ["dpkg", "--configure"]:
             self.audit = ""
         elif words[0] == "apt-get" and "update" not in words:
@@ -66,6 +68,9 @@ class ToyApt:
     def _wanted(self, words: list[str]) -> list[tuple[str, str]]:
         if "install" in words:
             named = [word for word in words[words.index("install") + 1 :] if not word.startswith("-")]
+            named = [
+                word if "=" in word or word in self.files else f"{word}={self.offers[word][0][0]}" for word in named
+            ]
             return [self.files[word] if word in self.files else t.cast("tuple[str, str]", tuple(word.split("=")))
                     for word in named]  # fmt: skip
         newer = [(name, offers[0][0]) for name, offers in self.offers.items() if name not in self.held]

@@ -61,6 +61,8 @@ def test_an_alert_is_left_out() -> None:
         ({"DiskFills": "off"}, "DiskFills"),
         ({"DiskFills": {"for": 10}}, "for: 10"),
         ({"DiskFills": {"severity": "page"}}, "severity page"),
+        ({"DiskFills": {"labels": {"severity": "page"}}}, "severity page"),
+        ({"DiskFills": {"labels": "night"}}, "the labels 'night'"),
         (["DiskFills"], "no dictionary"),
     ],
 )

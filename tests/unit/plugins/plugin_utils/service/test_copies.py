@@ -156,3 +156,7 @@ def test_checks_that_fail_now(site: Site) -> None:
     assert "1 health check fails now." in found["result"]["text"]
     never = report.build(sample.told(site, prometheus=sample.prometheus(instants={"checks_run": None})), MONTH)
     assert never["checks"]["why"] == "no health check has run"
+    stopped = {"checks_run": sample.NOW - 5 * 86400}
+    old = report.build(sample.told(site, prometheus=sample.prometheus(instants=stopped)), MONTH)
+    assert old["checks"]["why"] == "the last health check ran 5 d ago"
+    assert {"what": "Health checks", "why": old["checks"]["why"]} in old["unknown"]
