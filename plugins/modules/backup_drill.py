@@ -314,7 +314,7 @@ class Steps:
             raise BoxliftError(
                 f"Store {store.name} holds no good copy.", "Make one (playbook backup), and drill again."
             )
-        copy = known[-1]
+        copy = ([each for each in known if not each.damaged] or known)[-1]  # as portal_recover takes it for the latest
         files = copy.bytes("files")
         database = sum(each.bytes("database") for each in chain(known, copy))
         with connect(site.login) as conn:

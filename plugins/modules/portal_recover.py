@@ -382,7 +382,11 @@ def main() -> None:
 
 def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     settings = backup_settings.read_settings(params["settings"])
-    restic = Restic(settings.store(params["store"]) if params["store"] else settings.main)
+    store = settings.store(params["store"]) if params["store"] else settings.main
+    restic = Restic(store)
+    if not store.read_only:
+        # Of a prune that died with its host a lock is left, and nobody else may be there to remove it.
+        restic.unlock()
     progress = Progress("portal_recover", None if check_mode else params["progress"])
     if params["find_table"]:
         with progress:

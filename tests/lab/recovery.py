@@ -25,6 +25,7 @@ class Repository(Restic):
         folder.mkdir()
         self.listed: list[Snapshot] = []
         self.restored: list[str] = []  # ids, in the order of the calls
+        self.unlocked = 0
 
     def add(self, tags: t.Sequence[str], paths: t.Sequence[str] = (), moment: float = 0.0) -> str:
         """Keep a copy of these files and folders."""
@@ -52,6 +53,9 @@ class Repository(Restic):
 
     def add_logs(self, until: float, paths: t.Sequence[pathlib.Path]) -> str:
         return self.add(tags_of_binlogs(until, ""), [str(path) for path in paths], until)
+
+    def unlock(self) -> None:
+        self.unlocked += 1
 
     def forget(self, snapshots: t.Sequence[str]) -> None:
         self.listed = [each for each in self.listed if each.id not in snapshots]

@@ -36,6 +36,7 @@ def ship(settings: Settings, restic: Restic, now: t.Callable[[], float], server:
         raise BoxliftError("The database of this host writes no binary logs.", "Set binlog_dir in the settings.")
     folder, server = settings.database.binlog_dir, server or Server(settings.database)
     with held(settings.within("binlogs.lock"), "What is copied of this host's binary logs"):
+        restic.unlock()  # a lock that a killed prune has left would keep the logs out until the night
         until = now()  # before the flush: whatever was written until then is in a closed file
         closed, gtid = _flushed(server)
         runs = binlog_runs(restic)
@@ -90,6 +91,16 @@ def gap_between(runs: t.Sequence[BinlogRun]) -> str:
 
 def restorable_until(copy: Copy, runs: t.Sequence[BinlogRun]) -> tuple[float, str]:
     """The last moment to which this copy's database can be brought, and what is missing then."""
+    # Older logs may be of a server that was there before; but the clock may have been set back since, too.
+    until, gap = _leading(copy, [run for run in runs if run.until + 1 > copy.began])
+    if gap or until <= copy.ended:
+        further, none = _leading(copy, runs)
+        if not none and further > until:
+            return further, none
+    return until, gap
+
+
+def _leading(copy: Copy, runs: t.Sequence[BinlogRun]) -> tuple[float, str]:
     binlog = copy.parts["database"].get("binlog")
     if not binlog:
         return copy.ended, ""

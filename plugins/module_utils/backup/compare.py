@@ -157,6 +157,12 @@ def _of_tables(
     if more:
         told = [f"{each.table} {each.rows} instead of {_range(each.noted)}" for each in more]
         yield finding("more_rows", "fail", f"Tables have more rows than the copy noted: {_some(told)}.", remedy)
+    unknown = sorted(set(tables) - set(known))
+    if known and unknown:
+        text = f"Rows of {len(unknown)} tables were not compared, since the copy noted none of them: {_some(unknown)}."
+        yield finding(
+            "not_noted", "warn", text, "A copy notes what it can count in ten minutes, in order of the names."
+        )
 
 
 def _of_files(files: int, noted: int, unread: int) -> t.Iterator[Data]:

@@ -42,7 +42,7 @@ class Copy:
     noted: t.Mapping[str, t.Any]
     warnings: t.Sequence[str]
     manifest_snapshot: str
-    #: The last check found a part of it broken, or of the full copy that it needs.
+    #: The last check found a part of it broken, or of the full copy that it needs; or that one is gone.
     damaged: bool = False
 
     def snapshot(self, part: str) -> str:
@@ -141,6 +141,8 @@ def _marked(found: t.Sequence[Copy], hurt: t.Collection[str]) -> dict[str, Copy]
         for copy in found
         if not {copy.manifest_snapshot, *(part["snapshot"] for part in copy.parts.values())}.isdisjoint(hurt)
     }
+    there = {copy.id for copy in found} | {None}
+    broken |= {copy.id for copy in found if copy.base not in there}
     return {copy.id: dataclasses.replace(copy, damaged=not broken.isdisjoint({copy.id, copy.base})) for copy in found}
 
 
@@ -202,13 +204,20 @@ def _manifest(restic: Restic, snapshot: Snapshot) -> dict[str, t.Any]:
     """A manifest, from the repository or from this host's cache: an id stands for one content for ever."""
     kept = os.path.join(restic.cache, "manifests", snapshot.id) if restic.cache else ""
     if kept and os.path.exists(kept):
-        with open(kept, encoding="utf-8") as stream:
-            text = stream.read()
-    else:
-        text = restic.read_text(snapshot.id, MANIFEST)
-        if kept:
-            os.makedirs(os.path.dirname(kept), mode=0o700, exist_ok=True)
-            replace_file(kept, text.encode(), durable=False)
+        with open(kept, encoding="utf-8", errors="replace") as stream:
+            said = _object(stream.read())
+        if said:
+            return said
+        # A loss of power may leave it empty; the copy is as good as before, and a prune must not take it for unproven.
+    text = restic.read_text(snapshot.id, MANIFEST)
+    if kept:
+        os.makedirs(os.path.dirname(kept), mode=0o700, exist_ok=True)
+        replace_file(kept, text.encode(), durable=False)
+    return _object(text)
+
+
+def _object(text: str) -> dict[str, t.Any]:
+    """The object that a text is; empty where it is none."""
     try:
         said = json.loads(text)
     except ValueError:

@@ -16,7 +16,9 @@ from ansible_collections.boxlift.portal.plugins.module_utils.backup.restic impor
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.settings import Database
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import Login, connect, quote_name, rows
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.failure import DatabaseFailed
 
+_NO_SUCH_TABLE = 1146
 #: Seconds for all counts of one pass; tables that do not come to their turn are not noted.
 COUNTING = 600.0
 _LAST_WORD = "completed OK!"
@@ -88,7 +90,12 @@ class Server:
             for table in tables:
                 if self._clock() - began > COUNTING:
                     break
-                counted = rows(conn, f"SELECT COUNT(*) AS n FROM {quote_name(name)}.{quote_name(table['name'])}")
+                try:
+                    counted = rows(conn, f"SELECT COUNT(*) AS n FROM {quote_name(name)}.{quote_name(table['name'])}")
+                except DatabaseFailed as error:
+                    if error.code != _NO_SUCH_TABLE:
+                        raise
+                    continue  # dropped since it was listed; the copy is none the worse
                 found[str(table["name"])] = int(counted[0]["n"])
         finally:
             conn.close()
@@ -96,7 +103,14 @@ class Server:
 
     def incarnation(self) -> str:
         """Another one after the data directory was made anew: increments of the old one do not fit then."""
-        return str(os.stat(os.path.join(self._database.data_dir, "ibdata1")).st_ino)
+        folder = self._database.data_dir
+        number = os.stat(os.path.join(folder, "ibdata1")).st_ino
+        try:
+            made = int(os.stat(os.path.join(folder, "mysql", "db.frm")).st_mtime)
+        except FileNotFoundError:
+            made = 0
+        # A host that is built anew in the same way may give the file the same number.
+        return f"{number}-{made}"
 
 
 def take(

@@ -45,7 +45,9 @@ def find(
     held = contents(restic)
     # Of another host's server, such as that of a drill, the logs have nothing to do with these copies.
     own = not held.good or held.good[-1].host == host
-    known = binlog_replay.available(held.binlogs, local_logs if own else "", 0, now)
+    # A server that was built anew counts from one again: older logs must not stand for newer ones.
+    runs = [run for run in held.binlogs if run.until >= search.since]
+    known = binlog_replay.available(runs, local_logs if own else "", 0, now)
     logs = [log for log in known if log.until >= search.since]
     if not logs:
         raise BoxliftError(

@@ -73,7 +73,7 @@ def find_point(
 ) -> Point:
     """Raises BoxliftError, with the moments that can be had, where this one cannot."""
     found = contents(restic)
-    copies, runs = found.good, found.binlogs
+    copies, runs = list(found.good), found.binlogs
     if not copies:
         raise BoxliftError(
             f"The repository {restic.store.name} holds no proven copy.",
@@ -82,6 +82,15 @@ def find_point(
         )
     if copy_id:
         return _of_copy(copies, copy_id)
+    # Logs lead from an older copy to the same moments; a damaged one is only taken where it is named.
+    copies = [copy for copy in copies if not copy.damaged]
+    if not copies:
+        raise BoxliftError(
+            f"Every copy in the repository {restic.store.name} is damaged.",
+            "Name one (recover_copy) to get what it still gives; boxlift-backup list shows them. Or take another store "
+            "(recover_store).",
+            code="no_copy",
+        )
     # Of another host's server, such as that of a drill, the logs have nothing to do with these copies.
     reached = {copy.id: _reached(copy, runs, local_logs if copy.host == host else "", now) for copy in copies}
     possible = _ranges([(copy.ended, reached[copy.id].until) for copy in copies])
@@ -104,7 +113,7 @@ def find_point(
             possible,
             "gap" if reach.missing else "too_late",
         )
-    if moment is None and reach.missing:
+    if moment is None and before is None and reach.missing:
         raise _refused(f"The latest moment cannot be reached: {reach.why()}.", possible, "gap")
     logs = binlog_replay.wanted(reach.logs, moment)
     return Point(copy, chain(copies, copy), reach.begin, logs, moment or reach.until, possible)
@@ -131,8 +140,16 @@ def _reached(copy: Copy, runs: t.Sequence[BinlogRun], local_logs: str, now: floa
     if not noted.get("file"):
         return _Reach(None, [], copy.ended, "")
     begin = binlog_replay.start_of(copy)
-    found = binlog_replay.available(runs, local_logs, begin.number, now)
-    logs, missing = binlog_replay.contiguous(begin, found)
+
+    def lead(given: t.Sequence[BinlogRun]) -> tuple[list[Available], str]:
+        return binlog_replay.contiguous(begin, binlog_replay.available(given, local_logs, begin.number, now))
+
+    # Older ones may be of a server that was there before, whose numbers say nothing here.
+    logs, missing = lead([run for run in runs if run.until + 1 > copy.began])
+    if missing or not logs:
+        others, gap = lead(runs)  # the clock may have been set back since
+        if not gap and len(others) > len(logs):
+            logs, missing = others, gap
     return _Reach(begin, logs, binlog_replay.reach(copy, logs), missing)
 
 

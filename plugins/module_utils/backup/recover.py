@@ -164,6 +164,13 @@ class Recovery:
         }
         return told
 
+    def _as_of(self, point: Point, result: Result) -> Result:
+        """Before a transaction, only the replay says which moment the database is of."""
+        if self._request.before is None or not result.get("replayed"):
+            return {}
+        last = result["replayed"]["last"]
+        return {"database_as_of": last["time"] if last else iso(point.copy.ended)}
+
     def _what(self) -> list[str]:
         request = self._request
         if request.whole:
@@ -243,7 +250,8 @@ class Recovery:
             self._timed("plan", lambda: self._refuse_early(point, state))
             state["room"] = True
             write_json(self._state_path, state)
-            result = {**self._told(point), **self._do(point, state), "changed": True, "resumed": resumed}
+            done = self._do(point, state)
+            result = {**self._told(point), **done, **self._as_of(point, done), "changed": True, "resumed": resumed}
             self._timings["all"] = self._clock() - began
             result["timings"] = {name: round(seconds, 2) for name, seconds in self._timings.items()}
             result["warnings"] = [*result.get("warnings", []), *self._warnings]
@@ -316,7 +324,10 @@ class Recovery:
         """The data of the copy, in a server that is not running yet."""
         where, done = self._folder, self._folder.state()
         wanted = [each.id for each in point.chain]
-        if done.get("chain") != wanted or done.get("phase") not in ("prepared", "replayed"):
+        # What a killed run took for the latest moment is not the latest any more where logs have come since.
+        latest = self._request.moment is None and self._request.before is None
+        old = latest and done.get("phase") == "replayed" and done.get("moment") != point.moment
+        if old or done.get("chain") != wanted or done.get("phase") not in ("prepared", "replayed"):
             where.remove()
             where.make()
             self._timed("unpack", lambda: self._unpack(point))
@@ -370,7 +381,7 @@ class Recovery:
             "last": _shown(stop.last),
             "next": _shown(stop.next),
         }
-        where.note(phase="replayed", replay=found)
+        where.note(phase="replayed", replay=found, moment=point.moment)
         remove_tree(where.logs)
         return found
 
@@ -404,7 +415,7 @@ class Recovery:
             except BaseException:
                 beside.end_processes(self._tree)
                 raise
-        state["result"] = {**self._told(point), **result}
+        state["result"] = {**self._told(point), **result, **self._as_of(point, result)}
         write_json(self._state_path, state)
         self._progress.tell(phase="switch")
         self._timed("switch", lambda: self._switch(point, generations, state))

@@ -11,6 +11,7 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.copies import (
     DRILL,
+    GOOD,
     PRUNED,
     VERIFIED,
     Contents,
@@ -77,11 +78,14 @@ def plan(known: Contents, keep: Keep, now: float) -> Plan:
     base = copy_before([copy for copy in known.good if copy.ended <= now], now - keep.binlog_days * DAY)
     since = base.began if base is not None else now - keep.binlog_days * DAY
     good = {copy.id for copy in known.good}
+    # Proven, but not for this version: a newer one has written it, or something of it is gone.
+    declared = {each.tagged("copy-") for each in known.snapshots if GOOD in each.tags}
     gone = []
     for each in known.snapshots:
         copy = each.tagged("copy-")
         if copy:
-            old = copy not in stay if copy in good else each.time < now - UNPROVEN_DAYS * DAY
+            days = DAMAGED_DAYS if copy in declared else UNPROVEN_DAYS
+            old = copy not in stay if copy in good else each.time < now - days * DAY
         elif each.tagged("until-"):
             old = False
         elif DRILL in each.tags:

@@ -46,7 +46,9 @@ def _of_store(store: t.Mapping[str, t.Any], now: float) -> t.Iterator[str]:
             f"{name}: proven copies: {len(store['copies'])}; the newest one is of {moment(last['ended'])}"
             f" ({duration(now - last['ended'])} ago)."
         )
-        if store["restorable_until"] is not None:
+        if store["binlogs_until"] is None:
+            yield f"{name}: no binary logs are stored, so only the moments of the copies can be recovered."
+        elif store["restorable_until"] is not None:
             yield f"{name}: the database can be recovered to any moment until {moment(store['restorable_until'])}."
         yield (
             f"{name}: {100 * store['verified']['ratio_7_days']:.0f} % of the repository was read again without a fault"

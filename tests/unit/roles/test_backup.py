@@ -9,6 +9,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.settings import Settings, read_settings
 from unit.roles import rendering
 
@@ -55,6 +56,28 @@ def test_a_password_is_enough(tmp_path: Path) -> None:
     assert "/srv/portal/www/bitrix/cache" in found.exclude
     assert problems() == []
     assert works() == {"", "-binlogs", "-verify", "-prune"}
+
+
+def test_what_the_night_writes_to_is_there_on_a_portal_that_was_never_restored() -> None:
+    tasks = yaml.safe_load((ROLE / "tasks/install.yml").read_text())
+    files = next(task["boxlift.portal.host_files"]["files"] for task in tasks if "boxlift.portal.host_files" in task)
+    made = {rendered(each["path"]) for each in files}
+    written = {path.lstrip("-") for path in rendered("{{ __backup_writes }}")}
+    assert written - made == {"/srv/backup/portal"}  # which reach.yml makes
+
+
+@pytest.mark.parametrize(
+    ("reachable", "before", "new"), [(True, ["a"], ["b"]), (True, ["a", "b"], []), (False, [], [])]
+)
+def test_what_the_playbook_calls_a_new_copy(reachable: bool, before: list[str], new: list[str]) -> None:
+    plays = yaml.safe_load((ROLE.parents[1] / "playbooks/backup.yml").read_text())
+    names = next(task["vars"] for task in plays[1]["tasks"] if "copies_new" in task.get("vars", {}))
+    given: dict[str, t.Any] = {}
+    for name, ids, read in (("copies_before", before, reachable), ("copies_after", ["a", "b"], True)):
+        given[name] = {"stores": [{"name": "local", "reachable": read, "copies": [{"id": each} for each in ids]}]}
+    for name in ("copies_known", "copies_read"):
+        given[name] = rendered(names.get(name, ""), **given)
+    assert rendered(names["copies_new"], **given) == new
 
 
 def test_another_host_is_reached_by_a_key_that_only_adds(tmp_path: Path) -> None:

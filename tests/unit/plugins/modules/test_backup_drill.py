@@ -244,7 +244,7 @@ def test_rows_that_are_missing_fail_the_drill(host: DrillHost) -> None:
     host.done("judged", findings=seen())
     record = host.end()
     codes = [each["code"] for each in record["findings"]]
-    assert codes == ["tables_missing", "fewer_rows", "fewer_files"] and not record["passed"]
+    assert codes == ["tables_missing", "fewer_rows", "not_noted", "fewer_files"] and not record["passed"]
 
 
 def test_a_portal_that_does_not_answer(host: DrillHost) -> None:
@@ -274,6 +274,12 @@ def test_too_little_room_is_refused_before_anything_is_stopped(host: DrillHost) 
     assert result["failed"] and result["refused"] and "Nothing was stopped." in result["msg"]
     assert result["needed"] > result["free"] == 10**6
     assert not host.done("found")["stopped"]
+
+
+def test_the_newest_copy_that_is_not_damaged_is_tried(host: DrillHost) -> None:
+    host.copies.append(host.copy(id="20261201T010000Z-cd34", ended=9.0, damaged=True))
+    host.done("begun", confirm_domain=DOMAIN)
+    assert host.done("chosen")["copy"]["id"] == "20261130T010000Z-ab12"
 
 
 def test_another_release_of_mariadb_is_refused(host: DrillHost) -> None:

@@ -62,6 +62,7 @@ def test_a_copy_and_how_old_it_is(run_module: RunModule, site: Site) -> None:
     )
     assert found["text"][0] == "local: proven copies: 1; the newest one is of 2027-01-15 08:00:00 UTC (2 h ago)."
     assert any(store["copies"][0]["id"] in line and "full" in line for line in found["text"])
+    assert "local: no binary logs are stored, so only the moments of the copies can be recovered." in found["text"]
     assert codes(store)["same_host"] == "warn"
     assert any(line.startswith("local: warn: ") for line in found["text"])
 

@@ -53,6 +53,15 @@ def test_check_mode_says_what_comes_and_writes_nothing(host: Host) -> None:
     assert sorted(host.folder.rglob("*")) == before and host.repository.restored == []
 
 
+def test_the_lock_of_a_dead_process_does_not_keep_a_recovery_out(host: Host) -> None:
+    host.run(check=True, folders=["upload"])
+    assert host.repository.unlocked == 1
+    store = {"name": "local", "repository": "/nowhere", "password_file": "/nowhere", "read_only": True}
+    host.settings.write_text(json.dumps({"stores": [store]}))
+    host.run(check=True, folders=["upload"])
+    assert host.repository.unlocked == 1
+
+
 def test_a_folder_comes_back(host: Host) -> None:
     result = host.run(folders=["upload"])
     assert result["changed"] and (host.root / "upload" / "a").read_text() == "first"

@@ -68,6 +68,10 @@ class Memory(restic.Restic):
         files = self.held[snapshot][1]
         return len(files), sum(map(len, files.values()))
 
+    def list(self, snapshot: str, folder: str = "") -> t.Iterator[restic.Entry]:
+        self._called("list")
+        return iter([restic.Entry(path, "file", len(text), 0.0) for path, text in self.held[snapshot][1].items()])
+
     def read_text(self, snapshot: str, filename: str) -> str:
         self._called("read_text")
         return self.held[snapshot][1][f"/{filename}"].decode()

@@ -41,6 +41,12 @@ def test_one_row_fewer_or_more_is_named(deals: int, code: str) -> None:
     assert result.as_dict()["lost"] == [{"table": "b_crm_deal", "rows": deals, "noted": [100, 104]}]
 
 
+def test_tables_that_the_copy_had_no_time_to_count_are_told() -> None:
+    codes, result = compared(rows(c_forum=9, d_blog=0))
+    assert codes == ["not_noted"] and result.same
+    assert "Rows of 2 tables were not compared" in result.findings[0]["text"]
+
+
 def test_a_table_that_empties_by_the_minute_has_a_reason_and_is_told() -> None:
     codes, result = compared(rows(b_user_session=2))
     assert codes == [] and result.same

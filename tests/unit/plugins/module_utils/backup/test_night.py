@@ -12,10 +12,12 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.boxlift.portal.plugins.module_utils.backup import night, restic
+from ansible_collections.boxlift.portal.plugins.module_utils.backup import database, night, restic
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.copies import contents, good_copies
+from ansible_collections.boxlift.portal.plugins.module_utils.backup.settings import Database
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.generations import name_of
+from ansible_collections.boxlift.portal.plugins.module_utils.sql.failure import DatabaseFailed
 from ansible_collections.boxlift.portal.plugins.module_utils.state import Lock
 from unit.plugins.module_utils.backup.kept_copies import DAY, Killed, Portal
 
@@ -71,6 +73,43 @@ def test_another_data_directory_or_series_of_the_server_needs_a_full_copy(
     portal.night()
     setattr(portal.server, name, value)
     assert portal.night()["kind"] == "full"
+
+
+def test_a_data_directory_that_was_made_anew_is_known_without_its_file_number(tmp_path: Path) -> None:
+    (tmp_path / "mysql").mkdir()
+    (tmp_path / "ibdata1").touch()
+    server = database.Server(Database("portal", data_dir=str(tmp_path)))
+    seen = {server.incarnation()}
+    for made in (1_000, 2_000):
+        (tmp_path / "mysql" / "db.frm").touch()
+        os.utime(tmp_path / "mysql" / "db.frm", (3_000, made))
+        seen.add(server.incarnation())
+    assert len(seen) == 3
+    os.utime(tmp_path / "ibdata1", (9_000, 9_000))
+    assert server.incarnation() in seen
+
+
+@pytest.mark.parametrize("code", [1146, 1034])
+def test_a_table_that_is_dropped_while_rows_are_counted_fails_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    (tmp_path / "my.cnf").write_text("[client]\nuser = a\n")
+
+    def answer(_conn: object, sql: str, _values: object = ()) -> list[dict[str, t.Any]]:
+        if "information_schema" in sql:
+            return [{"name": "b_gone"}, {"name": "b_user"}]
+        if "b_gone" in sql:
+            raise DatabaseFailed("Broken.", "Mend it.", code, "broken")
+        return [{"n": 3}]
+
+    monkeypatch.setattr(database, "connect", lambda _login: contextlib.ExitStack())
+    monkeypatch.setattr(database, "rows", answer)
+    server = database.Server(Database("portal", str(tmp_path / "my.cnf")))
+    if code == 1146:
+        assert server.count() == {"b_user": 3}
+    else:
+        with pytest.raises(DatabaseFailed):
+            server.count()
 
 
 def test_a_full_copy_from_the_future_is_no_base_and_is_told(portal: Portal) -> None:
@@ -154,11 +193,19 @@ def test_a_database_that_stops_in_the_middle_is_named_as_such(portal: Portal, mo
 def test_a_part_that_the_repository_lists_otherwise_proves_nothing(
     portal: Portal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(portal.memory, "sizes", lambda _snapshot: (3, 17))
+    monkeypatch.setattr(portal.memory, "sizes", lambda _snapshot: (3, 16))
+    monkeypatch.setattr(portal.memory, "list", lambda _snapshot: iter([restic.Entry("/a", "file", 17, 0.0)]))
     with pytest.raises(night.CopyFailed, match="lists 17 B in 3 files as files") as failed:
         portal.night()
     assert failed.value.code == "unproven"
     assert good_copies(portal.memory) == []
+
+
+def test_files_that_restic_counts_once_are_there_all_the_same(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = portal.memory.sizes
+    monkeypatch.setattr(portal.memory, "sizes", lambda snapshot: (real(snapshot)[0], real(snapshot)[1] - 5))
+    portal.night()
+    assert len(good_copies(portal.memory)) == 1
 
 
 def test_unread_files_are_warned_of(portal: Portal) -> None:

@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import typing as t
 
 import pytest
+from ansible_collections.boxlift.portal.plugins.module_utils.backup import find
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.binlog_events import gtid
+from ansible_collections.boxlift.portal.plugins.module_utils.backup.copies import tags_of_check
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.points import Point, find_point, iso, moment_of
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from lab.recovery import Repository
@@ -122,6 +125,74 @@ def test_before_a_transaction_the_newest_copy_that_does_not_have_it(repository: 
     assert _find(repository, before=gtid("0-1-30")).copy.id == "one"
     assert _find(repository, before=gtid("0-1-31")).copy.id == "two"
     assert _refused(repository, before=gtid("0-1-10")).details["code"] == "too_early"
+
+
+@pytest.mark.parametrize("numbers", [(500, 501), (1, 2, 3)])
+def test_logs_of_the_server_before_do_not_hinder_those_of_the_new_one(
+    repository: Repository, numbers: tuple[int, ...]
+) -> None:
+    _copy(repository, "old", 1000, f"log.{numbers[0]:06d}", 9000)
+    _logs(repository, 1500, *numbers)
+    # The host was built anew, and its server counts from one again.
+    _copy(repository, "new", 3000, "log.000002", 20)
+    _logs(repository, 2900, 1)
+    stored = _logs(repository, 3300, 2)
+    _logs(repository, 3600, 3)
+    found = _find(repository)
+    assert found.copy.id == "new" and [log.number for log in found.logs] == [2, 3]
+    assert found.logs[0].snapshot == stored and found.moment == 3600
+    assert found.possible[-1] == [iso(3000), iso(3600)]
+
+
+def test_an_accident_is_looked_for_in_the_logs_of_the_new_server(
+    repository: Repository, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _logs(repository, 1500, 1, 2)
+    (repository.folder.parent / "logs" / "log.000002").write_text("new")
+    repository.add_logs(3600, [repository.folder.parent / "logs" / "log.000002"])
+    read: list[str] = []
+
+    def accidents(paths: t.Sequence[str], *_wanted: t.Any) -> list[t.Any]:
+        read.extend(pathlib.Path(path).read_text() for path in paths)
+        return []
+
+    monkeypatch.setattr(find.binlog_replay, "accidents", accidents)
+    search = find.Search("portal", "b_order", 3000, 10)
+    found = find.find(repository, search, "", str(tmp_path / "work"), NOW, lambda _count: None)
+    assert read == ["new"] and found["searched"]["files"] == 1
+
+
+def test_logs_behind_a_clock_that_was_set_back(repository: Repository) -> None:
+    _copy(repository, "one", 5000, "log.000001", 10)
+    _logs(repository, 2000, 1)
+    assert [log.number for log in _find(repository).logs] == [1]
+
+
+def test_before_a_transaction_that_lies_before_a_gap(repository: Repository) -> None:
+    _copy(repository, "one", 1000, "log.000001", 10)
+    for until, number in ((1500, 1), (2700, 5)):
+        _logs(repository, until, number)
+    assert [log.number for log in _find(repository, before=gtid("0-1-11")).logs] == [1]
+
+
+def test_a_damaged_copy_is_only_taken_where_it_is_named(repository: Repository) -> None:
+    _copy(repository, "one", 1000, "log.000001", 10)
+    _copy(repository, "two", 2000, "log.000002", 30)
+    _logs(repository, 2500, 1, 2)
+    hurt = next(each.id for each in repository.listed if "copy-two" in each.tags)
+    _check(repository, hurt)
+    assert _find(repository).copy.id == "one"
+    assert _find(repository, before=gtid("0-1-31")).copy.id == "one"
+    assert _find(repository, copy_id="two").copy.id == "two"
+    hurt = next(each.id for each in repository.listed if "copy-one" in each.tags)
+    _check(repository, hurt)
+    assert "is damaged" in _refused(repository).message
+
+
+def _check(repository: Repository, hurt: str) -> None:
+    number = repository.add(tags_of_check(1, 1, 1), (), 3000)
+    known = [each.id for each in repository.listed if each.id == hurt or "copy-two" in each.tags]
+    (repository.folder / f"{number}.json").write_text(json.dumps({"faults": [{"pack": "p"}], "snapshots": known}))
 
 
 def test_this_servers_own_logs_go_on_where_the_stored_ones_end(repository: Repository, tmp_path: pathlib.Path) -> None:

@@ -158,12 +158,13 @@ def test_the_whole_portal_to_a_moment_and_back(production: Production, monkeypat
     done = production.recover(before=gtid(accident))
     assert production.numbers() == ["one", "two", "three", "four", "five"]
     assert (done["replayed"]["next"]["gtid"], done["replayed"]["transactions"]) == (accident, 2)
+    assert done["database_as_of"] == done["replayed"]["last"]["time"]  # and not the end of the logs
     assert done["rows"] == 9 and (production.root / "index.php").read_text() == "<?php // first"
     assert not (production.root / "later").exists()
     assert any("1 triggers of the copy" in text for text in done["warnings"])
     assert production.left() == []
     again = production.recover(before=gtid(accident))
-    assert (again["changed"], again["rows"]) == (False, 9)
+    assert (again["changed"], again["rows"], again["database_as_of"]) == (False, 9, done["database_as_of"])
     state, staged = str(production.folder / "state"), StagedDatabase(production.server.login, "portal")
     rollback.Rollback(str(production.root), state, staged).run()
     assert (production.root / "later").exists() and rows(production.conn, "SELECT TEXT FROM portal.b_log")
@@ -355,6 +356,26 @@ def test_the_same_wish_goes_on_with_what_a_killed_one_has_gathered(
     monkeypatch.setattr(table.sync, "refresh", real)
     done = production.recover(tables=("b_order", "v_order"), copy="one")
     assert done["resumed"] and production.numbers() == ["one", "two", "three"]
+
+
+def test_the_latest_moment_is_that_of_the_run_that_ends(
+    production: Production, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = table.sync.refresh
+
+    def killed(*_arguments: t.Any, **_more: t.Any) -> t.Any:
+        raise KeyboardInterrupt
+
+    production.ship()
+    monkeypatch.setattr(table.sync, "refresh", killed)
+    with pytest.raises(KeyboardInterrupt):
+        production.recover(tables=("b_order",))
+    monkeypatch.setattr(table.sync, "refresh", real)
+    production.orders("six")
+    production.run("FLUSH BINARY LOGS")
+    production.repository.add_logs(time.time() + 10, production.logs()[-2:-1])
+    production.recover(tables=("b_order",))
+    assert production.numbers() == ["one", "two", "three", "four", "five", "six"]
 
 
 @pytest.mark.parametrize("seam", ["switch_restored", "commit", "prune"])
