@@ -137,7 +137,7 @@ def told(incident: inc.Incident, kept: t.Any) -> Data:
 
 def command(path: str, check: bool) -> bool:
     """Write the short command for people at a telephone; whether it was another one, or none."""
-    content = pathlib.Path(incident_command.__file__).read_bytes()
+    content = b"#!/usr/bin/env python3\n" + pathlib.Path(incident_command.__file__).read_bytes()
     target = pathlib.Path(path)
     if target.is_file() and target.read_bytes() == content:
         return False

@@ -170,7 +170,7 @@ copy:
   description: The copy that was taken, with its moments.
   returned: when something is brought back
   type: dict
-  sample: {id: 20261129T230004Z-5f1c, kind: incremental, began: 2026-11-29T23:00:04Z, ended: 2026-11-29T23:01:12Z}
+  sample: {id: 20261129T230004Z-5f1c, kind: incremental, began: "2026-11-29T23:00:04Z", ended: "2026-11-29T23:01:12Z"}
 chain:
   description: Ids of the copies that its database is made of.
   returned: when something is brought back
@@ -203,15 +203,15 @@ possible:
   returned: when something is brought back
   type: list
   elements: list
-  sample: [[2026-11-24T23:01:10Z, 2026-11-30T06:45:00Z]]
+  sample: [["2026-11-24T23:01:10Z", "2026-11-30T06:45:00Z"]]
 replayed:
   description: What was replayed behind the copy, with the last transaction that came and the first one that did not.
   returned: when a database is brought back
   type: dict
   sample:
     transactions: 1207
-    last: {gtid: 0-1-621, time: 2026-11-30T06:41:58Z}
-    next: {gtid: 0-1-622, time: 2026-11-30T06:42:00Z}
+    last: {gtid: 0-1-621, time: "2026-11-30T06:41:58Z"}
+    next: {gtid: 0-1-622, time: "2026-11-30T06:42:00Z"}
 tables:
   description: Each table, with its rows and the name under which what it replaced is kept. Of a view that is its former
     definition. With O(dest) the file.
@@ -305,7 +305,7 @@ searched:
   description: Which logs were read.
   returned: with O(find_table)
   type: dict
-  sample: {files: 288, bytes: 58720256, from: 2026-11-29T06:50:00Z, until: 2026-11-30T06:50:00Z}
+  sample: {files: 288, bytes: 58720256, from: "2026-11-29T06:50:00Z", until: "2026-11-30T06:50:00Z"}
 timings:
   description: Seconds of each phase. C(files) runs beside the others.
   returned: when something is brought back

@@ -73,7 +73,3 @@ def _status(host: night.Host, _folder: str) -> int:
     found = {"problems": night.problems(host), "outdated": services.outdated(pathlib.Path("/proc"))}
     say(json.dumps(found, indent=2, ensure_ascii=False))
     return 1 if found["problems"] else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -123,7 +123,7 @@ def failure(result: t.Mapping[str, t.Any]) -> str:
 
 
 def _first_line(result: t.Mapping[str, t.Any]) -> str:
-    return str(result.get("msg") or "").strip().split("\n")[0][:200]
+    return str(result.get("msg") or "").strip().partition("\n")[0][:200]
 
 
 def _series(result: Data) -> tuple[list[Series], str]:

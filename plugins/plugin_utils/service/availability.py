@@ -48,7 +48,7 @@ def availability(answers: Answers, begin: float, end: float, zone: datetime.tzin
         for at, value in series.points:
             number = round((at - begin) / SLOT) - 1
             if 0 <= number < slots and not math.isnan(value):
-                values[number] = min(values.get(number, 1.0), min(max(value, 0.0), 1.0))
+                values[number] = min(values.get(number, 1.0), max(value, 0.0))
     why = answer.why
     if not values and not why:
         why = "Prometheus has no measurement of the portal in this time"
