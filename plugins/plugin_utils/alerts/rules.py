@@ -14,7 +14,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 #: Where the rules say that help is; a site puts the address of its own copy in this place.
 RUNBOOKS = "docs/alerts.md"
 HEADER = "# Managed by Ansible, role boxlift.portal.monitoring: changes made here are lost.\n"
-CHANGES = ("expr", "for", "labels", "severity")
+DURATIONS = ("for", "keep_firing_for")
+CHANGES = ("expr", *DURATIONS, "labels", "severity")
 SEVERITIES = ("critical", "warning")
 #: Without it, nobody would notice that the alerting has died.
 ALWAYS = "Watchdog"
@@ -67,10 +68,11 @@ def _merged(rule: Rule, change: t.Any) -> Rule:
             f"monitoring_rules has {change!r} for {name}.",
             f"Give a dictionary of {', '.join(CHANGES)}, or null to leave the alert out.",
         )
-    if "for" in change and not _DURATION.fullmatch(str(change["for"])):
-        raise BoxliftError(
-            f"monitoring_rules has for: {change['for']} for {name}.", "Write a time such as 90s, 5m or 2h."
-        )
+    for key in DURATIONS:
+        if key in change and not _DURATION.fullmatch(str(change[key])):
+            raise BoxliftError(
+                f"monitoring_rules has {key}: {change[key]} for {name}.", "Write a time such as 90s, 5m or 2h."
+            )
     more = change.get("labels", {})
     if not isinstance(more, t.Mapping):
         raise BoxliftError(
@@ -82,7 +84,7 @@ def _merged(rule: Rule, change: t.Any) -> Rule:
             raise BoxliftError(
                 f"monitoring_rules has the severity {severity} for {name}.", f"Use {' or '.join(SEVERITIES)}."
             )
-    rule.update({key: str(change[key]) for key in ("expr", "for") if key in change})
+    rule.update({key: str(change[key]) for key in ("expr", *DURATIONS) if key in change})
     labels = {**rule["labels"], **more}
     if "severity" in change:
         labels["severity"] = change["severity"]
