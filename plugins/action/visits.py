@@ -9,9 +9,9 @@ import os
 import time
 import typing as t
 
+from ansible_collections.boxlift.portal.plugins.action.report import holds, write
 from ansible_collections.boxlift.portal.plugins.action.service_report import OFFICE, answers_of, office_of
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.files import replace_file
 from ansible_collections.boxlift.portal.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import process
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.redact import masking
@@ -56,17 +56,21 @@ def make(office: Office, options: Data, check: bool) -> Data:
         office = office_of(options, office.now)
     found = office.visits()
     entries, line = calendar.entries(office.plan, office.records, found, office.now)
-    files = {"visits.ics": calendar.calendar(office.plan, entries)}
+    files = {"visits.ics": calendar.calendar(office.plan, entries).decode()}
     period = of_last_visit(office)
     content = report.build(office.site(period, answers_of(options)), period)
     for visit in vs.next_ones(found):
         shown = next(each for each in [*content["visits"]["list"], shown_of(office, visit)] if each["id"] == visit.id)
-        files[f"visit-{visit.id}.html"] = page.checklist(content, shown).encode()
+        files[f"visit-{visit.id}.html"] = page.checklist(content, shown)
     changed = noted is not None or line is not None
     if line is not None and not check:
         records.add(office.path, records.CALENDAR, line)
-    for name, data in files.items():
-        changed = put(os.path.join(options["dest"], name), data, check) or changed
+    for name, text in files.items():
+        path = os.path.join(options["dest"], name)
+        if not holds(path, text):
+            changed = True
+            if not check:
+                write(path, text)
     return {
         "changed": changed,
         "calendar": os.path.abspath(os.path.join(options["dest"], "visits.ics")),
@@ -126,17 +130,3 @@ def said(office: Office, found: t.Sequence[vs.Visit]) -> list[str]:
     for each in vs.next_ones(found):
         out.append(f"{'Due now' if each.state == vs.DUE else 'Next'}: {each.title} ({each.id}), {each.day}")
     return [f"The portal was opened on {office.opened}.", *out]
-
-
-def put(path: str, content: bytes, check: bool) -> bool:
-    """Whether the file is another one, or was not there."""
-    try:
-        with open(path, "rb") as stream:
-            if stream.read() == content:
-                return False
-    except FileNotFoundError:
-        pass
-    if not check:
-        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        replace_file(path, content)
-    return True

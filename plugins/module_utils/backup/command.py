@@ -29,8 +29,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.backup.settings imp
     read_settings,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.status import status
-from ansible_collections.boxlift.portal.plugins.module_utils.command_line import say
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, from_system
+from ansible_collections.boxlift.portal.plugins.module_utils.command_line import ended, say
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.units import size
 
@@ -42,14 +42,7 @@ PATIENCE = 240.0
 def main(arguments: t.Sequence[str] | None = None) -> int:
     """Give the exit status; what went wrong is on standard error, with what helps."""
     given = _parser().parse_args(arguments)
-    try:
-        return int(given.run(read_settings(given.settings), given))
-    except BoxliftError as error:
-        say(f"{error.message} {error.remedy}".strip(), sys.stderr)
-    except OSError as error:
-        known = from_system(error)
-        say(f"{known.message} {known.remedy}", sys.stderr)
-    return 1
+    return ended(lambda: int(given.run(read_settings(given.settings), given)))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, from_system
+from ansible_collections.boxlift.portal.plugins.module_utils.command_line import object_of
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 
 PATH = "/etc/boxlift-backup/settings.json"
 FOLDER = "/var/lib/boxlift-backup"
@@ -113,16 +113,7 @@ class Settings:
 
 def read_settings(path: str = PATH) -> Settings:
     """Raises BoxliftError, which names the file and what is wrong in it."""
-    try:
-        with open(path, encoding="utf-8") as stream:
-            given = json.load(stream)
-    except OSError as error:
-        raise from_system(error, path) from error
-    except ValueError as error:
-        raise _wrong(path, "it is no JSON") from error
-    if not isinstance(given, dict):
-        raise _wrong(path, "it holds no object")
-    return settings_of(given, path)
+    return settings_of(object_of(path, _wrong), path)
 
 
 def settings_of(given: t.Mapping[str, t.Any], path: str = PATH) -> Settings:

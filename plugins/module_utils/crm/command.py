@@ -13,12 +13,12 @@ import sys
 import time
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.command_line import become_owner, say
+from ansible_collections.boxlift.portal.plugins.module_utils.command_line import become_owner, ended, say
 from ansible_collections.boxlift.portal.plugins.module_utils.crm import nightly
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.rest import Rest
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.settings import BOX, CLOUD, Settings, read_settings
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.store import Store
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, from_system
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 
 SETTINGS = "/etc/boxlift-crm/settings.json"
 Work = t.Callable[[Settings, argparse.Namespace], int]
@@ -27,19 +27,18 @@ Work = t.Callable[[Settings, argparse.Namespace], int]
 def main(arguments: t.Sequence[str] | None = None) -> int:
     """Give the exit status; what went wrong is on standard error, with what helps."""
     given = _parser().parse_args(arguments)
+    return ended(lambda: _work(given))
+
+
+def _work(given: argparse.Namespace) -> int:
+    settings = read_settings(given.settings)
+    if given.run is not _check:
+        become_owner(settings.folder)
     try:
-        settings = read_settings(given.settings)
-        if given.run is not _check:
-            become_owner(settings.folder)
         return int(given.run(settings, given))
-    except BoxliftError as error:
-        say(f"{error.message} {error.remedy}".strip(), sys.stderr)
-    except OSError as error:
-        known = from_system(error)
-        say(f"{known.message} {known.remedy}", sys.stderr)
     except sqlite3.DatabaseError as error:
         say(f"A store is damaged: {error}. Put back a copy of it, or move it away and take a full one.", sys.stderr)
-    return 1
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import typing as t
 
+from ansible_collections.boxlift.portal.plugins.module_utils.command_line import object_of
 from ansible_collections.boxlift.portal.plugins.module_utils.crm.sealing import read_key
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, from_system
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 
 CLOUD, BOX = "cloud", "box"
 
@@ -67,15 +67,7 @@ class Settings:
 
 def read_settings(path: str) -> Settings:
     """Raises BoxliftError, which names the file and what is wrong in it, and shows nothing of its values."""
-    try:
-        with open(path, encoding="utf-8") as stream:
-            given = json.load(stream)
-    except OSError as error:
-        raise from_system(error, path) from error
-    except ValueError as error:
-        raise _wrong(path, "it is no JSON") from error
-    if not isinstance(given, dict):
-        raise _wrong(path, "it holds no object")
+    given = object_of(path, _wrong)
     try:
         portals = {str(name): PortalAccess(**access) for name, access in given.pop("portals").items()}
         settings = Settings(portals=portals, **given)

@@ -11,8 +11,7 @@ import sys
 import time
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.command_line import say
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, from_system
+from ansible_collections.boxlift.portal.plugins.module_utils.command_line import ended, say
 from ansible_collections.boxlift.portal.plugins.module_utils.finding import summarize
 from ansible_collections.boxlift.portal.plugins.module_utils.health import runner
 from ansible_collections.boxlift.portal.plugins.module_utils.health.catalogue import all_checks
@@ -25,17 +24,12 @@ SETTINGS = "/etc/boxlift-exporter/settings.json"
 def main(arguments: t.Sequence[str] | None = None) -> int:
     """The exit status; what went wrong is on standard error, with what helps."""
     given = _parser().parse_args(arguments)
-    try:
-        settings = read_settings(given.settings)
-        if given.command == "check":
-            return 0
-        return _run(settings, given.command)
-    except BoxliftError as error:
-        say(f"{error.message} {error.remedy}".strip(), sys.stderr)
-    except OSError as error:
-        known = from_system(error)
-        say(f"{known.message} {known.remedy}", sys.stderr)
-    return 1
+    return ended(lambda: _work(given))
+
+
+def _work(given: argparse.Namespace) -> int:
+    settings = read_settings(given.settings)
+    return 0 if given.command == "check" else _run(settings, given.command)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,11 +5,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import typing as t
 import urllib.parse
 
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, from_system
+from ansible_collections.boxlift.portal.plugins.module_utils.command_line import object_of
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 
 REMEDY = "Run the playbook monitoring again."
 
@@ -56,7 +55,7 @@ class Settings:
 
 def read_settings(path: str) -> Settings:
     """Raises BoxliftError, which names the file and what is wrong in it."""
-    given = read_object(path)
+    given = object_of(path, wrong)
     for name in ("folder", "textfile_dir"):
         if name not in given:
             raise wrong(path, f"{name} is missing")
@@ -72,20 +71,6 @@ def read_settings(path: str) -> Settings:
     if settings.connector_url:
         web_address(path, "connector_url", settings.connector_url)
     return settings
-
-
-def read_object(path: str) -> dict[str, t.Any]:
-    """The file's JSON object. Raises BoxliftError."""
-    try:
-        with open(path, encoding="utf-8") as stream:
-            given = json.load(stream)
-    except OSError as error:
-        raise from_system(error, path) from error
-    except ValueError as error:
-        raise wrong(path, "it is no JSON") from error
-    if not isinstance(given, dict):
-        raise wrong(path, "it holds no object")
-    return given
 
 
 def wrong(path: str, text: str) -> BoxliftError:

@@ -7,13 +7,11 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
-import sys
 import time
 import typing as t
 import urllib.request
 
-from ansible_collections.boxlift.portal.plugins.module_utils.command_line import say
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, from_system
+from ansible_collections.boxlift.portal.plugins.module_utils.command_line import ended, say
 from ansible_collections.boxlift.portal.plugins.module_utils.files import replace_file
 from ansible_collections.boxlift.portal.plugins.module_utils.monitoring import status_page
 from ansible_collections.boxlift.portal.plugins.module_utils.monitoring.outlook import Inhibited, looked
@@ -33,17 +31,13 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     parser.add_argument("--settings", default=SETTINGS, help="settings file (%(default)s)")
     parser.add_argument("command", choices=["check", "make"], help="only read the settings, or make the page")
     given = parser.parse_args(arguments)
-    try:
-        settings = read_status_settings(given.settings)
-        if given.command == "make":
-            make(settings, time.time())
-    except BoxliftError as error:
-        say(f"{error.message} {error.remedy}".strip(), sys.stderr)
-        return 1
-    except OSError as error:
-        known = from_system(error)
-        say(f"{known.message} {known.remedy}", sys.stderr)
-        return 1
+    return ended(lambda: _work(given))
+
+
+def _work(given: argparse.Namespace) -> int:
+    settings = read_status_settings(given.settings)
+    if given.command == "make":
+        make(settings, time.time())
     return 0
 
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import dataclasses
 
+from ansible_collections.boxlift.portal.plugins.module_utils.command_line import object_of
 from ansible_collections.boxlift.portal.plugins.module_utils.monitoring.settings import (
-    read_object,
     web_address,
     wrong,
 )
@@ -42,7 +42,7 @@ EXPECTED = ("backup", "drill", "health")
 
 def read_status_settings(path: str) -> StatusSettings:
     """Raises BoxliftError, which names the file and what is wrong in it."""
-    given = read_object(path)
+    given = object_of(path, wrong)
     for name in ("prometheus", "page", "site"):
         if name not in given:
             raise wrong(path, f"{name} is missing")

@@ -15,8 +15,8 @@ import sys
 import time
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.command_line import become_owner, say
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, from_system
+from ansible_collections.boxlift.portal.plugins.module_utils.command_line import become_owner, ended, say
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.cdr_file import CdrFile
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.logs import Log, shortened
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony.metrics import Metrics
@@ -36,17 +36,14 @@ WATCHDOG_SECONDS = 20.0
 def main(arguments: t.Sequence[str] | None = None) -> int:
     """Give the exit status; what went wrong is on standard error, with what helps."""
     given = _parser().parse_args(arguments)
-    try:
-        settings = read_settings(given.settings)
-        if given.run is not _check:
-            become_owner(os.path.dirname(settings.store))
-        return int(given.run(settings, given))
-    except BoxliftError as error:
-        say(f"{error.message} {error.remedy}".strip(), sys.stderr)
-    except OSError as error:
-        known = from_system(error)
-        say(f"{known.message} {known.remedy}", sys.stderr)
-    return 1
+    return ended(lambda: _work(given))
+
+
+def _work(given: argparse.Namespace) -> int:
+    settings = read_settings(given.settings)
+    if given.run is not _check:
+        become_owner(os.path.dirname(settings.store))
+    return int(given.run(settings, given))
 
 
 def _parser() -> argparse.ArgumentParser:

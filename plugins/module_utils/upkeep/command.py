@@ -13,8 +13,7 @@ import time
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils import program
-from ansible_collections.boxlift.portal.plugins.module_utils.command_line import say
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, from_system
+from ansible_collections.boxlift.portal.plugins.module_utils.command_line import ended, say
 from ansible_collections.boxlift.portal.plugins.module_utils.upkeep import night, notes, services, update
 
 
@@ -24,14 +23,7 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     # Program's messages are read.
     os.environ.update({"LC_ALL": "C.UTF-8"})
     host = night.Host(program.run, night.answer, time.time, time.sleep, given.url)
-    try:
-        return int(given.work(host, given.folder))
-    except BoxliftError as error:
-        say(f"{error.message} {error.remedy}".strip(), sys.stderr)
-    except OSError as error:
-        known = from_system(error)
-        say(f"{known.message} {known.remedy}", sys.stderr)
-    return 1
+    return ended(lambda: int(given.work(host, given.folder)))
 
 
 def _parser() -> argparse.ArgumentParser:

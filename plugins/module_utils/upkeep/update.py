@@ -94,7 +94,7 @@ def plan_back(run: Run, name: str, folder: str, archives: str = packages.ARCHIVE
     if missing:
         raise BoxliftError(
             f"These versions are to be had no more, neither by apt nor in {archives}: {', '.join(missing)}.",
-            f"Put their files into {archives} (snapshot.debian.org keeps every version of Debian's packages, a bundle"
+            f"Put their files into {archives} (Debian's snapshot archive keeps every version of its packages, a bundle"
             " its own), and run the same command again; or repair what the newer version needs, and stay with it.",
         )
     stays = [each.name for each in note.changes if not each.before and each.name in there]
