@@ -42,8 +42,9 @@ def agents_configuration(context: Context) -> Verdict:
     "agents.cron",
     why="Mail, reminders, robots, synchronisation and clean-up are agents: when cron stops, they stop without a sound.",
     expected="an agent ran less than three minutes ago and none is overdue by more than 15 minutes",
-    remedy=f"{ON_CRON} Where cron runs and single agents stay overdue, their module is missing or they die: read the"
-    " PHP error log, and remove the agents of modules that are gone.",
+    remedy=f"{ON_CRON} The role's cron line leaves a portal alone whose .settings.php names another database host than"
+    " portal_database_host: run configure. Where cron runs and single agents stay overdue, their module is missing or"
+    " they die: read the PHP error log, and remove the agents of modules that are gone.",
     blocks="some",
     reference="site checker: check_bx_crontab",
     needs=("database.reachable",),
