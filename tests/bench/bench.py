@@ -12,12 +12,21 @@ import statistics
 import typing as t
 from pathlib import Path
 
-from bench import crm_reading, crm_writing, lines_archive, lines_database, lines_fetch, lines_restore, lines_telephony
+from bench import (
+    crm_delta,
+    crm_reading,
+    crm_writing,
+    lines_archive,
+    lines_database,
+    lines_fetch,
+    lines_restore,
+    lines_telephony,
+)
 from bench.row import Figure, Row
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 KINDS = ("tar.gz", "enc.gz")
-PARTS = ("archive", "database", "restore", "fetch", "telephony", "crm_reading", "crm_writing")
+PARTS = ("archive", "database", "restore", "fetch", "telephony", "crm_reading", "crm_writing", "crm_delta")
 
 
 def main() -> None:
@@ -56,6 +65,8 @@ def measure(part: str, options: argparse.Namespace) -> t.Iterator[Row | Figure]:
         yield from crm_reading.lines(work / "crm", pairs)
     elif part == "crm_writing":
         yield from crm_writing.lines(work / "crm")
+    elif part == "crm_delta":
+        yield from crm_delta.lines(work / "crm-delta")
     else:
         yield from lines_telephony.lines(CHECKOUT / ".cache" / "bench-telephony")
 
