@@ -43,8 +43,9 @@ attributes:
   idempotent:
     support: partial
     description:
-      - The whole portal comes to the same moment once. Tables and folders come with every call, since people work with
-        them, and so does the latest moment.
+      - The whole portal comes to the same moment once; O(again) brings it there again. Where the database has changed
+        since, a warning says so. Tables and folders come with every call, since people work with them, and so does the
+        latest moment.
 requirements:
   - MariaDB's server, C(mariadb-backup), C(restic) and C(socat) on the target
 options:
@@ -73,10 +74,12 @@ options:
     type: path
     required: true
   owner:
-    description: Owner of the files, where it is another one than in the copy. Only for the whole portal.
+    description:
+      - Account that the files come to belong to. Without it they keep the number that the copy has, which may be
+        another account on this host. With O(dest) they keep it always.
     type: str
   group:
-    description: Group of the files, where it is another one than in the copy. Only for the whole portal.
+    description: Group of the files, likewise.
     type: str
   tables:
     description: Tables and views that come back alone.
@@ -96,6 +99,12 @@ options:
   confirm_domain:
     description: Domain of the live portal, which may be replaced although people use it. Only for the whole portal.
     type: str
+  again:
+    description:
+      - Bring the whole portal to O(moment), O(before_gtid) or O(copy) also where an earlier call has done that. What
+        people wrote since then goes out of service, and is kept as a generation.
+    type: bool
+    default: false
   keep_previous:
     description: How many generations of what was live are kept.
     type: int
@@ -359,6 +368,7 @@ def main() -> None:
             "folders": {"type": "list", "elements": "str", "default": []},
             "dest": {"type": "path"},
             "confirm_domain": {"type": "str"},
+            "again": {"type": "bool", "default": False},
             "keep_previous": {"type": "int", "default": KEEP},
             "local_logs": {"type": "path"},
             "state_dir": {"type": "path", "default": "/var/lib/boxlift/restore"},
@@ -410,6 +420,7 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
         confirm_domain=params["confirm_domain"],
         local_logs=logs_of(params, settings),
         user=params["server_user"],
+        again=params["again"],
     )
     login = Login.from_params(database) if database else None
     staged = StagedDatabase(login, database["name"]) if login else None

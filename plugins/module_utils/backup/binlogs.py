@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import typing as t
@@ -13,10 +14,11 @@ from ansible_collections.boxlift.portal.plugins.module_utils.backup.copies impor
     Copy,
     binlog_runs,
     tags_of_binlogs,
+    tags_of_void,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.database import Server
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.night import CopyFailed, held
-from ansible_collections.boxlift.portal.plugins.module_utils.backup.restic import Restic
+from ansible_collections.boxlift.portal.plugins.module_utils.backup.restic import Restic, Saved
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.settings import Settings
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 
@@ -31,7 +33,10 @@ class Shipped(t.NamedTuple):
 
 
 def ship(settings: Settings, restic: Restic, now: t.Callable[[], float], server: Server | None = None) -> Shipped:
-    """Close the log that is being written, and store every closed one that the repository does not hold yet."""
+    """Close the log that is being written, and store every closed one that the repository does not hold yet.
+
+    Raises CopyFailed where one cannot be read; those behind it are stored all the same, and a copy begins a new row.
+    """
     if settings.database is None or not settings.database.binlog_dir:
         raise BoxliftError("The database of this host writes no binary logs.", "Set binlog_dir in the settings.")
     folder, server = settings.database.binlog_dir, server or Server(settings.database)
@@ -43,9 +48,32 @@ def ship(settings: Settings, restic: Restic, now: t.Callable[[], float], server:
         new = _not_stored(closed, runs)
         if not new:
             return Shipped(until, [], 0, "")
-        saved = restic.backup([os.path.join(folder, name) for name in new], tags_of_binlogs(until, gtid))
+        saved, unread = _stored(restic, [os.path.join(folder, name) for name in new], tags_of_binlogs(until, gtid))
+        if unread:
+            raise CopyFailed(
+                "unread",
+                f"Binary logs could not be read: {', '.join(unread)}. Later moments than they begin with are lost "
+                "until the next copy.",
+                f"Take one now, from which logs go on: boxlift-backup now. Then see why (ls -l {folder}; dmesg).",
+            )
         gap = gap_between([*runs, BinlogRun(saved.snapshot, until, tuple(new), gtid)][-2:])
         return Shipped(until, new, saved.stored, gap)
+
+
+def _stored(restic: Restic, paths: t.Sequence[str], tags: t.Sequence[str]) -> tuple[Saved, list[str]]:
+    """What was stored, and which of the files could not be read.
+
+    A snapshot names all that it was asked for, so one that lacks a file is made void, and the others are stored anew.
+    """
+    saved = restic.backup(paths, tags)
+    if not saved.unread:
+        return saved, []
+    restic.save_text("void.json", json.dumps({"unread": saved.unread}), tags_of_void(saved.snapshot))
+    others = [path for path in paths if path not in saved.unread]
+    if not others or len(others) == len(paths):
+        return saved, list(saved.unread)
+    again, unread = _stored(restic, others, tags)
+    return again, [*saved.unread, *unread]
 
 
 def _flushed(server: Server) -> tuple[list[str], str]:

@@ -35,19 +35,29 @@ from ansible_collections.boxlift.portal.plugins.module_utils.progress import Pro
 from ansible_collections.boxlift.portal.plugins.module_utils.units import size
 
 Work = t.Callable[[Settings, argparse.Namespace], int]
-#: Seconds for which the lock of a living process is waited for.
-PATIENCE = 240.0
+#: Seconds for which locks of other processes are waited for. A prune of a large repository takes an hour.
+PATIENCE = 7200.0
+#: Of what begins again every five minutes; the unit ends it after an hour.
+SHORT_PATIENCE = 2400.0
 
 
 def main(arguments: t.Sequence[str] | None = None) -> int:
     """Give the exit status; what went wrong is on standard error, with what helps."""
     given = _parser().parse_args(arguments)
+    if given.patience is None:
+        given.patience = SHORT_PATIENCE if given.run is _binlogs else PATIENCE
     return ended(lambda: int(given.run(read_settings(given.settings), given)))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="boxlift-backup", description="Copies of a portal, taken and proven.")
     parser.add_argument("--settings", default=PATH, help="settings file (%(default)s)")
+    parser.add_argument(
+        "--patience",
+        type=float,
+        metavar="SECONDS",
+        help=f"how long to wait for processes that lock a repository ({PATIENCE:.0f}; binlogs: {SHORT_PATIENCE:.0f})",
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, run: Work, text: str) -> argparse.ArgumentParser:
@@ -88,8 +98,15 @@ def _store(settings: Settings, given: argparse.Namespace) -> Store:
     return settings.store(given.store) if given.store else settings.main
 
 
-def _restic(settings: Settings, store: Store) -> Restic:
-    return Restic(store, cache=settings.within("cache", store.name), patience=PATIENCE)
+def _restic(settings: Settings, store: Store, patience: float) -> Restic:
+    def sleep(seconds: float) -> None:
+        if not told:
+            say(f"Another process has the repository {store.name} for itself: waiting for it.", sys.stderr)
+            told.append(True)
+        time.sleep(seconds)
+
+    told: list[bool] = []
+    return Restic(store, cache=settings.within("cache", store.name), patience=patience, sleep=sleep)
 
 
 def _check(settings: Settings, _given: argparse.Namespace) -> int:
@@ -102,13 +119,13 @@ def _check(settings: Settings, _given: argparse.Namespace) -> int:
     return 0
 
 
-def _init(settings: Settings, _given: argparse.Namespace) -> int:
+def _init(settings: Settings, given: argparse.Namespace) -> int:
     for store in settings.stores:
         look_at_mount(store)
-        restic = _restic(settings, store)
+        restic = _restic(settings, store, given.patience)
         if not restic.exists():
-            restic.init(_restic(settings, settings.main) if store.offsite else None)
-            say(f"{store.name}: made {store.repository}")
+            restic.init(_restic(settings, settings.main, given.patience) if store.offsite else None)
+            say(f"{store.name}: made {store.place}")
     return 0
 
 
@@ -117,27 +134,29 @@ def _now(settings: Settings, given: argparse.Namespace) -> int:
         problems.noted(settings, "now", settings.main.name),
         Progress("backup", settings.within("progress.json")) as progress,
     ):
-        taken = Night(settings, _restic(settings, settings.main), progress=progress).take(given.full)
+        taken = Night(settings, _restic(settings, settings.main, given.patience), progress=progress).take(given.full)
     say(json.dumps(taken, ensure_ascii=False))
     return 0
 
 
-def _binlogs(settings: Settings, _given: argparse.Namespace) -> int:
+def _binlogs(settings: Settings, given: argparse.Namespace) -> int:
     with problems.noted(settings, "binlogs", settings.main.name):
-        shipped = binlogs.ship(settings, _restic(settings, settings.main), time.time)
+        shipped = binlogs.ship(settings, _restic(settings, settings.main, given.patience), time.time)
     say(json.dumps(shipped._asdict(), ensure_ascii=False))
     return 0
 
 
-def _copy(settings: Settings, _given: argparse.Namespace) -> int:
+def _copy(settings: Settings, given: argparse.Namespace) -> int:
     failed = 0
     for store in settings.stores:
         if not store.offsite:
             continue
         try:
             with problems.noted(settings, "copy", store.name), work_lock(settings):
-                main = _restic(settings, settings.main)
-                say(json.dumps(offsite.send(main, _restic(settings, store), settings.keep, time.time())))
+                main = _restic(settings, settings.main, given.patience)
+                say(
+                    json.dumps(offsite.send(main, _restic(settings, store, given.patience), settings.keep, time.time()))
+                )
         except BoxliftError as error:  # the other stores get their copies all the same
             say(f"{store.name}: {error.message} {error.remedy}".strip(), sys.stderr)
             failed += 1
@@ -149,7 +168,7 @@ def _verify(settings: Settings, given: argparse.Namespace) -> int:
     broken = 0
     with problems.noted(settings, "verify", store.name), work_lock(settings):
         look_at_mount(store)
-        restic = _restic(settings, store)
+        restic = _restic(settings, store, given.patience)
         restic.unlock()
         for number in range(1, of + 1) if given.all else [given.slice]:
             note = verify.verify(restic, of, time.time, number)
@@ -162,7 +181,7 @@ def _repair(settings: Settings, given: argparse.Namespace) -> int:
     store = _store(settings, given)
     _refuse_append_only(store)
     with problems.noted(settings, "repair", store.name), work_lock(settings):
-        packs = verify.repair(_restic(settings, store), settings.within("damaged"))
+        packs = verify.repair(_restic(settings, store, given.patience), settings.within("damaged"))
     say(json.dumps({"packs": packs, "kept_in": settings.within("damaged")}))
     return 0
 
@@ -171,7 +190,7 @@ def _refuse_append_only(store: Store) -> None:
     """Before the work, so that it is not noted as one that failed."""
     if store.append_only:
         raise BoxliftError(
-            f"This host can only add to the repository {store.repository} ({store.name}).",
+            f"This host can only add to the repository {store.place} ({store.name}).",
             "Run this on the host where the repository is.",
         )
 
@@ -180,7 +199,7 @@ def _forget(settings: Settings, given: argparse.Namespace) -> int:
     store = _store(settings, given)
     _refuse_append_only(store)
     with work_lock(settings):
-        say(json.dumps({"removed": retention.forget(_restic(settings, store), given.copies)}))
+        say(json.dumps({"removed": retention.forget(_restic(settings, store, given.patience), given.copies)}))
     return 0
 
 
@@ -189,7 +208,7 @@ def _prune(settings: Settings, given: argparse.Namespace) -> int:
     _refuse_append_only(store)
     with problems.noted(settings, "prune", store.name), work_lock(settings):
         look_at_mount(store)
-        say(json.dumps(retention.prune(_restic(settings, store), settings.keep, time.time)))
+        say(json.dumps(retention.prune(_restic(settings, store, given.patience), settings.keep, time.time)))
     return 0
 
 
@@ -199,7 +218,7 @@ def _status(settings: Settings, _given: argparse.Namespace) -> int:
 
 
 def _list(settings: Settings, given: argparse.Namespace) -> int:
-    for copy in good_copies(_restic(settings, _store(settings, given))):
+    for copy in good_copies(_restic(settings, _store(settings, given), 0)):
         ended = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(copy.ended))
         whole = sum(map(copy.bytes, copy.parts))
         said = "; ".join([*(["DAMAGED"] if copy.damaged else []), *copy.warnings])
@@ -221,13 +240,13 @@ def _escrow(settings: Settings, given: argparse.Namespace) -> int:
     password = sys.stdin.readline().rstrip("\r\n")
     if not password:
         raise BoxliftError("There was no password on standard input.", "Type the escrowed password, and Enter.")
-    if not _restic(settings, store).opened_by(password):
+    if not _restic(settings, store, given.patience).opened_by(password):
         raise BoxliftError(
-            f"This password does not open the repository {store.repository} ({store.name}).",
+            f"This password does not open the repository {store.place} ({store.name}).",
             "Do not rely on that paper: write down the password of "
             f"{store.password_file} anew, and prove the new paper.",
         )
-    say(f"This password opens the repository {store.repository} ({store.name}).")
+    say(f"This password opens the repository {store.place} ({store.name}).")
     return 0
 
 
@@ -241,5 +260,9 @@ def _drill_note(settings: Settings, given: argparse.Namespace) -> int:
         ) from error
     if missing:
         raise BoxliftError(f"The result of the drill lacks {', '.join(sorted(missing))}.", "Give the whole object.")
-    say(_restic(settings, _store(settings, given)).save_text("drill.json", json.dumps(note), (OURS, DRILL)))
+    say(
+        _restic(settings, _store(settings, given), given.patience).save_text(
+            "drill.json", json.dumps(note), (OURS, DRILL)
+        )
+    )
     return 0

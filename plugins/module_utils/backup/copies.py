@@ -22,6 +22,7 @@ PARTS = ("files", "configuration", "database")
 FULL, INCREMENTAL = "full", "incremental"
 GOOD, UNPROVEN, BINLOGS, DRILL, VERIFIED, PRUNED = "good", "unproven", "binlogs", "drill", "verified", "pruned"
 _OF_COPY, _PART, _UNTIL, _GTID, _SLICE, _FAULTS = "copy-", "part-", "until-", "gtid-", "slice-", "faults-"
+_VOID = "void-"
 CHECK = "verified.json"
 _READERS = 4
 
@@ -89,6 +90,8 @@ class Contents:
     unproven: tuple[str, ...]
     binlogs: tuple[BinlogRun, ...]  # by the moment of their flush
     slices: tuple[Slice, ...] = ()  # the last check of each slice
+    #: Ids of runs of binary logs that say of more logs than they hold that they were stored.
+    void: frozenset[str] = frozenset()
 
     def tagged(self, tag: str) -> list[Snapshot]:
         return [each for each in self.snapshots if tag in each.tags]
@@ -105,6 +108,11 @@ def tags_of_manifest(copy_id: str) -> tuple[str, ...]:
 def tags_of_binlogs(until: float, gtid: str) -> tuple[str, ...]:
     """A tag cannot hold a comma."""
     return (OURS, BINLOGS, f"{_UNTIL}{int(until)}", *([f"{_GTID}{gtid.replace(',', '+')}"] if gtid else []))
+
+
+def tags_of_void(snapshot: str) -> tuple[str, ...]:
+    """Of a note: this run of binary logs counts for nothing."""
+    return (OURS, f"{_VOID}{snapshot}")
 
 
 def tags_of_check(number: int, of: int, faults: int) -> tuple[str, ...]:
@@ -124,13 +132,13 @@ def contents(restic: Restic) -> Contents:
     found = [_copy(said, each, parts) for said, each in zip(texts, manifests)]
     slices = _slices(restic, snapshots)
     good = _marked([copy for copy in found if copy is not None], {hurt for each in slices for hurt in each.snapshots})
-    runs = [_run(each) for each in snapshots if BINLOGS in each.tags]
     return Contents(
         tuple(snapshots),
         tuple(sorted(good.values(), key=lambda copy: copy.ended)),
         tuple(sorted({*parts, *(each.tagged(_OF_COPY) for each in manifests)} - set(good))),
-        tuple(sorted(runs, key=lambda run: run.until)),
+        tuple(_runs(snapshots)),
         slices,
+        _void(snapshots),
     )
 
 
@@ -172,8 +180,17 @@ def good_copies(restic: Restic) -> list[Copy]:
 
 def binlog_runs(restic: Restic) -> list[BinlogRun]:
     """By the moment of their flush."""
-    found = [_run(each) for each in restic.snapshots(OURS, BINLOGS)]
+    return _runs(restic.snapshots())
+
+
+def _runs(snapshots: t.Sequence[Snapshot]) -> list[BinlogRun]:
+    void = _void(snapshots)
+    found = [_run(each) for each in snapshots if BINLOGS in each.tags and each.id not in void]
     return sorted(found, key=lambda run: run.until)
+
+
+def _void(snapshots: t.Sequence[Snapshot]) -> frozenset[str]:
+    return frozenset(each.tagged(_VOID) for each in snapshots) - {""}
 
 
 def newest_before(copies: t.Sequence[Copy], moment: float) -> Copy:

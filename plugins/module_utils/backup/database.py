@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
 import os
 import re
-import shutil
 import time
 import typing as t
 
@@ -15,6 +15,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.backup.copies impor
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.restic import ProducerFailed, Restic, Saved
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.settings import Database
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.switch import remove_tree
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import Login, connect, quote_name, rows
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.failure import DatabaseFailed
 
@@ -126,30 +127,40 @@ def take(
 
     Raises ProducerFailed where the server or its copying program fails; nothing is stored then.
     """
-    shutil.rmtree(scratch, ignore_errors=True)
-    os.makedirs(scratch, mode=0o700)
-    try:
-        command = [
-            program,
-            f"--defaults-extra-file={database.option_file}",
-            "--backup",
-            "--stream=mbstream",
-            "--parallel=1",
-            f"--datadir={database.data_dir}",
-            f"--target-dir={scratch}",
-            f"--extra-lsndir={scratch}",
-        ]
-        if base is not None:
-            command.append(f"--incremental-lsn={base.parts['database']['to_lsn']}")
-        found: dict[str, t.Any] = {}
+    command = [
+        program,
+        f"--defaults-extra-file={database.option_file}",
+        "--backup",
+        "--stream=mbstream",
+        "--parallel=1",
+        f"--datadir={database.data_dir}",
+        f"--target-dir={scratch}",
+        f"--extra-lsndir={scratch}",
+    ]
+    if base is not None:
+        command.append(f"--incremental-lsn={base.parts['database']['to_lsn']}")
+    found: dict[str, t.Any] = {}
 
-        def prove(words: str) -> None:
-            found.update(_proven(words, scratch))
+    def prove(words: str) -> None:
+        found.update(_proven(words, scratch))
 
+    with _made_for_now(scratch):
         saved = restic.backup_stream(command, STREAM, tags, prove=prove, on_bytes=on_bytes)
-        return Taken(saved, {"snapshot": saved.snapshot, "bytes": saved.bytes, "stored": saved.stored, **found})
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    return Taken(saved, {"snapshot": saved.snapshot, "bytes": saved.bytes, "stored": saved.stored, **found})
+
+
+@contextlib.contextmanager
+def _made_for_now(folder: str) -> t.Iterator[None]:
+    """An empty folder, which is gone afterwards. Raises OSError where it cannot be made or removed."""
+    remove_tree(folder)
+    os.makedirs(folder, mode=0o700)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):  # the first failure is the one to tell; the next copy removes the folder
+            remove_tree(folder)
+        raise
+    remove_tree(folder)
 
 
 def _proven(words: str, scratch: str) -> dict[str, t.Any]:

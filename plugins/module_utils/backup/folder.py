@@ -119,6 +119,7 @@ def escaped(path: str) -> str:
 class Work:
     """Named folders brought home. `stage` can be repeated, and `switch` goes on after a kill.
 
+    They come to belong to `uid` and `gid` (-1: to the numbers in the copy, which may be other accounts on this host).
     `noted` is what a killed run has saved with `save`: where it keeps what it replaces, and how far it was.
     """
 
@@ -131,7 +132,11 @@ class Work:
         noted: Result | None,
         save: Save,
         now: float,
+        uid: int = -1,
+        gid: int = -1,
     ) -> None:
+        self._uid = uid
+        self._gid = gid
         self._restic = restic
         self._source = source
         self._trees = trees
@@ -159,7 +164,7 @@ class Work:
         patterns = [escaped(os.path.join(self._source.root, name)) for name in self._names]
         self._restic.restore(self._source.snapshot, tree, include=patterns)
         for name in self._names:
-            self._noted["files"][name] = own(self._staged(tree, name), -1, -1)
+            self._noted["files"][name] = own(self._staged(tree, name), self._uid, self._gid)
         self._noted["staged"] = True
         self._save(self._noted)
 
@@ -196,7 +201,8 @@ class Work:
             if not os.path.isdir(live):
                 status = os.stat(staged)
                 os.mkdir(live, status.st_mode & 0o7777)
-                os.chown(live, status.st_uid, status.st_gid)
+                owner = status.st_uid if self._uid < 0 else self._uid
+                os.chown(live, owner, status.st_gid if self._gid < 0 else self._gid)
 
 
 def undo(noted: Result | None, trees: Trees | None = None) -> None:

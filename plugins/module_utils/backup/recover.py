@@ -77,6 +77,7 @@ class Request:
     confirm_domain: str | None = None
     local_logs: str = ""
     user: str = "mysql"  # the account of the server beside
+    again: bool = False  # also where an earlier run has brought this very moment
 
     def key(self, point: Point) -> Result:
         """What a second run must have in common to go on with what the first one began."""
@@ -223,12 +224,16 @@ class Recovery:
             data = sum(each.bytes("database") for each in point.chain)
             needs.append((_existing(request.work_dir), int(data * _GROWTH)))
             if request.whole and not request.dest and self._staged is not None and (place := self._staged.directory()):
-                needs.append((place, copy.bytes("database")))
+                needs += [(place, data), *self._logged(data)]
         if request.with_files:
             place = _existing(request.dest) if request.dest else self._trees.parent
             source = self._source(copy)
             needs += [(place, folder.needed(self._restic, source, copy, request.folders))]
         _refuse_small(needs)
+
+    def _logged(self, count: int) -> list[tuple[str, int]]:
+        """What the live server writes to its binary logs of this load: all of it, so that later moments can be had."""
+        return [(self._request.local_logs, count)] if os.path.isdir(self._request.local_logs) else []
 
     # The work
 
@@ -245,6 +250,7 @@ class Recovery:
             key = self._request.key(point)
             if state.get("key") != key:
                 self._clear(state)
+            if state.get("key") != key or state.get("phase") == "done":
                 state = {"key": key, "phase": "stage"}
             resumed = "room" in state
             self._timed("plan", lambda: self._refuse_early(point, state))
@@ -278,11 +284,45 @@ class Recovery:
             self._conclude(state, result)
             return result
         fixed = request.moment is not None or request.before is not None or bool(request.copy)
-        if not (same and fixed and state.get("phase") == "done" and live):
+        if request.again or not (same and fixed and state.get("phase") == "done" and live):
             return None
         if request.copy and state["key"]["copy"] != request.copy:
             return None
-        return {**state["result"], **self._kept(generations), "changed": False, "resumed": False}
+        result = {**state["result"], **self._kept(generations), "changed": False, "resumed": False}
+        return {**result, "warnings": [*result.get("warnings", []), *self._changed_since(state)]}
+
+    def _standing(self) -> Result:
+        """Where the live database stands: its tables, and its last transaction where it logs them.
+
+        Nothing where that is not asked later, or cannot be told: files come back also where the database is dead.
+        """
+        request = self._request
+        if self._login is None or request.database is None or not request.whole or request.dest:
+            return {}
+        try:
+            conn = connect(self._login)
+            try:
+                return {
+                    "gtid": str(rows(conn, "SELECT @@gtid_binlog_pos AS g")[0]["g"] or ""),
+                    "tables": sorted(schema.tables(conn, request.database)),
+                }
+            finally:
+                hang_up(conn)
+        except BoxliftError:
+            return {}
+
+    def _changed_since(self, state: Result) -> list[str]:
+        """A warning unless the database is exactly as the earlier run has left it: the moment is not brought again."""
+        then, now = state.get("standing") or {}, self._standing()
+        if then.get("gtid") and then == now:
+            return []
+        gone = sorted(set(then.get("tables", ())) - set(now.get("tables", ())))
+        lost = f" Tables that are gone since: {', '.join(gone[:10])}." if gone else ""
+        done = iso(state["done"]) if "done" in state else "an earlier day"
+        return [
+            f"The portal was brought to this moment on {done}. It may have changed since, and was left as it is now."
+            f"{lost} To bring it there again: -e recover_again=true (option again of portal_recover)."
+        ]
 
     def _clear(self, state: Result) -> None:
         """Remove what another, killed recovery has left. What a killed restore has staged counts for nothing then."""
@@ -540,7 +580,7 @@ class Recovery:
             work = table.Work(server, login, name, request.tables, state.get("tables"), save, self._now())
             place = self._staged.directory() if self._staged is not None else ""
             if place:
-                _refuse_small([(place, work.needed())])
+                _refuse_small([(place, work.needed()), *self._logged(work.needed())])
             self._timed("load", lambda: work.load(lambda count: self._progress.tell(done=count)))
             found = self._timed("switch", work.switch)
             self._warnings += work.warnings
@@ -555,7 +595,8 @@ class Recovery:
 
         self._progress.tell(phase="files")
         beside.end_processes(self._tree)
-        work = folder.Work(self._restic, source, self._trees, request.folders, state.get("folders"), save, self._now())
+        noted, owner = state.get("folders"), (request.uid, request.gid)
+        work = folder.Work(self._restic, source, self._trees, request.folders, noted, save, self._now(), *owner)
         if request.dest:
             return t.cast("list[Result]", self._timed("files", lambda: work.bring(request.dest)))
         self._timed("files", lambda: work.stage(self._tree))
@@ -565,7 +606,8 @@ class Recovery:
         self._folder.remove()
         remove_tree(self._tree)
         kept = {name: value for name, value in result.items() if name != "generations"}
-        write_json(self._state_path, {"key": state["key"], "phase": "done", "tree": state.get("tree"), "result": kept})
+        done = {"key": state["key"], "phase": "done", "tree": state.get("tree"), "result": kept, "done": self._now()}
+        write_json(self._state_path, {**done, "standing": self._standing()})
 
     def _timed(self, name: str, step: t.Callable[[], t.Any]) -> t.Any:
         self._progress.tell(phase=name)

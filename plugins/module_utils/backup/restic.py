@@ -208,8 +208,9 @@ def _feed(process: subprocess.Popen[bytes], text: str) -> None:
 class Restic:
     """One repository. Every call builds its own environment; the password stays in its file.
 
-    `cache` is a folder for restic's cache; without it, nothing is left on this host. For `patience` seconds the lock
-    of a living process is waited for.
+    `cache` is a folder for restic's cache; without it, nothing is left on this host. For `patience` seconds, all calls
+    together, locks of other processes are waited for. With `only_asks` it is asked without a lock, so that it answers
+    also where another process has it for itself and where its disk is full; nothing may be written then.
     """
 
     def __init__(
@@ -221,6 +222,7 @@ class Restic:
         program: str = "restic",
         patience: float = 0,
         sleep: t.Callable[[float], None] = time.sleep,
+        only_asks: bool = False,
     ) -> None:
         self.store = store
         self.cache = cache
@@ -228,6 +230,8 @@ class Restic:
         self._program = program
         self._patience = patience
         self._sleep = sleep
+        self._waited = 0.0
+        self._only_asks = only_asks
 
     # What it holds
 
@@ -330,6 +334,25 @@ class Restic:
         wrote to standard error, has raised nothing: of a killed command nothing is stored. Raises ProducerFailed for
         the command, ResticFailed for the repository.
         """
+        while True:
+            try:
+                return self._stream(command, filename, tags, env, prove, on_bytes)
+            except ResticFailed as error:
+                if error.code != "locked" or self._waited >= self._patience:
+                    raise
+            # Only restic's own question waits: the command begins anew once the lock has gone.
+            self._wait()
+            self._must(["cat", "config"], limit=QUESTION)
+
+    def _stream(
+        self,
+        command: t.Sequence[str],
+        filename: str,
+        tags: t.Sequence[str],
+        env: t.Mapping[str, str] | None,
+        prove: t.Callable[[str], None] | None,
+        on_bytes: t.Callable[[int], None] | None,
+    ) -> Saved:
         summary = _Summary(None)
         ours = self._command(["backup", "--json", *_tags(tags), "--stdin", "--stdin-filename", filename])
         with tempfile.TemporaryFile() as complaints, tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as out:
@@ -367,7 +390,7 @@ class Restic:
         ended = self._call(command)
         if ended.code == 0:
             return []
-        faults = _faults(ended.out + ended.err)
+        faults = _faults(self.store.hide(ended.out + ended.err))
         if not faults:
             raise self._failed(ended)
         return faults
@@ -426,7 +449,7 @@ class Restic:
         if chunker_of is None:
             self._must(["init"])
         else:
-            self._must(["init", "--copy-chunker-params", *self._from(chunker_of)], also=chunker_of)
+            self._must(["init", "--copy-chunker-params"], also=chunker_of)
 
     def exists(self) -> bool:
         """Whether there is a repository that the password opens. Raises ResticFailed where that cannot be told."""
@@ -441,8 +464,7 @@ class Restic:
     def copy_from(self, source: Restic, snapshots: t.Sequence[str]) -> None:
         """Copy snapshots of another repository here; those that are here already are left out."""
         for first in range(0, len(snapshots), _AT_ONCE):
-            command = ["copy", *self._from(source), *snapshots[first : first + _AT_ONCE]]
-            self._must(command, also=source)
+            self._must(["copy", *snapshots[first : first + _AT_ONCE]], also=source)
 
     def opened_by(self, password: str) -> bool:
         """Whether this password opens the repository. It goes through a pipe, and is written nowhere."""
@@ -456,12 +478,9 @@ class Restic:
     def _refuse_append_only(self) -> None:
         if self.store.append_only or self.store.read_only:
             raise BoxliftError(
-                f"This host can remove nothing from the repository {self.store.repository} ({self.store.name}).",
+                f"This host can remove nothing from the repository {self.store.place} ({self.store.name}).",
                 "Run this on the host where the repository is.",
             )
-
-    def _from(self, source: Restic) -> t.Sequence[str]:
-        return ["--from-repo", source.store.repository, "--from-password-file", source.store.password_file]
 
     def _must(self, command: t.Sequence[str], **how: t.Any) -> Ended:
         ended = self._call(command, **how)
@@ -472,18 +491,31 @@ class Restic:
     def _call(
         self, command: t.Sequence[str], also: Restic | None = None, password_file: str = "", **how: t.Any
     ) -> Ended:
-        waited, pause = 0.0, 5.0
         env = dict(self._environment(also))
         if password_file:
             env["RESTIC_PASSWORD_FILE"] = password_file
+        if self._only_asks:
+            ended = self._run(self._command(command, also, lock=False), env, **how)
+            if ended.code == 0 or _code(ended) not in ("other", "damaged"):
+                return ended
+            # A prune may have removed what was read just now; with a lock none can.
         while True:
             ended = self._run(self._command(command, also), env, **how)
-            if ended.code == 0 or waited >= self._patience or _code(ended) != "locked":
+            if ended.code == 0 or _code(ended) != "locked":
                 return ended
-            self._sleep(pause)
-            waited += pause
+            if self._waited >= self._patience:
+                return ended
+            self._wait()
 
-    def _command(self, command: t.Sequence[str], also: Restic | None = None) -> t.Sequence[str]:
+    def _wait(self) -> None:
+        """A pause before a lock is tried again. What a dead process of another host has left goes meanwhile."""
+        pause = 5.0 if self._waited < 60 else 30.0
+        self._sleep(pause)
+        self._waited += pause
+        if self._waited % _UNLOCK == 0:
+            self._run(self._command(["unlock"]), self._environment(), limit=QUESTION)
+
+    def _command(self, command: t.Sequence[str], also: Restic | None = None, lock: bool = True) -> t.Sequence[str]:
         options: list_[str] = []
         for store in [self.store] + ([also.store] if also else []):
             if store.program:
@@ -493,7 +525,7 @@ class Restic:
                 options += ["--cacert", store.ca_file]
         if not self.cache:
             options.append("--no-cache")
-        if self.store.read_only:
+        if self.store.read_only or not lock:
             options.append("--no-lock")
         return [self._program, *options, *command]
 
@@ -507,6 +539,9 @@ class Restic:
         }
         if self.cache:
             env["RESTIC_CACHE_DIR"] = self.cache
+        if also:  # an address may hold a password, which everybody sees in a command line
+            env["RESTIC_FROM_REPOSITORY"] = also.store.repository
+            env["RESTIC_FROM_PASSWORD_FILE"] = also.store.password_file
         for store in ([also.store] if also else []) + [self.store]:
             env.update(_variables(store.environment_file))
         return env
@@ -518,6 +553,8 @@ class Restic:
 # Within the class, `list` is a method.
 list_ = list
 _AT_ONCE = 100
+#: So many seconds apart locks of dead processes are removed while one waits; restic takes them for dead after 1800.
+_UNLOCK = 600
 _BARE = {"PATH": _PATH, "HOME": "/root", "LC_ALL": "C.UTF-8"}
 
 
@@ -687,7 +724,11 @@ _IS_FAULT = re.compile(
 _CODES = (
     ("wrong_password", r"wrong password or no key found"),
     ("locked", r"already locked"),
-    ("full", r"no space left|disk quota exceeded|quota exceeded|insufficient storage|507 |storage full|no free space"),
+    (
+        "full",
+        r"no space left|too big for remaining disk space"
+        r"|disk quota exceeded|quota exceeded|insufficient storage|507 |storage full|no free space",
+    ),
     (
         "no_repository",
         r"repository does not exist|config file: (stat|open) .*no such file|config file: <config/> does not exist"
@@ -736,8 +777,8 @@ _REMEDIES = {
     "sets up the copies; it makes a repository.",
     "locked": "Another process works with the repository. Wait until it has ended. Locks of dead processes go by "
     "themselves after 30 minutes; restic list locks shows them.",
-    "full": "Make room where the repository is: let boxlift-backup prune run there, keep fewer copies, or give the "
-    "disk more room.",
+    "full": "Make room where the repository is: give the disk more of it, keep fewer copies, and let boxlift-backup "
+    "prune run there, which needs some MB for itself.",
     "unreachable": "See that the host of the repository runs, that this host may connect to it and that its key is "
     "known and allowed there.",
     "damaged": "Run boxlift-backup verify, which names the damaged files. Bring them from another store, or follow "
@@ -748,7 +789,7 @@ _REMEDIES = {
 
 def _failure(code: str, reason: str, store: Store) -> ResticFailed:
     remedy = _REMEDIES[code].format(password_file=store.password_file)
-    return ResticFailed(code, f"Repository {store.repository} ({store.name}): {reason.rstrip('.')}.", remedy)
+    return ResticFailed(code, f"Repository {store.place} ({store.name}): {store.hide(reason).rstrip('.')}.", remedy)
 
 
 def _variables(path: str) -> dict[str, str]:

@@ -18,6 +18,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.backup.copies impor
     Copy,
     contents,
 )
+from ansible_collections.boxlift.portal.plugins.module_utils.backup.night import CLOCK_TOLERANCE
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.restic import OURS, Restic
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.settings import Keep
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
@@ -72,14 +73,26 @@ def copy_before(copies: t.Sequence[Copy], moment: float) -> Copy | None:
     return min(usable, key=lambda copy: copy.ended, default=None)
 
 
+def believed(known: Contents, now: float) -> float:
+    """The moment by which ages are counted: never later than the last thing that the portal's host has stored.
+
+    A clock that is ahead would make copies and logs old that are needed; and of a portal that stores nothing any more
+    nothing gets too old.
+    """
+    stored = [each.time for each in known.snapshots if each.tagged("copy-") or each.tagged("until-")]
+    return max((moment for moment in stored if moment <= now), default=now)
+
+
 def plan(known: Contents, keep: Keep, now: float) -> Plan:
     """What a prune at this moment removes."""
+    clock, now = now, believed(known, now)
     stay = kept(known.good, keep, now)
     base = copy_before([copy for copy in known.good if copy.ended <= now], now - keep.binlog_days * DAY)
     since = base.began if base is not None else now - keep.binlog_days * DAY
     good = {copy.id for copy in known.good}
     # Proven, but not for this version: a newer one has written it, or something of it is gone.
     declared = {each.tagged("copy-") for each in known.snapshots if GOOD in each.tags}
+    there = {each.id for each in known.snapshots}
     gone = []
     for each in known.snapshots:
         copy = each.tagged("copy-")
@@ -87,11 +100,14 @@ def plan(known: Contents, keep: Keep, now: float) -> Plan:
             days = DAMAGED_DAYS if copy in declared else UNPROVEN_DAYS
             old = copy not in stay if copy in good else each.time < now - days * DAY
         elif each.tagged("until-"):
-            old = False
+            old = each.id in known.void
+        elif each.tagged("void-"):
+            old = each.tagged("void-") not in there
         elif DRILL in each.tags:
             old = each.time < now - DRILL_DAYS * DAY
         elif VERIFIED in each.tags or PRUNED in each.tags:
-            old = each.time < now - CHECK_DAYS * DAY
+            # One from the future was noted by a clock that has been set right since.
+            old = each.time < now - CHECK_DAYS * DAY or each.time > clock + CLOCK_TOLERANCE
         else:
             old = False  # not of a kind that this version knows
         if old:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.command_line import object_of
@@ -13,6 +14,14 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 
 PATH = "/etc/boxlift-backup/settings.json"
 FOLDER = "/var/lib/boxlift-backup"
+#: Of an address: the password behind the account's name. A path may hold an @ too; then more is hidden than need be.
+_PASSWORD = re.compile(r"(://[^:/@\s]*:)(\S+)(?=@)")
+HIDDEN = "***"
+
+
+def shown(text: str) -> str:
+    """A text without the passwords of the addresses in it."""
+    return _PASSWORD.sub(rf"\g<1>{HIDDEN}", text)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +44,16 @@ class Store:
     offsite: bool = False
     #: A folder that must be a mount point; without this check a lost mount fills the system's disk.
     mount: str = ""
+
+    @property
+    def place(self) -> str:
+        """The repository as people may read it."""
+        return shown(self.repository)
+
+    def hide(self, text: str) -> str:
+        """A text of others without the password that is in the repository's address."""
+        found = _PASSWORD.search(self.repository)
+        return shown(text.replace(found[2], HIDDEN) if found else text)
 
     @property
     def path(self) -> str:

@@ -22,7 +22,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.backup.night import
     clock_warnings,
     look_at_mount,
 )
-from ansible_collections.boxlift.portal.plugins.module_utils.backup.restic import Restic
+from ansible_collections.boxlift.portal.plugins.module_utils.backup.restic import Restic, Snapshot
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.settings import Settings, Store
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.units import duration
@@ -42,7 +42,7 @@ def status(settings: Settings, now: float, open_store: Open | None = None) -> di
 
     A repository that cannot be read is part of the answer: `reachable` is false, and `problem` says why.
     """
-    opened = open_store or (lambda store: Restic(store, cache=settings.within("cache", store.name)))
+    opened = open_store or (lambda store: Restic(store, cache=settings.within("cache", store.name), only_asks=True))
     stores = [of_store(settings, store, now, opened(store)) for store in settings.stores]
     drills = {drill["began"]: drill for store in stores for drill in store["drills"]}
     return {"stores": stores, "promise": _promise(stores, [drills[began] for began in sorted(drills)])}
@@ -63,7 +63,7 @@ def of_store(settings: Settings, store: Store, now: float, restic: Restic) -> di
     """One repository."""
     told: dict[str, t.Any] = {
         "name": store.name,
-        "repository": store.repository,
+        "repository": store.place,
         "offsite": store.offsite,
         "reachable": False,
         "problem": "",
@@ -113,8 +113,12 @@ def _fill(told: dict[str, t.Any], settings: Settings, known: Contents, now: floa
         if each.of == settings.verify_slices
     }
     told["verified"]["ratio_7_days"] = verify.ratio(known.slices, settings.verify_slices, now)
-    pruned = known.tagged(PRUNED)
-    told["pruned"] = pruned[-1].time if pruned else None
+    told["pruned"] = max((each.time for each in known.tagged(PRUNED) if not _ahead(each, now)), default=None)
+
+
+def _ahead(snapshot: Snapshot, now: float) -> bool:
+    """Whether it was made by a clock that is ahead of this host's."""
+    return snapshot.time > now + CLOCK_TOLERANCE
 
 
 def _last(known: Contents, now: float) -> Copy | None:
@@ -149,18 +153,20 @@ def _of_host(settings: Settings, store: Store) -> Found:
         yield (
             "same_host",
             "warn",
-            f"The repository {store.repository} is on the host that it shall outlive.",
+            f"The repository {store.place} is on the host that it shall outlive.",
             "Give the group backup_repository a host, or set backup_offsite_repository.",
         )
 
 
 def _of_copies(settings: Settings, _store: Store, known: Contents, now: float) -> Found:
     for text in clock_warnings(known, now):
+        ahead = " ".join(copy.id for copy in known.good if copy.ended > now + CLOCK_TOLERANCE)
         yield (
             "clock",
             "fail",
             text,
-            "Set the clock (timedatectl; chronyc makestep), and take a copy: boxlift-backup now.",
+            "Set the clock (timedatectl; chronyc makestep), and take a copy: boxlift-backup now. Then remove those "
+            f"that are ahead, on the host of the repository: boxlift-backup forget {ahead}.",
         )
     last = _last(known, now)
     if last is None:
@@ -232,7 +238,17 @@ def _of_checks(settings: Settings, store: Store, known: Contents, now: float) ->
 def _of_upkeep(settings: Settings, store: Store, known: Contents, now: float) -> Found:
     if store.offsite and store.append_only:
         return  # that place removes what is too old by itself
-    pruned = [each.time for each in known.tagged(PRUNED)]
+    notes = known.tagged(PRUNED)
+    if any(_ahead(each, now) for each in notes):
+        yield (
+            "clock",
+            "fail",
+            f"Old copies were removed from {store.name} later than now: the clock of the host that does it was or is "
+            "wrong.",
+            "On the host of the repository: timedatectl; chronyc makestep; then boxlift-backup prune, which ends this. "
+            "Nothing is lost: ages are counted by what this host has stored.",
+        )
+    pruned = [each.time for each in notes if not _ahead(each, now)]
     since = max(pruned) if pruned else min((each.time for each in known.snapshots), default=now)
     if now - since > PRUNE_LATE:
         yield (

@@ -123,6 +123,27 @@ def test_a_second_place(tmp_path: Path) -> None:
     assert [command.split()[-1] for command in commands] == ["now", "copy"]
 
 
+@pytest.mark.parametrize("secret", ["canary-address", "x@canary-address", ""])
+def test_the_password_in_an_address_is_on_no_page(tmp_path: Path, secret: str) -> None:
+    account = f"portal:{secret}@" if secret else ""
+    address = f"rest:https://{account}far.example.com:8000/portal/"
+    given: dict[str, t.Any] = {**KEPT_ELSEWHERE, "backup_offsite_repository": address, "backup_card": "/card.html"}
+    found = settings(tmp_path, **given).store("offsite")
+    assert found.repository == address
+    shown = rendered("{{ __backup_offsite_shown }}", **given)
+    assert shown == found.place  # of the role and of the program
+    pages = [
+        rendered((ROLE / "templates/card.html.j2").read_text(), **given),
+        *rendered("{{ __backup_escrow_text }}", **given),
+    ]
+    assert "canary" not in str(pages)
+    assert str(pages).count(shown) == 3
+    assert ("in the place of the ***" in pages[0]) is bool(secret)
+    files = yaml.safe_load((ROLE / "vars/main.yml").read_text())["__backup_files"]
+    written = next(each for each in files if isinstance(each, dict) and each["path"] == "{{ __backup_settings }}")
+    assert rendered(written["confidential"], **given) is bool(secret)
+
+
 def test_what_is_given_as_text_stands(tmp_path: Path) -> None:
     found = settings(tmp_path, backup_keep_daily="9", backup_full_every_days="3", backup_mount="/srv/backup")
     assert (found.keep.daily, found.full_every_days, found.main.mount) == (9, 3, "/srv/backup")

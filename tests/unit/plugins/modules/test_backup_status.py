@@ -36,7 +36,7 @@ class Site:
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     found = Site(tmp_path)
 
-    def opened(store: t.Any, cache: str) -> Memory:
+    def opened(store: t.Any, **_how: t.Any) -> Memory:
         return found.portal.memory if store.name == "local" else Memory(lambda: NOON, store)
 
     monkeypatch.setattr(status_of, "Restic", opened)

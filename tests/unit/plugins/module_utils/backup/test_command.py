@@ -21,7 +21,7 @@ def call(portal: Portal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.C
     (tmp_path / "password").write_text("secret\n")
     given = dataclasses.asdict(portal.settings)
     (tmp_path / "settings.json").write_text(json.dumps(given))
-    monkeypatch.setattr(command, "_restic", lambda _settings, _store: portal.memory)
+    monkeypatch.setattr(command, "_restic", lambda *_given: portal.memory)
     monkeypatch.setattr(command.time, "time", lambda: portal.now)
 
     def run(*arguments: str, typed: str = "") -> int:

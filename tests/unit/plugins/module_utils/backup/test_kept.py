@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -194,6 +195,49 @@ def test_a_new_copy_has_nothing_to_do_with_logs_of_the_server_before(portal: Por
     assert store["restorable_until"] == portal.now
 
 
+def test_a_log_that_cannot_be_read_is_not_taken_for_stored(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
+    portal.night()
+    portal.now += 60
+    portal.server.logs = ["binlog.000001", "binlog.000002", "binlog.000003"]
+    for name in portal.server.logs:
+        portal.log(name)
+    assert portal.settings.database is not None
+    lost, real = os.path.join(portal.settings.database.binlog_dir, "binlog.000002"), portal.memory.backup
+
+    def backup(paths: t.Sequence[str], *given: t.Any, **named: t.Any) -> t.Any:
+        saved = real(paths, *given, **named)
+        return dataclasses.replace(saved, unread=(lost,) if lost in paths else ())
+
+    monkeypatch.setattr(portal.memory, "backup", backup)
+    with pytest.raises(BoxliftError, match=r"could not be read: .*binlog\.000002") as failed:
+        ship(portal)
+    assert failed.value.details["code"] == "unread" and "boxlift-backup now" in failed.value.remedy
+    (run,) = copies.binlog_runs(portal.memory)
+    assert [os.path.basename(path) for path in run.files] == ["binlog.000001", "binlog.000003"]
+    assert copies.contents(portal.memory).binlogs == (run,)
+    assert findings(portal) == {"binlog_gap": "fail"}
+    # What counts for nothing goes with the next prune, and then the note of it.
+    before = len(portal.memory.held)
+    retention.prune(portal.memory, Keep(), lambda: portal.now)
+    retention.prune(portal.memory, Keep(), lambda: portal.now)
+    assert len(portal.memory.held) == before
+    assert copies.contents(portal.memory).void == frozenset()
+    portal.now += 60
+    portal.night()
+    assert findings(portal) == {}
+
+
+def test_of_logs_that_cannot_be_read_at_all_nothing_is_taken_for_stored(portal: Portal) -> None:
+    portal.log("binlog.000001")
+    assert portal.settings.database is not None
+    portal.memory.unread = (os.path.join(portal.settings.database.binlog_dir, "binlog.000001"),)
+    with pytest.raises(BoxliftError, match="could not be read"):
+        ship(portal)
+    assert copies.binlog_runs(portal.memory) == []
+    portal.memory.unread = ()
+    assert ship(portal).files == ["binlog.000001", "binlog.000002"]
+
+
 def test_a_stopped_database_is_named_by_the_logs_too(portal: Portal) -> None:
     portal.server.stopped = BoxliftError("Cannot connect.", "Start it.")
     with pytest.raises(BoxliftError, match="does not close its binary log") as failed:
@@ -348,10 +392,11 @@ def test_unproven_parts_go_only_after_they_cannot_be_in_the_making(portal: Porta
     with pytest.raises(BoxliftError):
         portal.night()
     portal.wanted["code"] = 0
-    retention.prune(portal.memory, Keep(), lambda: portal.now + DAY)
-    assert len(copies.contents(portal.memory).unproven) == 1
-    retention.prune(portal.memory, Keep(), lambda: portal.now + 3 * DAY)
-    assert copies.contents(portal.memory).unproven == ()
+    for days, left in ((1, 1), (3, 0)):
+        portal.now = NOON + days * DAY
+        ship(portal)
+        retention.prune(portal.memory, Keep(), lambda: portal.now)
+        assert len(copies.contents(portal.memory).unproven) == left
 
 
 def test_a_copy_that_a_newer_version_has_proven_is_not_removed_as_unproven(portal: Portal) -> None:
@@ -362,6 +407,7 @@ def test_a_copy_that_a_newer_version_has_proven_is_not_removed_as_unproven(porta
     portal.night()
     assert not retention.plan(copies.contents(portal.memory), Keep(), portal.now).snapshots
     portal.now += 35 * DAY
+    ship(portal)
     assert len(retention.plan(copies.contents(portal.memory), Keep(), portal.now).snapshots) == 4
 
 
@@ -376,6 +422,40 @@ def test_a_copy_from_the_future_is_neither_counted_nor_removed(portal: Portal) -
     assert findings(portal)["clock"] == "fail"
     (store,) = told(portal)["stores"]
     assert store["last_good"]["ended"] == portal.now
+
+
+@pytest.mark.parametrize("ahead", [15, 400])
+def test_a_clock_that_is_ahead_removes_nothing_that_the_true_one_keeps(portal: Portal, ahead: int) -> None:
+    for _night in range(20):
+        portal.now += DAY
+        portal.night()
+        ship(portal)
+    true = retention.plan(copies.contents(portal.memory), Keep(), portal.now)
+    assert true.snapshots and true.binlogs_since <= portal.now - 14 * DAY
+    began, true_now = portal.memory.snapshots(), portal.now
+    portal.now += ahead * DAY  # of the repository's host alone
+    retention.prune(portal.memory, Keep(), lambda: portal.now)
+    portal.now = true_now
+    left = {each.id for each in portal.memory.snapshots()}
+    assert {each.id for each in began} - left == set(true.snapshots)
+    # It is told, until a prune by a clock that is right.
+    assert findings(portal)["clock"] == "fail"
+    portal.now += DAY
+    portal.night()
+    assert findings(portal)["clock"] == "fail"
+    retention.prune(portal.memory, Keep(), lambda: portal.now)
+    assert "clock" not in findings(portal)
+    (store,) = told(portal)["stores"]
+    assert store["pruned"] == portal.now
+
+
+def test_nothing_ages_in_a_repository_that_nothing_comes_to(portal: Portal) -> None:
+    for _night in range(20):
+        portal.now += DAY
+        portal.night()
+    retention.prune(portal.memory, Keep(), lambda: portal.now)
+    known = copies.contents(portal.memory)
+    assert retention.plan(known, Keep(), portal.now + 300 * DAY).snapshots == ()
 
 
 def test_a_damaged_copy_stays_for_a_while_and_takes_no_place(portal: Portal) -> None:

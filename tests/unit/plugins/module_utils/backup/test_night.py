@@ -142,6 +142,32 @@ def test_a_database_that_is_not_whole_makes_no_copy(portal: Portal, wanted: dict
     assert len(known.unproven) == 1
 
 
+@pytest.mark.parametrize(("code", "failure"), [(0, OSError), (1, restic.ProducerFailed)])
+def test_a_working_folder_that_cannot_be_removed_is_told_unless_there_is_more_to_tell(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch, code: int, failure: type[Exception]
+) -> None:
+    removals: list[str] = []
+
+    def remove_tree(path: str) -> None:
+        removals.append(path)
+        if len(removals) > 1:
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(database, "remove_tree", remove_tree)
+    portal.wanted["code"] = code
+    with pytest.raises(failure):
+        portal.night()
+    assert len(removals) == 2 and good_copies(portal.memory) == []
+
+
+def test_what_a_killed_copy_has_left_in_the_working_folder_is_removed(portal: Portal) -> None:
+    left = Path(portal.settings.within("scratch", "xtrabackup_checkpoints"))
+    left.parent.mkdir(parents=True)
+    left.write_text("to_lsn = 7")
+    assert portal.night()["parts"]["database"]["to_lsn"] == 1000
+    assert not left.parent.exists()
+
+
 def test_an_empty_database_is_no_success(portal: Portal) -> None:
     portal.server.tables = {"b_user": 0}
     with pytest.raises(night.CopyFailed, match="holds no rows") as failed:

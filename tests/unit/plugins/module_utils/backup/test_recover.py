@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import getpass
+import json
 import os
 import pathlib
 import shutil
@@ -16,7 +17,7 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.boxlift.portal.plugins.module_utils.backup import beside, recover, table
+from ansible_collections.boxlift.portal.plugins.module_utils.backup import beside, folder, recover, table
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.binlog_events import BinaryLog, gtid
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.recover import Recovery, Request
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
@@ -255,6 +256,13 @@ def test_a_folder_is_exchanged_and_what_it_replaces_is_kept(production: Producti
     assert (production.root / "later").exists() and production.left() == []
 
 
+def test_a_folder_comes_back_while_the_database_is_dead(production: Production) -> None:
+    production.server.kill()
+    production.recover(folders=("upload/iblock",))
+    (state,) = (production.folder / "state").glob("*.recover.json")
+    assert json.loads(state.read_text())["phase"] == "done"
+
+
 def test_a_folder_that_is_gone_comes_back_with_those_above_it(production: Production) -> None:
     shutil.rmtree(production.root / "upload")
     done = production.recover(folders=("upload/iblock",), database=None)
@@ -271,6 +279,78 @@ def test_folders_outside_are_refused(production: Production, name: str) -> None:
 def test_a_folder_that_the_copy_does_not_have_is_refused(production: Production) -> None:
     with pytest.raises(BoxliftError, match="The copy has no upload/nothing"):
         production.recover(folders=("upload/nothing",), database=None)
+
+
+def test_folders_come_to_belong_to_the_portal_s_account_of_this_host(
+    production: Production, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host that was built anew may have given the account of the copy another number."""
+    shutil.rmtree(production.root / "upload")
+    given: dict[str, tuple[int, int]] = {}
+
+    def chown(path: str, uid: int, gid: int) -> None:
+        given[str(path).rpartition("/www/")[2]] = (uid, gid)
+
+    monkeypatch.setattr(folder.os, "lchown", chown)
+    monkeypatch.setattr(folder.os, "chown", chown)
+    production.recover(folders=("upload/iblock",), database=None, uid=4711, gid=4712)
+    assert given == {name: (4711, 4712) for name in ("upload", "upload/iblock", "upload/iblock/picture")}
+    given.clear()
+    production.recover(folders=("upload/iblock",), database=None)
+    assert given == {}
+
+
+def test_the_same_moment_comes_again_only_where_that_is_wished(production: Production) -> None:
+    production.run("DROP TRIGGER doubles")
+    production.recover(copy="one")
+    first = production.recover(copy="one")
+    assert not first["changed"]
+    production.orders("six")
+    production.run("DROP TABLE b_log")
+    left = production.recover(copy="one")
+    assert not left["changed"] and production.numbers() == ["one", "two", "three", "six"]
+    (warning,) = set(left["warnings"]) - set(first["warnings"])
+    assert "Tables that are gone since: b_log." in warning and "recover_again=true" in warning
+    done = production.recover(copy="one", again=True)
+    assert done["changed"] and not done["resumed"] and done["generations"]["live"]["number"] == 3
+    assert production.numbers() == ["one", "two", "three"] and rows(production.conn, "SELECT * FROM b_log") == []
+    assert production.recover(copy="one")["warnings"] == first["warnings"] and production.left() == []
+
+
+def test_a_second_recovery_to_a_moment_that_was_killed_goes_on(
+    production: Production, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    production.run("DROP TRIGGER doubles")
+    production.recover(copy="one")
+    production.orders("six")
+    real = recover.sync.refresh
+
+    def killed(*_arguments: t.Any, **_more: t.Any) -> t.Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recover.sync, "refresh", killed)
+    with pytest.raises(KeyboardInterrupt):
+        production.recover(copy="one", again=True)
+    monkeypatch.setattr(recover.sync, "refresh", real)
+    assert production.recover(copy="one")["changed"] and production.numbers() == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize("wish", [{}, {"tables": ("b_order",)}])
+def test_there_must_be_room_for_the_binary_logs_too(
+    production: Production, monkeypatch: pytest.MonkeyPatch, wish: dict[str, t.Any]
+) -> None:
+    logs = production.folder / "logs"
+    logs.mkdir()
+    needed: dict[str, int] = {}
+
+    def refuse(needs: t.Sequence[tuple[str, int]]) -> None:
+        for place, count in needs:
+            needed[place.rstrip("/")] = needed.get(place.rstrip("/"), 0) + count
+
+    monkeypatch.setattr(recover, "_refuse_small", refuse)
+    production.run("DROP TRIGGER doubles")
+    production.recover(copy="one", local_logs=str(logs), **wish)
+    assert needed[str(logs)] == (1000 if not wish else needed[str(production.server.base / "data")])
 
 
 def test_too_little_room_is_refused_before_anything_is_written(

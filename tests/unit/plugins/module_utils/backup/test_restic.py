@@ -166,6 +166,12 @@ LOCKED = "repository is already locked by PID 684 on production by root (UID 0, 
         (1, "Fatal: unable to save snapshot: write /r/data/5a/tmp: no space left on device", "full"),
         (
             1,
+            "rclone: ERROR : locks/78: Post request rcat error: preallocate: file too big for remaining disk space\n"
+            "unable to create lock in backend: server response unexpected: 500 Internal Server Error (500)",
+            "full",
+        ),
+        (
+            1,
             "rclone: ssh: connect to host 127.0.0.1 port 1: Connection refused\nFatal: unable to open …",
             "unreachable",
         ),
@@ -211,6 +217,42 @@ def test_a_lock_is_not_waited_for_without_end() -> None:
     with pytest.raises(restic.ResticFailed) as failed:
         restic.Restic(STORE, run=run, patience=15, sleep=slept.append).snapshots()
     assert (failed.value.code, slept) == ("locked", [5, 5, 5])
+
+
+def test_all_calls_share_the_patience_and_what_a_dead_process_has_left_goes_meanwhile() -> None:
+    locked = restic.Ended(11, "", LOCKED)
+
+    class Repository(Answers):
+        """Locked until a dead process's lock is taken for dead, at the third time that one asks for it."""
+
+        def __call__(self, command: t.Sequence[str], env: t.Mapping[str, str], **how: t.Any) -> restic.Ended:
+            self.asked.append(list(command))
+            if "unlock" in command:
+                return good()
+            return good("[]") if self.unlocks() >= 3 else locked
+
+        def unlocks(self) -> int:
+            return sum("unlock" in command for command in self.asked)
+
+    slept: list[float] = []
+    run = Repository()
+    made = restic.Restic(STORE, run=run, patience=1790, sleep=slept.append)
+    assert made.snapshots() == []
+    assert (sum(slept), run.unlocks()) == (1800, 3)
+    run.asked.clear()
+    with pytest.raises(restic.ResticFailed):
+        made.snapshots()
+    assert len(run.asked) == 1
+
+
+def test_who_only_asks_takes_no_lock_unless_a_prune_removes_what_is_read() -> None:
+    run = Answers(good("[]"), restic.Ended(1, "", "Fatal: id 4f3a not found in repository"), good("[]"))
+    made = restic.Restic(STORE, run=run, only_asks=True)
+    assert made.snapshots() == [] == made.snapshots()
+    assert [("--no-lock" in command) for command in run.asked] == [True, True, False]
+    with pytest.raises(restic.ResticFailed) as failed:
+        restic.Restic(STORE, run=Answers(restic.Ended(12, "", "")), only_asks=True).snapshots()
+    assert failed.value.code == "wrong_password"
 
 
 def test_whether_there_is_a_repository() -> None:
@@ -295,10 +337,47 @@ def test_copies_between_repositories_name_both_and_no_password() -> None:
     run = Answers(good())
     far = restic.Restic(Store("far", "sftp:u@h:/r", "/pw2"), run=run)
     far.copy_from(restic.Restic(STORE, run=run), [FULL])
-    assert run.asked[0][2:] == [
-        *("copy", "--from-repo", "/srv/backup/portal", "--from-password-file", "/etc/boxlift-backup/password", FULL)
-    ]
+    assert run.asked[0][2:] == ["copy", FULL]
     assert run.envs[0]["RESTIC_REPOSITORY"] == "sftp:u@h:/r"
+    assert run.envs[0]["RESTIC_FROM_REPOSITORY"] == "/srv/backup/portal"
+    assert run.envs[0]["RESTIC_FROM_PASSWORD_FILE"] == "/etc/boxlift-backup/password"
+
+
+SECRET = "canary-of-the-address"
+
+
+@pytest.mark.parametrize(
+    ("before", "secret", "shown"),
+    [
+        ("rest:https://portal:", SECRET, "rest:https://portal:***@far.example:8000/portal/"),
+        ("rest:https://portal:", f"x@{SECRET}", "rest:https://portal:***@far.example:8000/portal/"),
+        ("rest:https://:", f"{SECRET}/x", "rest:https://:***@far.example:8000/portal/"),
+    ],
+)
+def test_the_password_in_an_address_is_shown_nowhere(before: str, secret: str, shown: str) -> None:
+    repository = f"{before}{secret}@far.example:8000/portal/"
+    store = Store("far", repository, "/pw", append_only=True)
+    assert store.place == shown
+    said = f'Fatal: Get "{repository.partition(":")[2]}config": the server of portal with {secret} said no'
+    run = Answers(restic.Ended(1, "", said), restic.Ended(1, f"error: {said}", ""), good())
+    made = restic.Restic(store, run=run)
+    with pytest.raises(restic.ResticFailed) as failed:
+        made.snapshots()
+    assert f"Repository {shown} (far)" in failed.value.message
+    told = [failed.value.message, *(fault.text for fault in made.check())]
+    with pytest.raises(BoxliftError) as refused:
+        made.prune()
+    told += [refused.value.message, refused.value.remedy]
+    restic.Restic(STORE, run=run).copy_from(made, [FULL])
+    told += [word for command in run.asked for word in command]
+    assert not [text for text in told if SECRET in text]
+
+
+@pytest.mark.parametrize(
+    "repository", ["rest:https://far.example:8000/portal/", "sftp:keeper@far.example:/srv/portal", "/srv/backup/portal"]
+)
+def test_an_address_without_a_password_is_shown_as_it_is(repository: str) -> None:
+    assert Store("far", repository, "/pw").place == repository
 
 
 # A program in the place of restic, which keeps what it is given and says what the real one says.
@@ -307,6 +386,13 @@ TAKER = """\
 import os, sys
 given = sys.stdin.buffer.read({most})
 open({kept!r}, "wb").write(given)
+locked = {kept!r} + ".locked"
+if os.path.exists(locked):
+    os.unlink(locked)
+    sys.stderr.write("unable to create lock in backend: repository is already locked by PID 684")
+    sys.exit(1)
+if sys.argv[-2:] == ["cat", "config"]:
+    sys.exit(0)
 if {code}:
     sys.stderr.write("Fatal: unable to save snapshot: write /r: no space left on device\\n")
     sys.exit({code})
@@ -319,6 +405,23 @@ def taker(folder: Path, code: int = 0, most: int = -1) -> restic.Restic:
     program.write_text(TAKER.format(python=sys.executable, kept=str(folder / "kept"), code=code, most=most, id=FULL))
     program.chmod(0o755)
     return restic.Restic(STORE, program=str(program))
+
+
+@pytest.mark.parametrize("patience", [60, 0])
+def test_a_stream_begins_anew_when_the_lock_of_a_prune_has_gone(tmp_path: Path, patience: float) -> None:
+    made = taker(tmp_path)
+    slept: list[float] = []
+    patient = restic.Restic(STORE, program=str(tmp_path / "restic"), patience=patience, sleep=slept.append)
+    (tmp_path / "kept.locked").touch()
+    given = (maker("import sys; sys.stdout.write('x' * 3000000)"), "a", ["boxlift"])
+    if not patience:
+        with pytest.raises(restic.ResticFailed) as failed:
+            patient.backup_stream(*given)
+        assert failed.value.code == "locked"
+        assert made.backup_stream(*given).bytes == 3000000
+        return
+    assert (patient.backup_stream(*given).bytes, slept) == (3000000, [5])
+    assert (tmp_path / "kept").stat().st_size == 3000000
 
 
 def maker(text: str) -> list[str]:
