@@ -17,6 +17,7 @@ from bench import (
     crm_reading,
     crm_writing,
     lines_archive,
+    lines_backup,
     lines_database,
     lines_fetch,
     lines_restore,
@@ -26,7 +27,7 @@ from bench.row import Figure, Row
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 KINDS = ("tar.gz", "enc.gz")
-PARTS = ("archive", "database", "restore", "fetch", "telephony", "crm_reading", "crm_writing", "crm_delta")
+PARTS = ("archive", "database", "restore", "fetch", "telephony", "crm_reading", "crm_writing", "crm_delta", "backup")
 
 
 def main() -> None:
@@ -34,6 +35,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=5, help="alternating pairs of runs per line (default: 5)")
     parser.add_argument("--size", default="medium", help="preset of tests/lab/make_backup.py (default: medium)")
     parser.add_argument("--work", type=Path, default=Path("/dev/shm/boxlift-bench"), help="folder on a tmpfs")
+    parser.add_argument("--gigabytes", type=float, default=2.0, help="database of the part backup (default: 2)")
     parser.add_argument("--only", choices=PARTS, action="append", help="only this part; nothing is written then")
     options = parser.parse_args()
     found: list[Row | Figure] = []
@@ -67,6 +69,8 @@ def measure(part: str, options: argparse.Namespace) -> t.Iterator[Row | Figure]:
         yield from crm_writing.lines(work / "crm")
     elif part == "crm_delta":
         yield from crm_delta.lines(work / "crm-delta")
+    elif part == "backup":
+        yield from lines_backup.lines(work / "backup", options.gigabytes)
     else:
         yield from lines_telephony.lines(CHECKOUT / ".cache" / "bench-telephony")
 

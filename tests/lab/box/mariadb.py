@@ -391,6 +391,9 @@ class MariaDBStore:
 
     # -- numbers, files, settings --------------------------------------------------------------------------------------
 
+    def version(self, kind: str) -> int | None:
+        return None
+
     def next_id(self, name: str, amount: int = 1, *, at_least: int = 1) -> int:
         with self.transaction():
             if name in tables.NUMBERED:

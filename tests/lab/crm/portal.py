@@ -95,6 +95,8 @@ class Crm:
         self._fields: dict[str, dict[str, Field]] = {}
         self._names: dict[str, dict[str, str]] = {}
         self._changed: list[t.Callable[[str, t.Collection[int]], None]] = []
+        self._answers: dict[tuple[str, t.Any], tuple[int, t.Any]] = {}  # see _known
+        self._last: dict[str, tuple[int | None, str]] = {}  # kind → its version, and when its last record was created
         fill_in(store)
 
     # -- for tests ---------------------------------------------------------------------------------------------------
@@ -208,7 +210,17 @@ class Crm:
         return self.store.load("user", [number]).get(number)
 
     def is_admin(self, user: int) -> bool:
-        return bool((self.user(user) or {}).get("IS_ADMIN"))
+        return bool(self._known("user", user, lambda: (self.user(user) or {}).get("IS_ADMIN")))
+
+    def _known(self, kind: str, key: t.Any, ask: t.Callable[[], t.Any]) -> t.Any:
+        """What `ask` finds; it is asked again only after something was written to the kind."""
+        version = self.store.version(kind)
+        if version is None:
+            return ask()
+        known = self._answers.get((kind, key))
+        if known is None or known[0] != version:
+            known = self._answers[kind, key] = (version, ask())
+        return known[1]
 
     def kind_of(self, entity_type: t.Any) -> str:
         """The kind of an entityTypeId. Raises Refused."""
@@ -301,6 +313,8 @@ class Crm:
                     row["title"] = f"{TITLES[family_of(kind)]} #{number}"
                     self.store.replace(kind, number, row)
                 self._history(kind, row, 1)
+            if not seed:  # whose number may be any
+                self._last[kind] = (self.store.version(kind), row["createdTime"])
             self.tell(kind, [number])
             if how == "add":
                 self.automation[f"{kind} add"] += 1
@@ -431,9 +445,9 @@ class Crm:
                 if times[name] > now:
                     raise Refused(f"Field {name} cannot be in the future", "CRM_FIELD_ERROR_VALUE_NOT_VALID")
         created = times.get("createdTime", now)
-        last = self.get(kind, self.store.newest(kind))
-        if last is not None and created < last["createdTime"]:
-            text = f"Field createdTime cannot be earlier than {last['createdTime']}"
+        last = self._last_created(kind)
+        if created < last:
+            text = f"Field createdTime cannot be earlier than {last}"
             raise Refused(text, "CRM_FIELD_ERROR_VALUE_NOT_VALID")
         updated = times.get("updatedTime", now)
         if updated < created:
@@ -441,6 +455,14 @@ class Crm:
         if not created <= times.get("movedTime", created) <= updated:
             text = "Field movedTime must be between createdTime and updatedTime"
             raise Refused(text, "CRM_FIELD_ERROR_VALUE_NOT_VALID")
+
+    def _last_created(self, kind: str) -> str:
+        """When the record with the highest number was created; empty without records."""
+        version, created = self._last.get(kind, (None, ""))
+        if version is not None and version == self.store.version(kind):
+            return created
+        last = self.get(kind, self.store.newest(kind))
+        return str(last["createdTime"]) if last is not None else ""
 
     # -- values ------------------------------------------------------------------------------------------------------
 
@@ -549,9 +571,13 @@ class Crm:
         return f"DYNAMIC_{self.entity_type(kind)}_STAGE_{category}" if kind.startswith("smart:") else ""
 
     def statuses(self, entity: str) -> list[Row]:
-        """By SORT."""
-        found = self.store.find("status", Condition("ENTITY_ID", "=", entity))
-        return sorted(self.store.load("status", found).values(), key=lambda row: (row["SORT"], row["ID"]))
+        """By SORT. They are not to be changed."""
+
+        def ask() -> list[Row]:
+            found = self.store.find("status", Condition("ENTITY_ID", "=", entity))
+            return sorted(self.store.load("status", found).values(), key=lambda row: (row["SORT"], row["ID"]))
+
+        return list(self._known("status", entity, ask))
 
     def _stage(self, kind: str, row: Row, before: Row, user: int, moment: str) -> None:
         """The first stage where none is given; the stage's meaning; when it was entered."""
@@ -608,7 +634,7 @@ class Crm:
         fields: Row = {"ID": number}
         if kind.startswith("smart:") or kind == "invoice":
             fields["ENTITY_TYPE_ID"] = self.entity_type(kind)
-        for handler in self.store.load("handler", self.store.find("handler", Condition("EVENT", "=", event))).values():
+        for handler in self._handlers(event):
             if handler["EVENT_TYPE"] != "offline":
                 continue
             key = f"{kind} {number} {event}"
@@ -620,6 +646,12 @@ class Crm:
             self.store.remove("event", self.store.find("event", All(waiting)))
             row = {"APP": handler["APP"], "EVENT_NAME": event, "EVENT_DATA": {"FIELDS": fields}, "KEY": key}
             self.store.insert("event", {**row, "TIMESTAMP_X": self.now(), "PROCESS_ID": ""})
+
+    def _handlers(self, event: str) -> list[Row]:
+        def ask() -> list[Row]:
+            return list(self.store.load("handler", self.store.find("handler", Condition("EVENT", "=", event))).values())
+
+        return list(self._known("handler", event, ask))
 
     def event_name(self, kind: str, what: str) -> str:
         """Empty where there is no event."""

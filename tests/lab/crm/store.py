@@ -27,6 +27,7 @@ as the MariaDB tables of a box, stands behind the same methods if it implements 
 from __future__ import annotations
 
 import bisect
+import collections
 import contextlib
 import dataclasses
 import json
@@ -115,6 +116,9 @@ class Storage(t.Protocol):
     def newest(self, kind: str) -> int:
         """The highest number that a record has now; 0 without records."""
 
+    def version(self, kind: str) -> int | None:
+        """Another one after everything that is written to the kind; None where others write as well."""
+
     def next_id(self, name: str, amount: int = 1) -> int:
         """The first of so many numbers of a sequence."""
 
@@ -153,6 +157,9 @@ class SqliteStore:
         self._database.execute("CREATE TABLE IF NOT EXISTS files (id INTEGER PRIMARY KEY, name TEXT, content BLOB)")
         self._known: dict[str, str] = {}
         self._numbers: dict[str, list[int]] = {}  # kind → its numbers, once they have been asked for
+        self._last: dict[str, int] = {}  # table → the last number that it has given, once one was asked for
+        self._writes: collections.Counter[str] = collections.Counter()  # by kind
+        self._all_writes = 0  # those that may have touched every kind
         self._depth = 0
 
     def _table(self, kind: str) -> str:
@@ -188,7 +195,7 @@ class SqliteStore:
                 yield
             except BaseException:
                 self._database.execute("ROLLBACK")
-                self._numbers.clear()
+                self._all_changed()
                 self._known.clear()  # a table that was made meanwhile is gone as well
                 raise
             else:
@@ -202,31 +209,45 @@ class SqliteStore:
             if not row.get(name):
                 row[name] = self._next(table)
             self._database.execute(f"INSERT INTO {table} (id, content) VALUES (?, ?)", (row[name], _text(row)))
+            self._writes[kind] += 1
+            if table in self._last:
+                self._last[table] = max(self._last[table], row[name])
             numbers = self._numbers.get(kind)
             if numbers is not None:
                 bisect.insort(numbers, row[name])
         return int(row[name])
 
     def _next(self, table: str) -> int:
-        found = self._database.execute("SELECT seq FROM sqlite_sequence WHERE name=?", (table,)).fetchone()
-        return (found[0] if found else 0) + 1
+        if table not in self._last:
+            found = self._database.execute("SELECT seq FROM sqlite_sequence WHERE name=?", (table,)).fetchone()
+            self._last[table] = found[0] if found else 0
+        return self._last[table] + 1
+
+    def _all_changed(self) -> None:
+        self._all_writes += 1
+        self._numbers.clear()
+        self._last.clear()
 
     def insert_many(self, kind: str, rows: t.Iterable[Row]) -> None:
         table, name = self._table(kind), number_name(kind)
         with self.transaction():
+            self._writes[kind] += 1
             self._numbers.pop(kind, None)
+            self._last.pop(table, None)
             self._database.executemany(
                 f"INSERT INTO {table} (id, content) VALUES (?, ?)", ((row[name], _text(row)) for row in rows)
             )
 
     def replace(self, kind: str, number: int, row: Row) -> None:
         with self.lock:
+            self._writes[kind] += 1
             self._database.execute(f"UPDATE {self._table(kind)} SET content=? WHERE id=?", (_text(row), number))
 
     def remove(self, kind: str, numbers: t.Collection[int]) -> int:
         table = self._table(kind)
         with self.transaction():
             gone = 0
+            self._writes[kind] += 1
             for number in numbers:
                 gone += self._database.execute(f"DELETE FROM {table} WHERE id=?", (number,)).rowcount
             self._numbers.pop(kind, None)
@@ -286,7 +307,14 @@ class SqliteStore:
 
     def newest(self, kind: str) -> int:
         with self.lock:
+            numbers = self._numbers.get(kind)
+            if numbers is not None:
+                return numbers[-1] if numbers else 0
             return int(self._database.execute(f"SELECT MAX(id) FROM {self._table(kind)}").fetchone()[0] or 0)
+
+    def version(self, kind: str) -> int | None:
+        with self.lock:
+            return self._writes[kind] + self._all_writes
 
     def next_id(self, name: str, amount: int = 1) -> int:
         with self.transaction():
@@ -320,7 +348,7 @@ class SqliteStore:
                 self._database.execute(f"DELETE FROM {table}")
             self._database.execute("DELETE FROM sqlite_sequence")
             self._database.execute("DELETE FROM settings WHERE name GLOB 'next *'")
-            self._numbers.clear()
+            self._all_changed()
 
     def close(self) -> None:
         with self.lock:

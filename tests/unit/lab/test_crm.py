@@ -458,6 +458,37 @@ def test_one_lead_of_a_call_blocks_every_older_one(client: Client) -> None:
     assert client.answer("crm.item.import", entityTypeId=1, fields={"createdTime": moment(1)}).status_code == 400
 
 
+def test_what_an_import_asks_of_the_portal_is_never_old(client: Client) -> None:
+    """The simulated portal remembers it from one record to the next, until somebody writes to it."""
+
+    def imported(**fields: t.Any) -> Json:
+        (answer,) = client.ask("crm.item.batchImport", user=2, entityTypeId=1, data=[fields])["items"]
+        return answer
+
+    first = imported(createdTime=moment(5), stageId="NEW")["item"]["id"]
+    assert client.row("lead", first)["createdTime"] == moment(0, 11)  # an employee cannot choose it
+    assert imported(stageId="OURS")["error"] == "CRM_FIELD_ERROR_VALUE_NOT_VALID"
+    client.crm.delete("lead", first)
+
+    client.crm.add_user(2, "Boris", admin=True)
+    ours = {"ENTITY_ID": "STATUS", "STATUS_ID": "OURS", "NAME": "Ours", "SORT": 1}
+    client.crm.store.insert("status", ours)
+    second = imported(createdTime=moment(5))["item"]["id"]
+    assert client.row("lead", second)["createdTime"] == moment(5)
+    assert client.row("lead", second)["stageId"] == "OURS"
+    client.crm.touch("lead", second, createdTime=moment(3))
+    assert "earlier" in imported(createdTime=moment(4))["error_description"]
+
+    client.crm.store.remove("status", [ours["ID"]])
+    third = imported(createdTime=moment(3))["item"]["id"]
+    assert client.row("lead", third)["stageId"] == "NEW"
+    with pytest.raises(RuntimeError), client.crm.store.transaction():
+        client.crm.delete("lead", third)
+        client.crm.create("lead", {"title": "undone"}, 2, how="import")
+        raise RuntimeError
+    assert imported(createdTime=moment(3))["item"]["id"] == third + 1
+
+
 def test_numbers_cannot_be_given_and_never_come_again(client: Client) -> None:
     made = client.ask("crm.item.import", entityTypeId=1, fields={"id": 77, "title": "a"})["item"]
     assert made["id"] == 1
