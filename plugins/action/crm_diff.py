@@ -9,7 +9,7 @@ import os
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.files import replace_file
+from ansible_collections.boxlift.portal.plugins.plugin_utils import output
 from ansible_collections.boxlift.portal.plugins.plugin_utils.crm import difference_page
 from ansible_collections.boxlift.portal.plugins.plugin_utils.progress.action import LongAction
 
@@ -43,12 +43,6 @@ def written(dest: str, files: t.Mapping[str, str]) -> dict[str, str]:
     paths = {}
     for sort, text in files.items():
         path = os.path.abspath(os.path.join(dest, f"crm-diff.{sort}"))
-        try:
-            os.makedirs(dest, exist_ok=True)
-            replace_file(path, text.encode("utf-8", "replace"))
-        except OSError as error:
-            raise BoxliftError(
-                f"The page {path} cannot be written: {error.strerror}.", "Give a writable folder as dest."
-            ) from error
+        output.put(path, text.encode("utf-8", "replace"))
         paths[sort] = path
     return paths

@@ -8,8 +8,8 @@ import base64
 import os
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.action.report import holds, write
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.plugin_utils import output
 from ansible_collections.boxlift.portal.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.boxlift.portal.plugins.plugin_utils.crm.transfer_page import parsed, render
 
@@ -32,8 +32,6 @@ class ActionModule(ControllerAction):
             )
         result = parsed(base64.b64decode(got["content"]).decode("utf-8", "replace"), path)
         dest, text = options["dest"], render(result)
-        changed = not holds(dest, text)
-        if changed and not self._task.check_mode:
-            write(dest, text)
+        changed = output.bring({dest: text}, self._task.check_mode)
         delta = result["delta"]
         return {"changed": changed, "html": os.path.abspath(dest), "grade": delta["grade"], "text": delta["text"]}

@@ -15,7 +15,7 @@ import typing as t
 import zoneinfo
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.files import replace_file
+from ansible_collections.boxlift.portal.plugins.plugin_utils import output
 from ansible_collections.boxlift.portal.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import place, process
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.redact import masking
@@ -138,10 +138,8 @@ def told(incident: inc.Incident, kept: t.Any) -> Data:
 def command(path: str, check: bool) -> bool:
     """Write the short command for people at a telephone; whether it was another one, or none."""
     content = b"#!/usr/bin/env python3\n" + pathlib.Path(incident_command.__file__).read_bytes()
-    target = pathlib.Path(path)
-    if target.is_file() and target.read_bytes() == content:
+    if output.holds(path, content):
         return False
     if not check:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, content, mode=0o755)
+        output.put(path, content, mode=0o755)
     return True

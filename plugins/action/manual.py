@@ -8,10 +8,9 @@ import dataclasses
 import hashlib
 import os
 import pathlib
-import stat
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.files import replace_file
+from ansible_collections.boxlift.portal.plugins.plugin_utils import output
 from ansible_collections.boxlift.portal.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import lines, place, reader, writer
 from ansible_collections.boxlift.portal.plugins.plugin_utils.manual import content, envelopes, page, steps
@@ -76,11 +75,12 @@ def make(plan: Plan, dest: str, sealed: str | None, history: t.Sequence[str], jo
         **{os.path.join(steps.FOLDER, name): Wanted(each) for name, each in steps.files(plan).items()},
     }
     files.update({name: Wanted(None) for name in stale(dest) if name not in files})
-    changed = [name for name, wanted in files.items() if differs(os.path.join(dest, name), wanted)]
+    changed = [name for name, wanted in files.items() if not is_so(os.path.join(dest, name), wanted)]
     diff = [difference(os.path.join(dest, name), files[name]) for name in changed]
     if not check:
         for name in changed:
-            put(os.path.join(dest, name), files[name])
+            # Codes are for nobody else, so the folder is not either.
+            output.put(os.path.join(dest, name), files[name].content, files[name].mode, folder_mode=0o700)
     sums = {"manual.html": hashlib.sha256(manual.encode()).hexdigest(), "mig": of.common[0].sha256}
     noted = bool(journal) and note(journal, {"plan": plan.sha256, "id": manual_id, "files": sums}, check)
     return {
@@ -106,13 +106,8 @@ def stale(dest: str) -> list[str]:
     return [os.path.join(steps.FOLDER, path.name) for path in sorted(folder.glob("*.json"))]
 
 
-def differs(path: str, wanted: Wanted) -> bool:
-    try:
-        with open(path, "rb") as stream:
-            mode = stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
-            return wanted.content is None or mode != wanted.mode or stream.read() != wanted.content
-    except FileNotFoundError:
-        return wanted.content is not None
+def is_so(path: str, wanted: Wanted) -> bool:
+    return output.holds(path, wanted.content, wanted.mode)
 
 
 def difference(path: str, wanted: Wanted) -> Data:
@@ -121,14 +116,6 @@ def difference(path: str, wanted: Wanted) -> Data:
     if wanted.secret:
         texts = [text and SECRET for text in texts]
     return {"before_header": path, "after_header": path, "before": texts[0], "after": texts[1]}
-
-
-def put(path: str, wanted: Wanted) -> None:
-    if wanted.content is None:
-        os.unlink(path)
-        return
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    replace_file(path, wanted.content, wanted.mode)
 
 
 def note(journal: str, said: Data, check: bool) -> bool:

@@ -8,7 +8,7 @@ import os
 import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.files import replace_file
+from ansible_collections.boxlift.portal.plugins.plugin_utils import output
 from ansible_collections.boxlift.portal.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan import ics, page, view
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import day_given, given, load_merged
@@ -48,11 +48,11 @@ def make(plan: t.Any, dest: str, today: str | None, letter_to: str, check: bool)
         "plan.ics": ics.calendar(typed, dates) if dates.dated else None,
     }
     paths = {name: os.path.abspath(os.path.join(dest, name)) for name in files}
-    before = {name: held(path) for name, path in paths.items()}
+    before = {name: output.read(path) for name, path in paths.items()}
     changed = [name for name, content in files.items() if content != before[name]]
     if not check:
         for name in changed:
-            put(paths[name], files[name])
+            output.put(paths[name], files[name])
     return {
         "changed": bool(changed),
         "html": paths["plan.html"],
@@ -72,19 +72,3 @@ def make(plan: t.Any, dest: str, today: str | None, letter_to: str, check: bool)
             for name in changed
         ],
     }
-
-
-def held(path: str) -> bytes | None:
-    try:
-        with open(path, "rb") as stream:
-            return stream.read()
-    except FileNotFoundError:
-        return None
-
-
-def put(path: str, content: bytes | None) -> None:
-    if content is None:
-        os.unlink(path)
-    else:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        replace_file(path, content)

@@ -9,8 +9,7 @@ import json
 import os
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.files import replace_file
+from ansible_collections.boxlift.portal.plugins.plugin_utils import output
 from ansible_collections.boxlift.portal.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.boxlift.portal.plugins.plugin_utils.handover import gantt
 from ansible_collections.boxlift.portal.plugins.plugin_utils.handover.move import with_plan
@@ -56,34 +55,5 @@ def make(
         "html": (os.path.join(dest, "report.html"), render(content, gantts)),
         "json": (os.path.join(dest, "report.json"), json.dumps(content, indent=2, ensure_ascii=False) + "\n"),
     }
-    changed = False
-    for path, text in files.values():
-        if not holds(path, text):
-            changed = True
-            if not check:
-                write(path, text)
+    changed = output.bring(dict(files.values()), check)
     return {"changed": changed, "result": content["result"], **{key: os.path.abspath(files[key][0]) for key in files}}
-
-
-def holds(path: str, text: str) -> bool:
-    try:
-        with open(path, "rb") as stream:
-            return stream.read() == text.encode()
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise unusable(path, error) from error
-
-
-def write(path: str, text: str) -> None:
-    """Replace the file atomically, mode 0600. Raises BoxliftError."""
-    folder = os.path.dirname(path)
-    try:
-        os.makedirs(folder or ".", exist_ok=True)
-        replace_file(path, text.encode())
-    except OSError as error:
-        raise unusable(path, error) from error
-
-
-def unusable(path: str, error: OSError) -> BoxliftError:
-    return BoxliftError(f"The report {path} cannot be written: {error.strerror}.", "Give a writable folder as dest.")

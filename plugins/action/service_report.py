@@ -9,8 +9,8 @@ import os
 import time
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.action.report import holds, write
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.plugin_utils import output
 from ansible_collections.boxlift.portal.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import place
 from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.load import given, load
@@ -76,11 +76,6 @@ def make(office: Office, period: report.Period, found: answers.Answers, dest: st
         "html": (os.path.join(dest, f"{name}.html"), page.render(content)),
         "json": (os.path.join(dest, f"{name}.json"), json.dumps(content, indent=2, ensure_ascii=False) + "\n"),
     }
-    changed = False
-    for path, text in files.values():
-        if not holds(path, text):
-            changed = True
-            if not check:
-                write(path, text)
+    changed = output.bring(dict(files.values()), check)
     paths = {key: os.path.abspath(files[key][0]) for key in files}
     return {"changed": changed, "result": content["result"], "unknown": content["unknown"], **paths}

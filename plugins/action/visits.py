@@ -9,9 +9,9 @@ import os
 import time
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.action.report import holds, write
 from ansible_collections.boxlift.portal.plugins.action.service_report import OFFICE, answers_of, office_of
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.plugin_utils import output
 from ansible_collections.boxlift.portal.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal import process
 from ansible_collections.boxlift.portal.plugins.plugin_utils.journal.redact import masking
@@ -65,12 +65,7 @@ def make(office: Office, options: Data, check: bool) -> Data:
     changed = noted is not None or line is not None
     if line is not None and not check:
         records.add(office.path, records.CALENDAR, line)
-    for name, text in files.items():
-        path = os.path.join(options["dest"], name)
-        if not holds(path, text):
-            changed = True
-            if not check:
-                write(path, text)
+    changed |= output.bring({os.path.join(options["dest"], name): text for name, text in files.items()}, check)
     return {
         "changed": changed,
         "calendar": os.path.abspath(os.path.join(options["dest"], "visits.ics")),

@@ -14,6 +14,8 @@ description:
   - C(telephony) lets in SIP of its carriers and own networks, audio, and with a certificate SIP over TLS and phones in
     browsers.
   - The scrape endpoint of role C(monitoring) is for the hosts of C(monitoring), and for C(site_monitoring_from).
+    The status page of a monitoring host without the portal is for C(site_status_networks), and for everyone where
+    there are C(site_status_passwords).
   - Clients on the same host need no opening.
 positional: groups, name
 options:

@@ -22,6 +22,7 @@ description:
 extends_documentation_fragment:
   - boxlift.portal.attributes
   - boxlift.portal.attributes.actiongroup_portal
+  - boxlift.portal.service
 attributes:
   check_mode:
     support: full
@@ -90,15 +91,11 @@ options:
     type: list
     elements: str
     default: []
-  customer_class:
-    description: How important the customer is.
-    type: str
-    choices: [vip, regular]
-    default: regular
   alerts:
     description:
       - A file with the JSON that Alertmanager posts to a webhook. A group of alerts opens an incident. What is new of
-        it is noted while that one is open. Resolved alerts are noted, and close nothing.
+        it is noted while that one is open. A critical alert that joins makes it critical. Resolved alerts are noted,
+        and close nothing.
       - O(action) is not looked at then.
     type: path
   severities:
@@ -108,12 +105,6 @@ options:
     choices: [critical, warning]
   command:
     description: Where to write the short command for people at a telephone. It runs the playbook C(incident).
-    type: path
-  plan:
-    description: The plan's file, or the plan as a mapping. Without it the usual plan, whose people have no names.
-    type: raw
-  records:
-    description: The site's records. Without it C(service.records) beside the journal.
     type: path
   operator:
     description: Who says so; without it as in M(boxlift.portal.step).

@@ -19,6 +19,8 @@ description:
 extends_documentation_fragment:
   - boxlift.portal.attributes
   - boxlift.portal.attributes.actiongroup_portal
+  - boxlift.portal.service
+  - boxlift.portal.service.figures
 attributes:
   check_mode:
     support: full
@@ -29,48 +31,6 @@ attributes:
     support: full
     details: The same answers give the same files.
 options:
-  dest:
-    description: Folder of the files, on the controller.
-    type: path
-    required: true
-  questions_only:
-    description: Whether nothing is written, and only what has to be asked of Prometheus is returned.
-    type: bool
-    default: false
-  prometheus:
-    description: >-
-      What the task registered that asked RV(queries) of Prometheus in a loop, one C(item) each. Without it the figures
-      are told as not known.
-    type: dict
-    default: {}
-  copies:
-    description: By host, what C(boxlift.portal.backup_status) returned.
-    type: dict
-    default: {}
-  entitlements:
-    description: By host, what M(boxlift.portal.entitlement_check) returned.
-    type: dict
-    default: {}
-  customer_class:
-    description: How important the customer is. V(vip) is visited every month, V(regular) every three months.
-    type: str
-    choices: [vip, regular]
-    default: regular
-  opened:
-    description: The day on which the portal was opened. Where a journal of the move says it, that one counts.
-    type: str
-    default: ""
-  plan:
-    description: The plan's file, or the plan as a mapping. Without it the usual plan, whose people have no names.
-    type: raw
-  journal:
-    description:
-      - The journal. Without it the file that the callback P(boxlift.portal.journal#callback) is configured to write.
-      - Those beside it are read too.
-    type: path
-  records:
-    description: The site's records. Without it C(service.records) beside the journal.
-    type: path
   month:
     description: A month of the plan's time zone, such as V(2026-11). Without it the last one that is over.
     type: str

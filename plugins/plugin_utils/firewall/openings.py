@@ -60,8 +60,8 @@ TELEPHONY = "telephony"
 REPOSITORY = "backup_repository"
 MONITORING = "monitoring"
 HEARTBEAT = "heartbeat"
-#: Role monitoring's default.
-_SCRAPED = 9443
+#: Role monitoring's defaults.
+_SCRAPED, _STATUS_PAGE = 9443, 9444
 #: Role telephony's defaults. Phones in these networks, and carriers, may speak without TLS.
 _LOCAL_NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 
@@ -92,7 +92,7 @@ def openings(
             found.append(Opening("tcp", service.ports(own.variables), _sorted(sources), reason))
     if TELEPHONY in own.groups:
         found += _telephony(own.variables)
-    found += _monitoring(own, others)
+    found += [*_monitoring(own, others), *_status_page(own)]
     return found + [_further(each) for each in further]
 
 
@@ -145,15 +145,32 @@ def _monitoring(own: Host, others: t.Sequence[Host]) -> list[Opening]:
     """The scrape endpoint: for Prometheus, which also says there that it lives, and for the site's own one."""
     if not own.groups & {"production", MONITORING, HEARTBEAT}:
         return []
-    sources = list(networks(own.variables.get("site_monitoring_from", []), "site_monitoring_from"))
-    # monitoring_scrape_from stands for it where a host has its own.
-    if "monitoring_scrape_from" in own.variables:
-        sources = list(networks(own.variables["monitoring_scrape_from"], "monitoring_scrape_from"))
+    option = _own_or_sites(own, "monitoring_scrape_from", "site_monitoring_from")
+    sources = list(networks(own.variables.get(option, []), option))
     sources += [network for host in others if MONITORING in host.groups for network in addresses_of(host)]
     if not sources:
         return []
     port = str(own.variables.get("monitoring_port", _SCRAPED))
     return [Opening("tcp", port, _sorted(sources), "figures of this host, for monitoring")]
+
+
+def _status_page(own: Host) -> list[Opening]:
+    """The page of a monitoring host; one that has the portal shows it in the portal's own server."""
+    if MONITORING not in own.groups or {"production", "web"} <= own.groups:
+        return []
+    option = _own_or_sites(own, "monitoring_page_networks", "site_status_networks")
+    near = networks(own.variables.get(option, []), option)
+    known = bool(own.variables.get(_own_or_sites(own, "monitoring_page_passwords", "site_status_passwords")))
+    if not near and not known:
+        return []
+    port = str(own.variables.get("monitoring_page_port", _STATUS_PAGE))
+    # Whoever has a password may come from anywhere.
+    return [Opening("tcp", port, EVERYONE if known else near, "status page")]
+
+
+def _own_or_sites(own: Host, variable: str, of_site: str) -> str:
+    """Which of the two variables counts: the role's one stands for that of the site where the host has it."""
+    return variable if variable in own.variables else of_site
 
 
 def _telephony(variables: t.Mapping[str, t.Any]) -> list[Opening]:

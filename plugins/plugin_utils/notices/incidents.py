@@ -36,8 +36,9 @@ class Note:
 class Incident:
     """`kind` is one of CLASSES, `owner` a person or an organisation of the plan, `people` are those who hear of it.
 
-    `opened` and `closed` are when the record was written. `began` is what people say of its beginning, if they do.
-    `group` is the group of alerts that opened it, and `alerts` says of each of these what came last.
+    `opened` and `closed` are when the record was written, `raised` is when it became critical. `began` is what people
+    say of its beginning, if they do. `group` is the group of alerts that opened it, and `alerts` says of each of these
+    what came last.
     """
 
     number: int
@@ -48,6 +49,7 @@ class Incident:
     opened: float
     users: str
     began: float | None = None
+    raised: float | None = None
     group: str = ""
     alerts: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     notes: tuple[Note, ...] = ()
@@ -59,6 +61,11 @@ class Incident:
     def id(self) -> str:
         """As lines of notices name it."""
         return f"{EVENT} {self.number}"
+
+    @property
+    def class_since(self) -> float:
+        """Since when it has been of its class."""
+        return self.opened if self.raised is None else self.raised
 
     @property
     def is_open(self) -> bool:
@@ -110,5 +117,7 @@ def _continued(former: Incident, line: Line) -> Incident:
     if said.kind == CLOSE:
         cause, cure = (str(line.get(name) or "") for name in ("cause", "cure"))
         return dataclasses.replace(out, closed=said.at, cause=cause, cure=cure)
+    if line.get("class") == CRITICAL and former.kind != CRITICAL:
+        out = dataclasses.replace(out, kind=CRITICAL, raised=said.at)
     users, alerts = str(line.get("users") or former.users), {**former.alerts, **dict(line.get("alerts") or {})}
     return dataclasses.replace(out, users=users, alerts=alerts)

@@ -31,9 +31,13 @@ class Late:
 
 @dataclasses.dataclass(frozen=True)
 class Kept:
-    """`sent` counts notices by person; `next` says until when each person hears again, where the incident lasts."""
+    """`sent` counts notices by person, and `in_time` are the moments of those before which none was missed.
+
+    `next` says until when each person hears again, where the incident lasts.
+    """
 
     sent: t.Mapping[str, int]
+    in_time: tuple[float, ...]
     late: tuple[Late, ...]
     next: t.Mapping[str, float]
 
@@ -42,6 +46,7 @@ def kept(matter: Matter, lines: t.Sequence[Line], now: float) -> Kept:
     """What became of the cadence of one incident until `now`; lines of others are passed over."""
     book = _Book(matter, [line for line in lines if moment(line["time"]) <= now])
     late: list[Late] = []
+    in_time: list[float] = []
     following: dict[str, float] = {}
     for person in matter.people:
         heard = False
@@ -53,6 +58,8 @@ def kept(matter: Matter, lines: t.Sequence[Line], now: float) -> Kept:
             edges = [*times, end] if span.is_open else (times or [end])[:1]
             deadline, since = span.since + span.first, span.since
             for at in edges:
+                if at in times and at <= deadline:
+                    in_time.append(at)
                 while at > deadline:
                     late.append(Late(matter.id, person, deadline, book.reason(person, since, deadline)))
                     since, deadline = deadline, deadline + span.every
@@ -63,7 +70,9 @@ def kept(matter: Matter, lines: t.Sequence[Line], now: float) -> Kept:
             if span.is_open and (span.until is None or span.until > now):
                 following[person] = (times[-1] + span.every) if times else span.since + span.first
     counts = {person: book.count(person) for person in matter.people}
-    return Kept(counts, tuple(sorted(late, key=lambda each: (each.due, each.person))), following)
+    return Kept(
+        counts, tuple(sorted(in_time)), tuple(sorted(late, key=lambda each: (each.due, each.person))), following
+    )
 
 
 class _Book:

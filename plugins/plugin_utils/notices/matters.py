@@ -429,11 +429,14 @@ def of_incidents(incidents: t.Iterable[inc.Incident]) -> list[Matter]:
 
 def _spans_of_incident(incident: inc.Incident) -> t.Iterator[Span]:
     every, news = inc.EVERY[incident.kind], incident.news
-    facts = {
-        **{name: getattr(incident, name) for name in ("number", "owner", "users", "cause", "cure")},
+    facts: dict[str, t.Any] = {
+        **{name: getattr(incident, name) for name in ("number", "opened", "owner", "users", "cause", "cure")},
         "news": (news.at, news.text) if news is not None else None,
     }
-    yield Span(TROUBLE, incident.opened, incident.closed, FIRST, every, True, facts)
+    # Once it is critical, people hear of that within 5 minutes, and more often; what was in time before stays so.
+    if incident.raised is not None:
+        yield Span(TROUBLE, incident.opened, incident.raised, FIRST, inc.EVERY[inc.NORMAL], True, facts)
+    yield Span(TROUBLE, incident.class_since, incident.closed, FIRST, every, True, facts)
     if incident.closed is not None:
         facts = {**facts, "seconds": incident.closed - incident.opened}
         yield Span(CURED, incident.closed, None, FIRST, every, True, facts)

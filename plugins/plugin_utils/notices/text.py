@@ -141,8 +141,8 @@ class _Writer:
         facts = self.facts
         yield "portal", {"site": self.plan.site or self.plan.title}
         if self.span.is_open:
-            lasted = self._lasted(self.known.now - self.span.since)
-            yield "since", {"since": self._clock(self.span.since), "lasted": lasted}
+            lasted = self._lasted(self.known.now - facts["opened"])
+            yield "since", {"since": self._clock(facts["opened"]), "lasted": lasted}
         else:
             yield "took", {"lasted": self._lasted(facts["seconds"])}
         if facts["users"]:

@@ -57,20 +57,22 @@ def wish_of(
     if same:
         incident = same[-1]
         news = [each for each in alerts if incident.alerts.get(_name(each)) != _state(each)]
-        if not news:
+        raises = incident.kind == inc.NORMAL and _worst(firing) == inc.CRITICAL
+        if not news and not raises:
             return None
         text = _text(news)
+        if raises:
+            text += " The incident is critical from now on."
         if not firing:
             text += " No alert of the group fires any more. See whether people can work, then close the incident."
-        return Wish(inc.NOTE, number=incident.number, text=text, alerts=states)
+        return Wish(inc.NOTE, number=incident.number, text=text.strip(), alerts=states, raises=raises)
     if not firing:
         return None
-    worst = min((SEVERITIES[each["labels"]["severity"]] for each in firing), key=inc.CLASSES.index)
     begins = [begin for begin in map(_began, firing) if begin is not None]
     return Wish(
         inc.OPEN,
         title=_title(firing),
-        kind=worst,
+        kind=_worst(firing),
         owner=owner,
         text=_text(firing),
         audience=audience,
@@ -78,6 +80,11 @@ def wish_of(
         alerts=states,
         began=min(begins, default=None),
     )
+
+
+def _worst(firing: t.Sequence[Data]) -> str:
+    """The class of the worst one; normal where none fires."""
+    return min((SEVERITIES[each["labels"]["severity"]] for each in firing), key=inc.CLASSES.index, default=inc.NORMAL)
 
 
 def _name(alert: Data) -> str:

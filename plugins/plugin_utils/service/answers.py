@@ -27,6 +27,7 @@ INSTANTS = {
     "licence": "min(last_over_time(boxlift_licence_expiry_timestamp_seconds[1d]))",
     "disks": "min by (host, path) (last_over_time(boxlift_disk_days_to_full[1d]))",
     "quota": "min(last_over_time(boxlift_portal_quota_bytes[2d]))",
+    "quota_status": 'min(last_over_time(boxlift_figure_status{figure="quota"}[2d]))',
     "quota_used": "max(last_over_time(boxlift_portal_quota_used_bytes[2d]))",
     "quota_growth": "max(deriv(boxlift_portal_quota_used_bytes[30d])) * 86400",
     "checks": "max by (check, area, host) (boxlift_check_status) == 2",

@@ -32,7 +32,10 @@ Data = dict[str, t.Any]
 
 @dataclasses.dataclass(frozen=True)
 class Wish:
-    """What somebody wants to write. `told` are people who have just heard by telephone. `began` is in seconds."""
+    """What somebody wants to write. `told` are people who have just heard by telephone. `began` is in seconds.
+
+    `raises` says that a normal incident is critical from now on.
+    """
 
     action: str
     number: int = 0
@@ -48,6 +51,7 @@ class Wish:
     audience: tuple[str, ...] = AUDIENCE
     group: str = ""
     alerts: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    raises: bool = False
 
 
 def lines_for(records: Records, plan: Plan, wish: Wish) -> tuple[int, list[tuple[str, Data]]]:
@@ -114,8 +118,9 @@ def _note(plan: Plan, incident: inc.Incident, wish: Wish, said: Data) -> list[tu
     out: list[tuple[str, Data]] = []
     known = [note.text for note in incident.notes if note.kind == inc.NOTE]
     changed = {name: state for name, state in wish.alerts.items() if incident.alerts.get(name) != state}
-    if (wish.text and wish.text not in known[-1:]) or wish.users not in ("", incident.users) or changed:
+    if (wish.text and wish.text not in known[-1:]) or wish.users not in ("", incident.users) or changed or wish.raises:
         more = {**({"users": wish.users} if wish.users else {}), **({"alerts": changed} if changed else {})}
+        more.update({"class": inc.CRITICAL} if wish.raises else {})
         out.append((inc.EVENT, {**said, "text": wish.text, **more}))
     if not (wish.text or wish.users or wish.told or wish.alerts):
         raise BoxliftError(
@@ -135,7 +140,7 @@ def _note(plan: Plan, incident: inc.Incident, wish: Wish, said: Data) -> list[tu
                 "Leave incident_told out.",
             )
         line = {
-            "matter": incident.id, "kind": TROUBLE, "since": round(incident.opened * 1000), "channel": TELEPHONE,
+            "matter": incident.id, "kind": TROUBLE, "since": round(incident.class_since * 1000), "channel": TELEPHONE,
             "people": list(wish.told), "language": plan.language, "outcome": SENT,
         }  # fmt: skip
         out.append(("notice", line))

@@ -17,6 +17,7 @@ LEVELS = (BAD, UNKNOWN, WARN, OK)
 DAY = 86400.0
 CERTIFICATE_DAYS, LICENCE_DAYS, DISK_DAYS = (7, 21), (7, 30), (4, 14)  # bad below the first, a warning below the second
 QUOTA_SHARES = (0.98, 0.9)
+NO_LIMIT = 4  # of boxlift_figure_status: the figure does not apply
 CHECKS_LATE = 3600.0  # they are made every five minutes
 DEBT_FIELDS = ("feature", "owner", "until", "remedy")
 _WRONG = (("fail", BAD, "not in order"), ("unknown", UNKNOWN, "not known"), ("warn", WARN, "to be watched"))
@@ -71,10 +72,12 @@ def _disks(answers: Answers) -> Data:
 
 def _quota(answers: Answers) -> Data:
     what = "Disk space of the portal"
-    limit, used, growth = (answers.of(name) for name in ("quota", "quota_used", "quota_growth"))
+    limit, used, growth, status = (answers.of(name) for name in ("quota", "quota_used", "quota_growth", "quota_status"))
+    # What it says last: a limit that was taken away is still known for two days.
+    if status.number == NO_LIMIT:
+        return _row(what, OK, "the portal sets itself no limit: the disks alone count", days=None)
     if not limit.number or used.number is None:
-        why = limit.why or used.why or "the portal sets no limit, or nobody measures it"
-        return _none(what, why)
+        return _none(what, limit.why or used.why or status.why or "nobody has measured it in the last two days")
     share = used.number / limit.number
     level = BAD if share > QUOTA_SHARES[0] else WARN if share > QUOTA_SHARES[1] else OK
     text = f"{size(used.number)} of {size(limit.number)} used ({math.floor(share * 100)} %)"

@@ -248,6 +248,7 @@ def _incident(site: Site, period: Period, incident: inc.Incident, kept: Kept) ->
 def _notices(site: Site, period: Period) -> Data:
     lines = [line for line in site.records.of(NOTICE) if period.begin <= moment(line["time"]) < period.over]
     late = [each for _incident, kept in site.cadences for each in kept.late if period.begin <= each.due < period.over]
+    in_time = [at for _incident, kept in site.cadences for at in kept.in_time if period.begin <= at < period.over]
     reasons: dict[str, int] = {}
     for each in late:
         reasons[each.reason] = reasons.get(each.reason, 0) + 1
@@ -255,6 +256,7 @@ def _notices(site: Site, period: Period) -> Data:
         "sent": sum(len(line["people"]) for line in lines if line["outcome"] == SENT),
         "by_telephone": sum(len(line["people"]) for line in lines if line["channel"] == TELEPHONE),
         "failed": sum(line["outcome"] != SENT for line in lines),
+        "in_time": len(in_time),
         "late": len(late),
         "reasons": dict(sorted(reasons.items(), key=lambda pair: -pair[1])),
     }

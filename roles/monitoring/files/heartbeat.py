@@ -181,7 +181,11 @@ def check(settings: Settings, now: float, send: Send) -> list[str]:
             after = state
     replace(note, json.dumps(after._asdict()))
     if settings.metrics:
-        lines = {"boxlift_heartbeat_checked_timestamp_seconds": now, "boxlift_heartbeat_timestamp_seconds": beat}
+        lines = {
+            "boxlift_heartbeat_checked_timestamp_seconds": now,
+            "boxlift_heartbeat_timestamp_seconds": beat,
+            "boxlift_heartbeat_limit_seconds": settings.limit,
+        }
         text = "".join(f"# TYPE {name} gauge\n{name} {value:.0f}\n" for name, value in lines.items())
         replace(Path(settings.metrics), text)
     return problems

@@ -107,6 +107,7 @@ def test_prometheus_sees_whether_somebody_listens(site: Site) -> None:
     site.look(30)
     assert "boxlift_heartbeat_timestamp_seconds 1000000\n" in (site.folder / "beat.prom").read_text()
     assert "boxlift_heartbeat_checked_timestamp_seconds 1000030\n" in (site.folder / "beat.prom").read_text()
+    assert "boxlift_heartbeat_limit_seconds 600\n" in (site.folder / "beat.prom").read_text()
 
 
 @pytest.mark.parametrize(

@@ -255,3 +255,21 @@ def test_the_endpoint_is_closed_where_nobody_asks() -> None:
     opened = rendered(template, groups=APART["groups"], hostvars=APART["hostvars"])
     assert "listen 192.0.2.10:9443 ssl;" in opened and "ssl_verify_client optional;" in opened
     assert "ssl_verify_client" not in rendered(template, site_monitoring_from=["203.0.113.5"])
+
+
+def test_the_page_says_how_a_prometheus_of_the_sites_own_gets_the_figures() -> None:
+    """The certificate is for the inventory's name, and the rules go by the names of the jobs."""
+    page = (ROOT / "docs/monitoring.md").read_text()
+    blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    block = next(each for each in blocks if each.startswith("scrape_configs"))
+    (job,) = yaml.safe_load(block)["scrape_configs"]
+    labels = job["static_configs"][0]["labels"]
+    assert job["tls_config"]["server_name"] == labels["host"] == labels["instance"]
+    assert job["metrics_path"] == f"/metrics/{job['job_name']}"
+    told = set(re.findall(r"`/metrics/(\w+)`", page))
+    texts = [path.read_text() for path in (ROLE / "files/rules").glob("*.yml") if path.stem != "alerting"]
+    asked = set(re.findall(r'job=~?"([a-z|]+)"', "".join(texts)))
+    assert {name for each in asked for name in each.split("|")} <= told
+    # What would fire for ever without the alerting of this collection.
+    alone = (ROLE / "files/rules/alerting.yml").read_text()
+    assert 'absent(up{job="alertmanager"})' in alone and "but for `alerting.yml`" in page

@@ -107,7 +107,7 @@ def test_wrong_options_say_what_to_do(site: Path) -> None:
         ("No plan at all", "plan is neither a path nor a mapping. Give the path of the site's plan."),
         ("No day", "today: tomorrow is no day. Write it as YEAR-MONTH-DAY, such as 2026-11-28."),
         ("No addressee", "letter_to: the plan has no organisation vendor. Possible are contractor, customer, sales."),
-        ("No folder", "A file stands where a folder must be"),
+        ("No folder", "plan.html cannot be written: Not a directory. Give a writable folder as dest."),
         ("No place", "missing required arguments: dest"),
     ):
         assert message in tasks[name], tasks[name]

@@ -81,6 +81,23 @@ def test_a_prometheus_of_the_sites_own() -> None:
         let_in("portal", {"portal": (ALL, given)})
 
 
+def watching(groups: t.AbstractSet[str] = frozenset({"monitoring"}), **given: t.Any) -> dict[str, list[str]]:
+    return let_in("watcher", {"watcher": ({*groups}, {"ansible_host": "192.0.2.50", **given})})
+
+
+def test_the_status_page_of_a_host_without_the_portal() -> None:
+    assert "9444" not in watching()
+    assert watching(site_status_networks=["10.1.0.0/16"])["9444"] == ["10.1.0.0/16"]
+    # A password opens it from anywhere.
+    assert watching(site_status_networks=["10.1.0.0/16"], site_status_passwords={"anna": "x"})["9444"] == []
+    own = {"monitoring_page_networks": ["10.2.0.7"], "monitoring_page_port": 8443, "monitoring_page_passwords": {}}
+    assert watching(**own, site_status_passwords={"anna": "x"})["8443"] == ["10.2.0.7/32"]
+    assert "9444" not in watching({"monitoring", "production", "web"}, site_status_passwords={"anna": "x"})
+    assert "9444" in watching({"monitoring", "production", "database"}, site_status_passwords={"anna": "x"})
+    with pytest.raises(BoxliftError, match="site_status_networks"):
+        watching(site_status_networks=["office"])
+
+
 def pbx(**given: t.Any) -> dict[str, list[str]]:
     return let_in("pbx", {"pbx": ({"production", "telephony"}, {"ansible_host": "192.0.2.40", **given})})
 

@@ -74,6 +74,7 @@ INSTANTS: Data = {
     "certificate": NOW + 61 * DAY,
     "licence": NOW + 210 * DAY,
     "disks": [({"host": "portal-prod", "path": "/"}, "+Inf"), ({"host": "portal-prod", "path": "/srv"}, 143.2)],
+    "quota_status": 0,
     "quota": 500 * 2**30,
     "quota_used": 212 * 2**30,
     "quota_growth": 0.9 * 2**30,

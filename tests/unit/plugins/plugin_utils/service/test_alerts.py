@@ -75,6 +75,18 @@ def test_resolved_is_noted_and_closes_nothing_and_the_next_time_is_news(site: Si
     assert [each.is_open for each in site.records.incidents] == [False, True]
 
 
+def test_a_critical_alert_that_joins_makes_a_normal_incident_critical(site: Site) -> None:
+    take(site, post(alert("MailStuck", severity="warning")))
+    assert take(site, post(alert("MailStuck", severity="warning"), alert("DiskFull"))) == 1
+    (found,) = site.records.incidents
+    assert found.kind == "critical" and found.news is not None
+    assert found.news.text.endswith("The incident is critical from now on.")
+    # Once only, and it does not become normal again.
+    assert take(site, post(alert("MailStuck", severity="warning"), alert("DiskFull"))) == 0
+    take(site, post(alert("MailStuck", severity="warning"), alert("DiskFull", "resolved")))
+    assert site.records.incidents[0].kind == "critical"
+
+
 def test_two_groups_are_two_incidents_and_a_heartbeat_is_none(site: Site) -> None:
     assert take(site, post(alert("DatabaseDown"))) == 1
     assert take(site, post(alert("MailStuck", severity="warning"), group="{}:{service='mail'}")) == 1

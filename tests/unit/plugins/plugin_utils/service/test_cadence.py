@@ -42,6 +42,26 @@ def test_people_hear_at_once_then_within_the_cadence_and_that_it_is_over(
     assert not Path(site.journal).exists(), "a move of its own is not made for an incident"
 
 
+def test_whoever_heard_of_a_normal_incident_hears_at_once_and_oftener_that_it_is_critical(site: Site) -> None:
+    site.reach_only(**{person: tuple(ways) for person, ways in site.ways.items() if person != "approver"})
+    number = site.wish("open", title="Slow", kind="normal")
+    site.look(28)
+    site.wish("note", number=number, text="Now nobody can work.", raises=True)
+    site.look(32)
+    site.wish("note", number=number, told=("approver",))
+    site.look(2)
+    assert minutes_of(site, "coordinator") == [0, 25, 28, 45, 62]
+    last = site.said[-1][2].body
+    assert "Now nobody can work." in last and "13:00 CET" in last, "it has lasted since it was opened"
+    ((incident, kept),) = site.cadences()
+    assert incident.kind == "critical"
+    mine = [each.due for each in kept.late if each.person == "approver"]
+    # 5 minutes after the opening, then 5 and 25 minutes after it became critical.
+    assert [round((each - BEGIN) / MINUTE) for each in mine] == [5, 33, 53]
+    assert round((kept.next["approver"] - BEGIN) / MINUTE) == 80, "the call counts for what it is now"
+    assert {each.person for each in kept.late} <= {"approver", "commercial_owner"}
+
+
 def test_the_text_says_what_is_noticed_who_is_at_it_and_what_is_new_and_no_end(site: Site) -> None:
     site.wish("open", title="Mail does not leave", users="Invitations do not arrive.", owner="executor")
     site.look()

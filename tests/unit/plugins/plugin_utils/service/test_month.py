@@ -119,6 +119,26 @@ def test_a_month_in_which_nobody_sent_anything(site: Site) -> None:
     assert found["result"]["level"] == "warn"
 
 
+def test_a_late_notice_that_came_in_the_end_is_one_notice(site: Site) -> None:
+    """The mail to one person is due after 5 minutes and comes after 6; the next one is in time, and so is the end."""
+    site.reach_only(approver=(MAIL,))
+    site.now = at(4, 10)
+    site.broken = {"mail"}
+    site.wish("open", title="Slow", audience=("customer",), owner="approver")
+    site.look(6)
+    site.broken = set()
+    site.look(20)
+    site.wish("close", cause="a", cure="b")
+    site.look(2)
+    told = site.cadences()[0][1]
+    mine = [each for each in told.late if each.person == "approver"]
+    assert (len(mine), told.sent["approver"], len(told.in_time)) == (1, 3, 2)
+    content = report.build(sample.told(site), MONTH)
+    notices = content["notices"]
+    assert (notices["sent"], notices["in_time"], notices["late"]) == (3, 2, len(told.late))
+    assert f"{notices['late']} of {notices['late'] + 2}<" in page.render(content)
+
+
 def test_an_incident_over_the_end_of_the_month_is_in_both_and_each_late_notice_in_one(site: Site) -> None:
     site.now = END - 30 * MINUTE
     site.wish("open", title="Slow", audience=("contractor",))
