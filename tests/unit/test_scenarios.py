@@ -131,3 +131,22 @@ def test_of_a_failed_scenario_the_failure_is_shown() -> None:
 
 def test_of_a_failed_scenario_that_names_no_failure_the_end_is_shown() -> None:
     assert scenarios.reasons("\n".join([*["ok"] * 100, "Killed"])).endswith("ok\nKilled")
+
+
+def test_the_summary_names_the_first_failure() -> None:
+    full = "\x1b[31m[ERROR]: Task failed: No space left on device\x1b[0m"
+    log = "\n".join([*["ok"] * 9, "FAILED - RETRYING: [localhost]: Wait", "ok", "ok", full, "", "TASK x", "E   later"])
+    assert scenarios.first_failure(log) == "[ERROR]: Task failed: No space left on device | TASK x"
+    assert scenarios.first_failure("ok\nKilled") == "ok | Killed"
+    assert scenarios.first_failure("") == ""
+    assert len(scenarios.first_failure(f"fatal: {'x' * 9000} why")) < 420
+
+
+def test_a_disk_without_room_is_said_before_anything_begins(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab = Lab(monkeypatch)
+    monkeypatch.setattr(scenarios, "room", lambda: (Path("/engine"), 5 << 30))
+    assert scenarios.main(["default"]) == 1
+    assert "/engine has 5 GiB left" in capsys.readouterr().err
+    assert lab.begun == []
