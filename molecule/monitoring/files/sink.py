@@ -19,8 +19,9 @@ import typing as t
 
 
 def note(path: str, **what: t.Any) -> None:
-    with open(path, "a", encoding="utf-8") as stream:
-        stream.write(json.dumps({"at": time.time(), **what}) + "\n")
+    # In one piece, which nothing of another thread or program can come between.
+    with open(path, "ab", buffering=0) as stream:
+        stream.write((json.dumps({"at": time.time(), **what}) + "\n").encode())
 
 
 class Mail(socketserver.StreamRequestHandler):

@@ -218,7 +218,7 @@ def _status(settings: Settings, _given: argparse.Namespace) -> int:
 
 
 def _list(settings: Settings, given: argparse.Namespace) -> int:
-    for copy in good_copies(_restic(settings, _store(settings, given), 0)):
+    for copy in good_copies(_restic(settings, _store(settings, given), given.patience)):
         ended = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(copy.ended))
         whole = sum(map(copy.bytes, copy.parts))
         said = "; ".join([*(["DAMAGED"] if copy.damaged else []), *copy.warnings])

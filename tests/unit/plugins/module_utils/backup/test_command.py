@@ -124,3 +124,11 @@ def test_a_failed_work_is_noted_for_the_status(
     note = json.loads((tmp_path / "state" / "problems" / "now-local.json").read_text())
     assert note["code"] == "empty"
     assert "empty or not there" in capsys.readouterr().err
+
+
+def test_who_lists_the_copies_waits_for_a_prune(portal: Portal, call: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    patience: list[float] = []
+    monkeypatch.setattr(command, "_restic", lambda *given: patience.append(given[2]) or portal.memory)
+    assert call("list") == 0
+    assert call("--patience", "5", "list") == 0
+    assert patience == [command.PATIENCE, 5]
