@@ -23,7 +23,11 @@ from pathlib import Path
 
 AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 WEB = "nginx.service"
-WEB_TEST = ("/usr/sbin/nginx", "-t", "-q")
+#: What shows the certificate: a web server, or the balancer before several. Each with what proves its configuration.
+WEB_TESTS = {
+    WEB: ("/usr/sbin/nginx", "-t", "-q"),
+    "haproxy.service": ("/usr/sbin/haproxy", "-c", "-q", "-f", "/etc/haproxy/haproxy.cfg"),
+}
 # Workers of before may still take a connection for a moment after a reload.
 PATIENCE = 20.0
 
@@ -79,30 +83,32 @@ class Host(t.NamedTuple):
 def deploy(live: Path, directory: Path, names: list[str], services: list[str], authorities: str, host: Host) -> str:
     """What was done, in a sentence. Raises Refused, and then the certificate of before is in use."""
     new, old = Pair.read(live), Pair.read(directory)
+    web = next((service for service in services if service in WEB_TESTS), WEB)
+    program = web.partition(".")[0]
     if new is None:
         raise Refused(f"There is no certificate in {live}. Order one: run the role certificate, or certbot renew.")
     running = [service for service in services if host.run(["systemctl", "is-active", "--quiet", service])[0] == 0]
-    if new == old and (WEB not in running or all(is_served(new, name, host) for name in names)):
-        return "The certificate is in use already." if WEB in running else f"It is installed; {WEB} does not run."
+    if new == old and (web not in running or all(is_served(new, name, host) for name in names)):
+        return "The certificate is in use already." if web in running else f"It is installed; {web} does not run."
     prove(live, names, authorities)
     new.install(directory)
-    if WEB in running:
-        code, said = host.run(WEB_TEST)
+    if web in running:
+        code, said = host.run(WEB_TESTS[web])
         if code != 0:
-            # nginx has read nothing yet: it goes on with what it has.
-            raise Refused(f"nginx refuses its configuration: {said} {put_back(new, old, directory)} Correct it.")
+            # It has read nothing yet: it goes on with what it has.
+            raise Refused(f"{program} refuses its configuration: {said} {put_back(new, old, directory)} Correct it.")
     unloaded = reload(running, host)
-    wrong = [name for name in names if WEB in running and not becomes_served(new, name, host)]
+    wrong = [name for name in names if web in running and not becomes_served(new, name, host)]
     if wrong:
         back = put_back(new, old, directory)
         reload(running, host)
         raise Refused(
-            f"nginx was reloaded, but does not show the new certificate for {', '.join(wrong)}. {back} "
-            f"See journalctl -u {WEB}, and whether another program or proxy holds port 443."
+            f"{program} was reloaded, but does not show the new certificate for {', '.join(wrong)}. {back} "
+            f"See journalctl -u {web}, and whether another program or proxy holds port 443."
         )
     if unloaded:
         raise Refused(f"The new certificate is installed, but not every service has read it. {' '.join(unloaded)}")
-    return f"The new certificate {new.fingerprint[:16]} is installed" + (" and served." if WEB in running else ".")
+    return f"The new certificate {new.fingerprint[:16]} is installed" + (" and served." if web in running else ".")
 
 
 def put_back(new: Pair, old: Pair | None, directory: Path) -> str:
