@@ -105,6 +105,15 @@ options:
     type: list
     elements: str
     default: []
+  elsewhere:
+    description:
+      - Folders in the root of the tree that lie in another place, such as V(upload) on a storage that several web hosts
+        share. The keys are their names, the values folders that are there.
+      - Each tree gets a new folder there, and a link that leads to it. They go together. So a rollback brings back what
+        lies there too, and what is removed with a generation is removed there.
+    type: dict
+    default: {}
+    version_added: 0.3.0
   keep_previous:
     description:
       - How many generations of what was live are kept for a rollback. Older ones are removed after the switch.
@@ -528,6 +537,7 @@ def main() -> None:
             "jobs": {"type": "int"},
             "state_dir": {"type": "path", "default": "/var/lib/boxlift/restore"},
             "exclude": {"type": "list", "elements": "str", "default": []},
+            "elsewhere": {"type": "dict", "default": {}},
             "keep_previous": {"type": "raw", "default": KEEP},
             "confirm_domain": {"type": "str"},
             "judge_settings": {"type": "bool", "default": False},
@@ -568,7 +578,9 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
                 part_count=count,
                 prove=prove,
                 progress=progress,
-                on_stated=functools.partial(check_stated, Trees.of(params["document_root"])),
+                on_stated=functools.partial(
+                    check_stated, Trees.of(params["document_root"]), list(params["elsewhere"].values())
+                ),
             )
 
         fetched = FetchedParts(fetch)
@@ -591,6 +603,7 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
         raw_names=params["names"] == "raw",
         expected=tuple(params["expected"]) if params["expected"] is not None else None,
         part_count=params.get("part_count"),
+        elsewhere=params["elsewhere"],
     )
     staged = None
     if database:

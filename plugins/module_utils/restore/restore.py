@@ -29,7 +29,12 @@ from ansible_collections.boxlift.portal.plugins.module_utils.restore.source impo
     unchanged,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.specials import survey
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.switch import Trees, remove_tree
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.switch import (
+    Trees,
+    folders_elsewhere,
+    lead_elsewhere,
+    remove_tree,
+)
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.writer import StagingTree
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.changes import told
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.load.finish import told_views
@@ -59,6 +64,7 @@ class RestoreRequest:
     umask: int = 0  # rights that nothing in the tree gets
     expected: tuple[str, ...] | None = None  # the parts' sums as taken at the source, in the lines of sha256sum
     part_count: int | None = None  # the number of parts, where the archive does not state it
+    elsewhere: t.Mapping[str, str] = dataclasses.field(default_factory=dict)  # see switch.lead_elsewhere
 
     def key(self) -> dict[str, t.Any]:
         """What two requests must have in common, so that the second resumes what the first began."""
@@ -69,6 +75,8 @@ class RestoreRequest:
             "gid": self.gid,
             "exclude": list(self.exclude),
             "raw_names": self.raw_names,
+            # A site that has none keeps the state that an earlier version wrote.
+            **({"elsewhere": dict(self.elsewhere)} if self.elsewhere else {}),
         }
 
 
@@ -163,7 +171,10 @@ class Restore:
             return False
         if self._database is not None and state["marks"].get("dump", {}).get("state") and not self._database.exists():
             return False
-        return os.path.isdir(self._trees.staging) and os.path.isdir(self._logs)
+        if not os.path.isdir(self._trees.staging) or not os.path.isdir(self._logs):
+            return False
+        folders = folders_elsewhere(self._trees.staging)
+        return set(folders) == set(self._request.elsewhere) and all(map(os.path.isdir, folders.values()))
 
     def done(self, state: dict[str, t.Any]) -> bool:
         """Whether the tree that is live now came from this very backup, by the same request."""
@@ -244,7 +255,9 @@ class Restore:
         if "marks" not in state:
             self._clear()
         source = self._source or LocalParts(request.source)
-        tree = StagingTree(self._trees.staging, request.uid, request.gid, request.raw_names, request.umask)
+        folders = folders_elsewhere(self._trees.staging)
+        own = (request.uid, request.gid, request.raw_names, request.umask)
+        tree = StagingTree(self._trees.staging, *own, tuple(folders.items()))
         routes = Routes(self._database is not None, request.exclude)
         staging = Staging(tree, self._logs, routes, self._database)
         jobs = request.jobs or processors()
@@ -264,11 +277,14 @@ class Restore:
         if self._source is None:
             datadir = self._database.directory() if self._database is not None else ""
             backup = (self._request.source, self._request.password)
-            check_room(self._trees.parent, *backup, self._database is not None, datadir)
-        os.mkdir(self._trees.staging, 0o755 & ~self._request.umask)
+            further = tuple(self._request.elsewhere.values())
+            check_room(self._trees.parent, *backup, self._database is not None, datadir, further)
+        mode = 0o755 & ~self._request.umask
+        os.mkdir(self._trees.staging, mode)
         os.mkdir(self._logs, 0o700)
         if self._request.uid >= 0 or self._request.gid >= 0:
             os.chown(self._trees.staging, self._request.uid, self._request.gid)
+        lead_elsewhere(self._trees.staging, self._request.elsewhere, self._request.uid, self._request.gid, mode)
 
     def _save(self, pipeline: Pipeline, state: dict[str, t.Any]) -> None:
         """A checkpoint. What was placed is on the disk before the state says that it is."""

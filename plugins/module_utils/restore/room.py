@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.fault import PartFault
 from ansible_collections.boxlift.portal.plugins.module_utils.archive.inflate import MARKER_SIZE, read_marker
@@ -20,8 +21,18 @@ _BLOCK = 4096
 _AMPLE = 2
 
 
-def check_room(directory: str, source: str, password: str | None, with_database: bool, datadir: str = "") -> None:
+def check_room(
+    directory: str,
+    source: str,
+    password: str | None,
+    with_database: bool,
+    datadir: str = "",
+    further: t.Sequence[str] = (),
+) -> None:
     """Raise BoxliftError where the tree of `source` does not fit into `directory`, or its dump into `datadir`.
+
+    `further` are other places that hold parts of the tree. How much goes where nobody knows before, so with them the
+    room of all together is asked.
 
     First the sizes that the parts state are asked. Only where space is not ample by them, the backup is read, and what
     its tree needs is counted exactly. `datadir` is the database server's, empty where that is another host.
@@ -30,6 +41,8 @@ def check_room(directory: str, source: str, password: str | None, with_database:
     places = [directory, *([datadir] if datadir else [])]
     if stated is not None and all(free_bytes(place) >= stated * _AMPLE for place in places):
         return
+    others = {os.stat(place).st_dev: place for place in further}
+    others.pop(os.stat(directory).st_dev, None)
     tally = verify(source, password).tally
     needed = tally.content + _BLOCK * (tally.files + tally.directories)
     dumped = sum(dump.size for dump in tally.dumps) if with_database else 0
@@ -37,17 +50,19 @@ def check_room(directory: str, source: str, password: str | None, with_database:
     if datadir and os.stat(datadir).st_dev == os.stat(directory).st_dev:
         wanted = {directory: needed}
     for place, size_of in wanted.items():
-        if free_bytes(place) < size_of:
+        more = sum(map(free_bytes, others.values())) if place == directory else 0
+        if free_bytes(place) + more < size_of:
             raise _too_small(place, f"needs {size(size_of)} beside what is live and kept")
 
 
-def check_stated(trees: Trees, stated: int) -> None:
-    """Raise BoxliftError where not even half of the `stated` bytes fits beside the live tree.
+def check_stated(trees: Trees, further: t.Sequence[str], stated: int) -> None:
+    """Raise BoxliftError where not even half of the `stated` bytes fits beside the live tree, and in `further` places.
 
     For a backup that has not come yet: how much of it is the dump, which goes elsewhere, nobody knows. Where a killed
     run has staged something, nothing is asked.
     """
-    if filled(trees.staging) or free_bytes(trees.parent) >= stated // 2:
+    room = sum(map(free_bytes, (trees.parent, *further)))
+    if filled(trees.staging) or room >= stated // 2:
         return
     raise _too_small(
         trees.parent, f"holds {size(stated)}, of which at least half must fit beside what is live and kept"

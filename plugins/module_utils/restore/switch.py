@@ -8,9 +8,15 @@ import dataclasses
 import os
 import re
 import shutil
+import stat
+import tempfile
+import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.files import sync_directory
+
+#: Lies in a place that holds folders of trees, such as the uploads of several web hosts.
+MARK = ".boxlift-folders-of-trees"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,9 +94,62 @@ def put_in(trees: Trees, tree: str) -> None:
         sync_directory(trees.parent)
 
 
+def lead_elsewhere(tree: str, places: t.Mapping[str, str], uid: int, gid: int, mode: int) -> None:
+    """Make each of these names in the tree a link to a new folder of its own, in the place that is given for it.
+
+    Wherever the tree is renamed to, its own folder goes with it.
+    """
+    for name, place in places.items():
+        if not os.path.isdir(place):
+            raise BoxliftError(
+                f"There is no folder {place} for {name}.", "Mount what it lies on (playbook provision, role storage)."
+            )
+        with open(os.path.join(place, MARK), "a", encoding="ascii") as mark:
+            # A folder beside this file of ours is one of ours, and goes with its tree.
+            os.fchown(mark.fileno(), os.geteuid(), os.getegid())
+        folder = tempfile.mkdtemp(prefix=f"{name}-", dir=place)
+        os.chmod(folder, mode)
+        link = os.path.join(tree, name)
+        os.symlink(folder, link)
+        if uid >= 0 or gid >= 0:
+            os.chown(folder, uid, gid)
+            # A web server follows a link only where both have one owner.
+            os.chown(link, uid, gid, follow_symlinks=False)
+
+
+def folders_elsewhere(tree: str) -> dict[str, str]:
+    """The names in the tree that lead to folders of its own in other places, and these folders."""
+    found = {}
+    with os.scandir(tree) as entries:
+        for entry in entries:
+            if entry.is_symlink():
+                folder = os.readlink(entry.path)
+                if _is_own(entry.name, folder):
+                    found[entry.name] = folder
+    return found
+
+
+def _is_own(name: str, folder: str) -> bool:
+    """Whether lead_elsewhere made it, as it is removed. A backup, or the portal's account, may put any link there."""
+    place, own = os.path.split(folder)
+    if not os.path.isabs(folder) or os.path.normpath(folder) != folder or not own.startswith(f"{name}-"):
+        return False
+    try:
+        mark = os.stat(os.path.join(place, MARK), follow_symlinks=False)
+    except OSError:
+        return False
+    return stat.S_ISREG(mark.st_mode) and mark.st_uid == os.geteuid()
+
+
 def remove_tree(path: str) -> None:
-    """Remove a tree, or a link in its place, without following links. Nothing happens where there is none."""
+    """Remove a tree with its folders elsewhere, or a link in its place, without following any other link.
+
+    Nothing happens where there is none.
+    """
     if os.path.islink(path):
         os.unlink(path)
     elif os.path.isdir(path):
+        for folder in folders_elsewhere(path).values():
+            if os.path.isdir(folder):
+                shutil.rmtree(folder)
         shutil.rmtree(path)

@@ -55,10 +55,13 @@ class StagingTree:
     gid: int  # the same
     raw_names: bool = False  # names keep their bytes
     umask: int = 0  # rights that nothing in the tree gets
+    elsewhere: tuple[tuple[str, str], ...] = ()  # names in the root that lead to folders in other places
 
     def writer(self, log: str, checkpoint: int | None) -> TreeWriter:
         """A writer with a log of its own."""
-        return TreeWriter(self.root, log, self.uid, self.gid, checkpoint, self.raw_names, self.umask)
+        return TreeWriter(
+            self.root, log, self.uid, self.gid, checkpoint, self.raw_names, self.umask, dict(self.elsewhere)
+        )
 
 
 class TreeWriter:
@@ -67,6 +70,8 @@ class TreeWriter:
     `checkpoint` is a position in that log, None for its end. What is noted behind it is taken back first: the tree is
     as it was at the checkpoint, and a name that exists can only be a second entry of that name, which is refused.
     Only files are taken back. A directory may be in use by other writers; `remove_strays` removes those that are not.
+
+    Names of the root in `elsewhere` are links to these folders, and the only ones that are followed.
 
     Several writers may write below one root, each with its own log. `uid` and `gid` of -1 leave ownership as it is.
     Names are converted to UTF-8, unless `raw_names`; `renamed` lists those that could not be, `derived` those that the
@@ -83,10 +88,12 @@ class TreeWriter:
         checkpoint: int | None = 0,
         raw_names: bool = False,
         umask: int = 0,
+        elsewhere: t.Mapping[str, str] | None = None,
     ) -> None:
         self._uid, self._gid = uid, gid
         self._taken = _FORBIDDEN_BITS | umask
         self._raw_names = raw_names
+        self._elsewhere = {os.fsencode(name): folder for name, folder in (elsewhere or {}).items()}
         self._root = os.open(root, _OPEN_DIRECTORY)
         self._directories: dict[bytes, int] = {}
         self._log = os.open(log, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
@@ -117,7 +124,8 @@ class TreeWriter:
         def make(path: bytes) -> None:
             parent, name = self._parent(path)
             self._note(b"D", path, entry)
-            self._make(parent, name)
+            if path not in self._elsewhere:
+                self._make(parent, name)
 
         path = self._try_names(entry, make)
         self._name_unconverted(path)
@@ -341,6 +349,9 @@ class TreeWriter:
         if not path:
             return self._root
         if path not in self._directories:
+            if path in self._elsewhere:
+                self._directories[path] = os.open(self._elsewhere[path], _OPEN_DIRECTORY)
+                return self._directories[path]
             above, _slash, name = path.rpartition(b"/")
             parent = self._open(above, make)
             try:

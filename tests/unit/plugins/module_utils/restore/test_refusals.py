@@ -52,6 +52,7 @@ PLACES = {
     ("room.py", "_too_small"): "free space",
     ("owner.py", "identity"): "an account of this host",
     ("switch.py", "take_out"): "a tree that came meanwhile",
+    ("switch.py", "lead_elsewhere"): "a share that is not mounted (test_elsewhere.py)",
     ("restore.py", "_refuse_half_done"): "another switch (test_living.py)",
     ("generations.py", "refuse_living"): "a portal in use (test_living.py)",
     ("generations.py", "find"): "a number (test_living.py)",

@@ -1,0 +1,61 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How role storage mounts a share, and what it refuses."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+from unit.roles import rendering
+
+ROLE = Path(__file__).resolve().parents[3] / "roles/storage"
+SITE: dict[str, t.Any] = {
+    "ansible_facts": {"distribution": "Debian", "distribution_major_version": "12"},
+    "groups": {"web": ["web1", "web2"], "production": ["web1", "web2"]},
+    "hostvars": {"web1": {"storage_account_number": "998:998"}, "web2": {"storage_account_number": "998:998"}},
+    "storage_kind": "nfs",
+    "storage_source": "nas.example.com:/portal",
+}
+
+
+def rendered(template: str, **given: t.Any) -> t.Any:
+    return rendering.rendered(ROLE, template, {**SITE, **given})
+
+
+def problems(**given: t.Any) -> list[str]:
+    found = rendered("{{ __storage_problems | selectattr('found') | map(attribute='text') | list }}", **given)
+    return [str(text).split()[0] for text in found]
+
+
+def test_the_mount_has_the_options_that_files_of_people_need() -> None:
+    unit = rendered((ROLE / "templates/share.mount.j2").read_text(), storage_options=["sec=krb5p"]).splitlines()
+    assert {"What=nas.example.com:/portal", "Where=/srv/portal/share", "Type=nfs4"} <= set(unit)
+    (options,) = [line.partition("=")[2] for line in unit if line.startswith("Options=")]
+    assert options == "nfsvers=4.2,hard,noatime,nosuid,nodev,noexec,_netdev,sec=krb5p"
+
+
+@pytest.mark.parametrize(
+    ("path", "unit"),
+    [
+        ("/srv/portal/share", "srv-portal-share"),
+        ("/srv/portal/my-share", r"srv-portal-my\x2dshare"),
+    ],
+)
+def test_systemd_finds_the_mount_by_its_path(path: str, unit: str) -> None:
+    assert rendered("{{ __storage_unit }}", storage_path=path) == unit
+
+
+def test_what_cannot_go_well_is_refused() -> None:
+    assert problems() == []
+    assert problems(storage_source="[2001:db8::1]:/portal") == []
+    assert problems(storage_source="") == ["storage_source"]
+    assert problems(storage_source="-o:/portal") == ["storage_source"]
+    assert problems(storage_kind="path", storage_source="") == []
+    for path in ("share", "/share", "/srv/portal/share\nx", "/srv/%n/x", "/srv/portal/"):
+        assert problems(storage_path=path) == ["storage_path"], path
+    others = {"web1": {"storage_account_number": "998:998"}, "web2": {"storage_account_number": "997:998"}}
+    assert problems(hostvars=others) == ["portal"]
+    facts = {"distribution": "Debian", "distribution_major_version": "11"}
+    assert problems(ansible_facts=facts) == ["The"]
