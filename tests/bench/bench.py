@@ -22,12 +22,24 @@ from bench import (
     lines_fetch,
     lines_restore,
     lines_telephony,
+    scaling,
 )
 from bench.row import Figure, Row
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 KINDS = ("tar.gz", "enc.gz")
-PARTS = ("archive", "database", "restore", "fetch", "telephony", "crm_reading", "crm_writing", "crm_delta", "backup")
+PARTS = (
+    "archive",
+    "database",
+    "restore",
+    "fetch",
+    "telephony",
+    "crm_reading",
+    "crm_writing",
+    "crm_delta",
+    "backup",
+    "scaling",
+)
 
 
 def main() -> None:
@@ -36,6 +48,8 @@ def main() -> None:
     parser.add_argument("--size", default="medium", help="preset of tests/lab/make_backup.py (default: medium)")
     parser.add_argument("--work", type=Path, default=Path("/dev/shm/boxlift-bench"), help="folder on a tmpfs")
     parser.add_argument("--gigabytes", type=float, default=2.0, help="database of the part backup (default: 2)")
+    parser.add_argument("--sizes", type=float, nargs="+", default=scaling.SIZES, help="GB of part scaling")
+    parser.add_argument("--disk", type=Path, default=Path("/var/tmp/boxlift-bench"), help="folder of part scaling")
     parser.add_argument("--only", choices=PARTS, action="append", help="only this part; nothing is written then")
     options = parser.parse_args()
     found: list[Row | Figure] = []
@@ -71,6 +85,8 @@ def measure(part: str, options: argparse.Namespace) -> t.Iterator[Row | Figure]:
         yield from crm_delta.lines(work / "crm-delta")
     elif part == "backup":
         yield from lines_backup.lines(work / "backup", options.gigabytes)
+    elif part == "scaling":
+        yield from scaling.lines(options.disk, options.sizes)
     else:
         yield from lines_telephony.lines(CHECKOUT / ".cache" / "bench-telephony")
 

@@ -107,11 +107,16 @@ def memory(command: list[str], target: Path) -> float:
     process = subprocess.Popen(command)
     peak = 0
     while process.poll() is None:
-        peak = max(peak, sum(map(_pss, _family(process.pid))))
+        peak = max(peak, family_memory(process.pid))
         time.sleep(0.02)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
     return peak / 1000
+
+
+def family_memory(process: int) -> int:
+    """kB that a process and its children hold now; what they share counts once (PSS)."""
+    return sum(map(_pss, _family(process)))
 
 
 def _family(process: int) -> list[int]:

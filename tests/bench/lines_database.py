@@ -96,7 +96,7 @@ def _searched(rng: random.Random, item: int) -> str:
     return f"{item}, '{rng.getrandbits(128):032x}', '{_text(rng, 60)}'"
 
 
-def _huge() -> list[Huge]:
+def huge_tables() -> list[Huge]:
     schema = data.schema()
     act = schema["b_crm_act"].body + ",\n  KEY `IX_ACT_1` (`RESPONSIBLE_ID`,`COMPLETED`,`CREATED`)"
     act += ",\n  KEY `IX_ACT_2` (`ORIGIN_ID`),\n  KEY `IX_ACT_3` (`SUBJECT`(100)),\n  KEY `IX_ACT_4` (`LAST_UPDATED`)"
@@ -113,7 +113,7 @@ def _huge() -> list[Huge]:
 def make_dump(path: Path, size: int = DUMP_BYTES) -> None:
     """The same bytes every time. In the order of the tables' names, as the vendor's writer has them."""
     world = World()
-    huge = {entry.table.name: entry for entry in _huge()}
+    huge = {entry.table.name: entry for entry in huge_tables()}
     # Without BIT: the peers misread what the vendor writes for it.
     small = {name: table for name, table in data.schema().items() if name not in huge and "bit(" not in table.body}
     names = [f"b_module_{number:03}" for number in range(SMALL_TABLES - len(small))]
@@ -167,8 +167,8 @@ def server(base: Path) -> t.Iterator[Path]:
     paths = ["--no-defaults", f"--datadir={base}/data", f"--tmpdir={base}/tmp", f"--user={getpass.getuser()}"]
     path = f"{os.environ['PATH']}:/usr/sbin"
     installer, daemon = shutil.which("mariadb-install-db", path=path), shutil.which("mariadbd", path=path)
-    if installer is None or daemon is None or shutil.which("myloader") is None:
-        raise SystemExit("bench: a tool is missing: apt-get install mariadb-server mydumper")
+    if installer is None or daemon is None:
+        raise SystemExit("bench: MariaDB is missing: apt-get install mariadb-server")
     install = [installer, *paths, *SETTINGS[:2], "--auth-root-authentication-method=normal", "--skip-test-db"]
     subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
     socket = base / "socket"
@@ -243,6 +243,8 @@ def _settle(socket: Path) -> None:
 
 
 def lines(work: Path, pairs: int) -> t.Iterator[Row | Figure]:
+    if shutil.which("myloader") is None:
+        raise SystemExit("bench: a tool is missing: apt-get install mydumper")
     work.mkdir(parents=True, exist_ok=True)
     dump, mydump = work / "portal.sql", work / "mydump"
     make_dump(dump)

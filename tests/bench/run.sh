@@ -2,7 +2,8 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Measure against the field's tools and write tests/bench/results.md. Needs about 2 GB of memory for a tmpfs. The part
-# backup needs 15 GB of the disk, and the image that tests/molecule.sh provision makes.
+# `backup` needs 15 GB of the disk, and the image that tests/molecule.sh provision makes. The part `scaling` needs 40 GB
+# in /var/tmp (--disk names another folder, --sizes smaller backups).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 for tool in pigz:pigz aria2c:aria2 curl:curl nginx:nginx mariadb:mariadb-server mydumper:mydumper; do
