@@ -40,10 +40,11 @@ unit: setup ## Unit tests, with a real MariaDB where a test needs one
 check: lint ## For the hand, in minutes: lint, and the unit tests without the slow ones
 	$(PYTEST) -m 'not slow and not soak'
 
-soak: engine ## For the night: the repetitions that `make test` leaves out (every seed of the kills, 500 faults, 10,000 tables, 300 calls)
+soak: engine ## For the night: the repetitions that `make test` leaves out (every seed of the kills, 500 faults, 10,000 tables, 300 calls, two web hosts)
 	$(PYTEST) -m soak -o faulthandler_timeout=9000
 	BOXLIFT_KILLS=66 tests/molecule.sh cutover
 	LAB_CALLS=300 tests/molecule.sh telephony
+	tests/molecule.sh web_hosts
 
 sanity: setup ## ansible-test sanity on a copy of what git tracks
 	tests/sanity.sh

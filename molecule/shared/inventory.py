@@ -5,9 +5,11 @@
 
 A program and not a YAML file, because testinfra reads host variables without evaluating templates.
 A scenario that needs other hosts than box12 and box13 says so in its molecule.yml: `ansible: {env: {LAB_HOSTS: …}}`.
-LAB_PREPRODUCTION names the boxes that are copies of the others, LAB_DATABASE the one that has database and cache for
-them; where it is not set, every box is a whole site of its own. LAB_PROVISIONED names the boxes that start from the
-image that the scenario provision has made (provisioned.py) instead of from a virgin Debian.
+LAB_PREPRODUCTION names the boxes that are copies of the others, LAB_DATABASE those that have database and cache for
+them, LAB_CACHE those that have the cache instead; where none is set, every box is a whole site of its own. LAB_BALANCER
+names those that stand before the web hosts, which then share a volume.
+LAB_PROVISIONED names the boxes that start from the image that the scenario provision has made (provisioned.py) instead
+of from a virgin Debian.
 """
 
 from __future__ import annotations
@@ -27,6 +29,11 @@ RELEASES = {
     "box12": "12",
     "box13": "13",
     "boxcopy": "12",
+    "boxdb1": "12",
+    "boxdb2": "12",
+    "boxlb1": "12",
+    "boxlb2": "12",
+    "boxweb2": "12",
     "cloud": "12",
     "pbx": "pbx",
     "desk": "12",
@@ -40,6 +47,8 @@ def inventory(
     scenarios: list[str],
     copies: list[str],
     databases: list[str],
+    caches: list[str],
+    balancers: list[str],
     provisioned: list[str],
     ssh: Path,
 ) -> dict[str, object]:
@@ -68,6 +77,9 @@ def inventory(
         for name in hosts
     }
     boxes = [name for name in hosts if name.startswith("box")]
+    webs = [name for name in boxes if name not in databases + balancers]
+    for name in webs if balancers else ():
+        hostvars[name]["lab_share"] = f"boxlift-{scenario}-share"
     return {
         "_meta": {"hostvars": hostvars},
         "lab": {"hosts": hosts},
@@ -77,8 +89,10 @@ def inventory(
         "provisioned": {"hosts": provisioned},
         "backup_repository": {"hosts": [name for name in hosts if name == "keeper"]},
         "telephony": {"hosts": [name for name in hosts if name == "pbx"]},
-        "web": {"hosts": [name for name in boxes if name not in databases]},
-        **{group: {"hosts": databases or boxes} for group in ("database", "cache")},
+        "web": {"hosts": webs},
+        **({"balancer": {"hosts": balancers}} if balancers else {}),
+        "database": {"hosts": databases or boxes},
+        "cache": {"hosts": caches or databases or boxes},
     }
 
 
@@ -90,9 +104,12 @@ def main() -> None:
     hosts = os.environ.get("LAB_HOSTS", "box12 box13").split()
     copies = os.environ.get("LAB_PREPRODUCTION", "").split()
     databases = os.environ.get("LAB_DATABASE", "").split()
+    caches = os.environ.get("LAB_CACHE", "").split()
+    balancers = os.environ.get("LAB_BALANCER", "").split()
     provisioned = os.environ.get("LAB_PROVISIONED", "").split()
     ssh = Path(os.environ.get("MOLECULE_EPHEMERAL_DIRECTORY", "/nonexistent"), "ssh")
-    print(json.dumps(inventory(scenario, hosts, scenarios, copies, databases, provisioned, ssh)))
+    described = inventory(scenario, hosts, scenarios, copies, databases, caches, balancers, provisioned, ssh)
+    print(json.dumps(described))
 
 
 if __name__ == "__main__":

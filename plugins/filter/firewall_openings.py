@@ -11,6 +11,7 @@ description:
   - Derives it from the inventory's groups, for the hosts of C(production). SSH is for O(administrators) and the
     hosts of C(preproduction), 80 and 443 of C(web) are for everyone, and database, cache, search engine and push server
     are for the hosts that use them.
+  - Where there is a C(balancer), 80 and 443 are for everyone there, and on C(web) for the balancers alone.
   - C(telephony) lets in SIP of its carriers and own networks, audio, and with a certificate SIP over TLS and phones in
     browsers.
   - The scrape endpoint of role C(monitoring) is for the hosts of C(monitoring), and for C(site_monitoring_from).
@@ -64,9 +65,9 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description: >-
-    A dictionary. C(openings) has one dictionary for each opening: C(protocol), C(ports) (one, or V(first-last)),
-    C(sources) (networks; everyone where empty) and C(reason). C(problem) says what the inventory lacks, or that Ansible
-    would lock itself out, and what to do; there are no openings then. It is empty where all is well.
+    A dictionary. C(openings) has one dictionary for each opening: C(protocol), C(ports) (one, or V(first-last), or none
+    for V(vrrp)), C(sources) (networks; everyone where empty) and C(reason). C(problem) says what the inventory lacks,
+    or that Ansible would lock itself out, and what to do; there are no openings then. It is empty where all is well.
   type: dict
 """
 

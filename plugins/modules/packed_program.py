@@ -13,9 +13,10 @@ description:
   - Writes a program as one file that Python runs. It is made of the library that this module itself consists of, so
     nothing is fetched and nothing is built.
   - C(call-connector) tells the portal of the exchange's calls. C(boxlift-crm) takes the nightly snapshots of a portal's
-    CRM. C(boxlift-backup) takes the copies of a portal, proves them and keeps them. C(boxlift-exporter) tells
-    Prometheus of the health checks, and C(boxlift-status) makes the status page. C(boxlift-upkeep) looks after the
-    unattended updates.
+    CRM. C(boxlift-backup) takes the copies of a portal, proves them and keeps them. C(boxlift-database) guards the
+    primary of a replicated database. C(boxlift-exporter) tells Prometheus of the health checks, and C(boxlift-status)
+    makes the status page. C(boxlift-upkeep) looks after the unattended updates. C(boxlift-web) is for one of several
+    web hosts of a portal.
   - The same version of the collection gives the same bytes. The file is replaced in one step; a program that runs goes
     on with what it has read.
 extends_documentation_fragment:
@@ -33,7 +34,15 @@ options:
   name:
     description: The program.
     type: str
-    choices: [boxlift-backup, boxlift-crm, boxlift-exporter, boxlift-status, boxlift-upkeep, call-connector]
+    choices:
+      - boxlift-backup
+      - boxlift-crm
+      - boxlift-database
+      - boxlift-exporter
+      - boxlift-status
+      - boxlift-upkeep
+      - boxlift-web
+      - call-connector
     required: true
   path:
     description: >-
@@ -67,12 +76,14 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.boxlift.portal.plugins.module_utils.backup import command as boxlift_backup
+from ansible_collections.boxlift.portal.plugins.module_utils.cluster_web import command as boxlift_web
 from ansible_collections.boxlift.portal.plugins.module_utils.crm import command as boxlift_crm
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError, result_of
 from ansible_collections.boxlift.portal.plugins.module_utils.files import replace_file
 from ansible_collections.boxlift.portal.plugins.module_utils.monitoring import command as boxlift_exporter
 from ansible_collections.boxlift.portal.plugins.module_utils.monitoring import status_command as boxlift_status
 from ansible_collections.boxlift.portal.plugins.module_utils.packing import packed
+from ansible_collections.boxlift.portal.plugins.module_utils.replication import command as boxlift_database
 from ansible_collections.boxlift.portal.plugins.module_utils.telephony import command as call_connector
 from ansible_collections.boxlift.portal.plugins.module_utils.upkeep import command as boxlift_upkeep
 
@@ -81,9 +92,11 @@ MODE = 0o755
 COMMANDS = {
     "boxlift-backup": boxlift_backup.__name__,
     "boxlift-crm": boxlift_crm.__name__,
+    "boxlift-database": boxlift_database.__name__,
     "boxlift-exporter": boxlift_exporter.__name__,
     "boxlift-status": boxlift_status.__name__,
     "boxlift-upkeep": boxlift_upkeep.__name__,
+    "boxlift-web": boxlift_web.__name__,
     "call-connector": call_connector.__name__,
 }
 

@@ -47,9 +47,9 @@ options:
     default: true
   areas:
     description: >-
-      Check only these areas, and what their checks need. Known are V(agents), V(backup), V(content), V(crm),
-      V(database), V(domain), V(environment), V(identity), V(integrations), V(licence), V(mail), V(modules), V(push),
-      V(search), V(security), V(settings) and V(web).
+      Check only these areas, and what their checks need. Known are V(agents), V(backup), V(cluster), V(content),
+      V(crm), V(database), V(domain), V(environment), V(identity), V(integrations), V(licence), V(mail), V(modules),
+      V(push), V(search), V(security), V(settings) and V(web).
     type: list
     elements: str
     default: []

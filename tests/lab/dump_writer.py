@@ -181,6 +181,24 @@ class DumpWriter:
             self._insert(table, pending)
         return TableSum(digest.rows, digest.hexdigest())
 
+    def written_rows(self, table: Table, rows: t.Iterable[str]) -> int:
+        """A table whose rows are SQL already, such as `(1, 'a')`; how many there were. Nothing is summed."""
+        create = table.create(self.charset, self.collation)
+        self._write(f"{_RULE}-- Dumping table {table.name}\n{_RULE}DROP TABLE IF EXISTS `{table.name}`;\n")
+        self._write(f"CREATE TABLE {create};\n\n")
+        count = length = 0
+        pending: list[str] = []
+        for row in rows:
+            pending.append(row)
+            length += len(row) + 2
+            count += 1
+            if length > FLUSH_CHARS:
+                self._insert(table, pending)
+                pending, length = [], 0
+        if pending:
+            self._insert(table, pending)
+        return count
+
     def structure(self, table: Table, next_id: int | None = None) -> None:
         """A table whose rows the backup leaves out (search index, statistics, event log)."""
         create = table.create(self.charset, self.collation, next_id)

@@ -22,6 +22,8 @@ OPERATORS = (
     "docs/service.md",
     "docs/upkeep.md",
     "docs/monitoring.md",
+    "docs/scale.md",
+    "docs/fleet.md",
 )
 OTHERS = ("architecture.md", "archive-format.md", "security.md", "bundle.md")
 PAGES = (*OPERATORS, "CONTRIBUTING.md", *(f"docs/{name}" for name in OTHERS))
@@ -141,19 +143,20 @@ def test_every_playbook_runs_as_a_site_runs_it() -> None:
     commands += [
         f"boxlift.portal.{name}" for name in re.findall(r"(?:\|\||\)|^) ?play (\w+)", at_the_desk, re.MULTILINE)
     ]
-    for name in ("crm", "aftercare", "monitoring", "update"):
+    for name in ("crm", "aftercare", "monitoring", "update", "cluster"):
         for page in sorted((ROOT / "molecule" / name).glob("*.yml")):
             commands += re.findall(r"import_playbook: (boxlift\.portal\.\w+)", page.read_text())
-            given = r"\b((?:backup|crm|drill|monitoring|recover|update)_\w+)[:=]"
+            given = r"\b((?:backup|crm|database|drill|failover|monitoring|recover|update)_\w+)[:=]"
             commands += [f"-e {each}=" for each in re.findall(given, page.read_text())]
     for page in ("prepare.yml", "files/telephone.py"):
         text = read(f"molecule/restricted/{page}")
         commands += re.findall(r"ansible-playbook\W+boxlift\.portal\.\w+", text)
         commands += [f"-e {name}=" for name in re.findall(r"\b((?:bundle|envelopes|manual|read_back)\w*)\b", text)]
     # What is done on the controller alone runs in a unit test, by the same names.
-    service = read("tests/unit/playbooks/test_service.py")
-    commands += [f"boxlift.portal.{name}" for name in re.findall(r'named\("(\w+)"', service)]
-    commands += [f"-e {name}=" for name in re.findall(r"\b((?:incident|visit|service|site)_\w+)=", service)]
+    for page in ("test_service.py", "test_scale.py"):
+        text = read(f"tests/unit/playbooks/{page}")
+        commands += [f"boxlift.portal.{name}" for name in re.findall(r'named\("(\w+)"', text)]
+        commands += [f"-e {name}=" for name in re.findall(r"\b((?:incident|visit|service|site|size|fleet)_\w+)=", text)]
     run = {name for command in commands for name in re.findall(r"boxlift\.portal\.(\w+)", command)}
     waiting = list(run)
     while waiting:

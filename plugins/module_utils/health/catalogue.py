@@ -7,6 +7,10 @@ from __future__ import annotations
 from ansible_collections.boxlift.portal.plugins.module_utils.health.checks import (
     agents,
     backup,
+    cluster_balancer,
+    cluster_cache,
+    cluster_database,
+    cluster_web,
     content,
     crm,
     database,
@@ -32,8 +36,9 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.registry imp
 
 # Importing a file has registered its checks.
 FILES = (
-    *(agents, backup, content, crm, database, domain, environment, environment_host, identity, integrations),
-    *(licence, mail, modules, push, search, security, security_host, security_link, security_outside),
+    *(agents, backup, cluster_balancer, cluster_cache, cluster_database, cluster_web, content, crm),
+    *(database, domain, environment, environment_host, identity, integrations, licence, mail, modules),
+    *(push, search, security, security_host, security_link, security_outside),
     *(security_portal, settings, web),
 )
 

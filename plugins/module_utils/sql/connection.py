@@ -75,12 +75,17 @@ class Login:
 
 
 def connect(
-    login: Login, database: str | None = None, charset: str = "utf8mb4", wire: socket.socket | None = None
+    login: Login,
+    database: str | None = None,
+    charset: str = "utf8mb4",
+    wire: socket.socket | None = None,
+    patience: int = STATEMENT_TIMEOUT,
 ) -> Connection[t.Any]:
     """A connection that commits every statement, takes one statement at a time and never reads local files.
 
-    With `wire` it uses this socket, at whose other end the server is. Raises BoxliftError where there is no connection,
-    and where it would not be encrypted although the login names an authority.
+    With `wire` it uses this socket, at whose other end the server is; `patience` are the seconds that it waits for an
+    answer. Raises BoxliftError where there is no connection, and where it would not be encrypted although the login
+    names an authority.
     """
     if PYMYSQL_IMPORT_ERROR is not None:
         raise BoxliftError(
@@ -105,8 +110,8 @@ def connect(
             autocommit=True,
             local_infile=False,
             connect_timeout=CONNECT_TIMEOUT,
-            read_timeout=STATEMENT_TIMEOUT,
-            write_timeout=STATEMENT_TIMEOUT,
+            read_timeout=patience,
+            write_timeout=patience,
             defer_connect=True,
             ssl={"ca": login.ca_path, "check_hostname": True} if login.ca_path else None,
             # Else a newer PyMySQL reads all authorities of the system for every connection, and uses none of them.

@@ -19,8 +19,8 @@ _LEFT = re.compile(
 )
 #: What a portal consists of, where it is installed.
 _PORTAL = re.compile(
-    r"(nginx|php[0-9.]*-fpm|mariadb|redis-server|portal-search|push-server@[^ ]+|asterisk|call-connector|haproxy"
-    r"|boxlift-link[^ ]*)\.service$"
+    r"(nginx|php[0-9.]*-fpm|mariadb|redis-server(@[^ ]+)?|redis-sentinel|portal-search|push-server@[^ ]+|asterisk"
+    r"|call-connector|haproxy|boxlift-link[^ ]*|boxlift-cache-link)\.service$"
 )
 
 

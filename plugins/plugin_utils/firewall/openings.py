@@ -16,7 +16,7 @@ EVERYONE: tuple[Network, ...] = ()
 class Opening(t.NamedTuple):
     """Packets that come in."""
 
-    protocol: str  # tcp or udp
+    protocol: str  # tcp or udp; vrrp, which has no ports
     ports: str  # one, or first-last
     sources: tuple[Network, ...]  # EVERYONE where empty
     reason: str
@@ -50,12 +50,24 @@ def _processes(first: int, variable: str, default: int) -> t.Callable[[t.Mapping
 #: Each role listens so (its defaults). Clients on the same host come over the loopback interface.
 SERVICES = (
     Service("database", lambda _variables: "3307", frozenset({"web"}), "link to the database"),
+    # Replicas follow their primary through the link, and copy it by the second port.
+    Service("database", lambda _variables: "3307-3308", frozenset({"database"}), "link of the replication"),
     Service("cache", lambda _variables: "6380", frozenset({"web", "push"}), "link to the cache"),
     Service("search", lambda _variables: "9306", frozenset({"web"}), "search engine"),
     Service("push", _processes(8010, "push_server_subscribers", 6), frozenset({"web"}), "push server, subscribers"),
     Service("push", _processes(9010, "push_server_publishers", 2), frozenset({"web"}), "push server, publishers"),
 )
-PUBLIC = {"web": ("80", "443")}
+#: Three hosts of the cache listen so, instead of the link.
+CACHE = "cache"
+CACHE_SERVICES = (
+    Service(CACHE, lambda _variables: "6380", frozenset({"web", "push", CACHE}), "sessions and push messages"),
+    Service(CACHE, lambda _variables: "6381", frozenset({"web", CACHE}), "cache"),
+    Service(CACHE, lambda _variables: "26379", frozenset({"web", CACHE}), "Sentinel"),
+)
+PUBLIC = {"web": ("80", "443"), "balancer": ("80", "443")}
+BALANCER, VRRP = "balancer", "vrrp"
+#: Where a balancer says how it is (role balancer).
+_BALANCER_STATUS = "8405"
 TELEPHONY = "telephony"
 REPOSITORY = "backup_repository"
 MONITORING = "monitoring"
@@ -79,12 +91,25 @@ def openings(
     site = [host for host in others if "production" in host.groups]
     copies = [host for host in others if "preproduction" in host.groups]
     backed_up = [host for host in site if "web" in host.groups] if REPOSITORY in own.groups else []
-    found = [_ssh(networks(administrators, "site_admin_addresses"), copies, backed_up, ssh_port)]
-    for group, ports in PUBLIC.items():
-        if group in own.groups:
-            found += [Opening("tcp", port, EVERYONE, "the portal, for everyone") for port in ports]
-    for service in SERVICES:
-        if service.group not in own.groups:
+    # Of several web hosts, each may be the lead that the others have their code from.
+    balancers = [host for host in site if BALANCER in host.groups]
+    behind = {"web", "production"} <= own.groups and bool(balancers or BALANCER in own.groups)
+    followers = [host for host in site if "web" in host.groups] if behind else []
+    found = [_ssh(networks(administrators, "site_admin_addresses"), copies, backed_up, followers, ssh_port)]
+    if balancers and {"production", "web"} <= own.groups and BALANCER not in own.groups:
+        found += _behind(balancers, [host for host in site if "web" in host.groups])
+    else:
+        ports = sorted({port for group, ports in PUBLIC.items() if group in own.groups for port in ports}, reverse=True)
+        found += [Opening("tcp", port, EVERYONE, "the portal, for everyone") for port in ports]
+    if {"production", BALANCER} <= own.groups:
+        found += _balancer(balancers, [host for host in site if host.groups & {BALANCER, "web"}])
+    # A copy's database or cache has no others beside it; production's are none of its.
+    of_site = "production" in own.groups
+    several_caches = of_site and CACHE in own.groups and sum(CACHE in host.groups for host in site) > 1
+    for service in (
+        (*(each for each in SERVICES if each.group != CACHE), *CACHE_SERVICES) if several_caches else SERVICES
+    ):
+        if service.group not in own.groups or (service.group in service.clients and not of_site):
             continue
         sources = [network for host in site if host.groups & service.clients for network in addresses_of(host)]
         if sources:
@@ -96,9 +121,31 @@ def openings(
     return found + [_further(each) for each in further]
 
 
+def _behind(balancers: t.Sequence[Host], webs: t.Sequence[Host]) -> list[Opening]:
+    """A web host behind balancers. Other web hosts ask it how it is."""
+    near = _sorted(network for host in balancers for network in addresses_of(host))
+    all_near = _sorted([*near, *(network for host in webs for network in addresses_of(host))])
+    return [
+        Opening("tcp", "80", near, "answers to authorities of certificates, for balancers"),
+        Opening("tcp", "443", all_near, "the portal, for balancers; health, for web hosts"),
+    ]
+
+
+def _balancer(peers: t.Sequence[Host], askers: t.Sequence[Host]) -> list[Opening]:
+    found = []
+    if askers:
+        sources = _sorted(network for host in askers for network in addresses_of(host))
+        found.append(Opening("tcp", _BALANCER_STATUS, sources, "how this balancer is, for balancers and web hosts"))
+    if peers:
+        sources = _sorted(network for host in peers for network in addresses_of(host))
+        found.append(Opening(VRRP, "", sources, "who has the portal's address, for the other balancer"))
+    return found
+
+
 def addresses_of(host: Host) -> list[Network]:
     """The addresses that other hosts see this one come from. Raises BoxliftError where it has only a name."""
-    given = host.variables.get("site_addresses") or [host.variables.get("ansible_host", host.name)]
+    one = host.variables.get("site_address") or host.variables.get("ansible_host", host.name)
+    given = host.variables.get("site_addresses") or [one]
     try:
         return [ipaddress.ip_network(str(address)) for address in given]
     except ValueError as error:
@@ -131,13 +178,20 @@ def prove_access(ssh: Opening, name: str, address: str) -> None:
 
 
 def _ssh(
-    administrators: tuple[Network, ...], copies: t.Sequence[Host], backed_up: t.Sequence[Host], port: int
+    administrators: tuple[Network, ...],
+    copies: t.Sequence[Host],
+    backed_up: t.Sequence[Host],
+    followers: t.Sequence[Host],
+    port: int,
 ) -> Opening:
     if not administrators:
         return Opening("tcp", str(port), EVERYONE, "SSH, for everyone: site_admin_addresses is empty")
     # The copy reads the portal's files and database over SSH; the portal's host brings its backups by SSH.
-    sources = [*administrators, *(network for host in (*copies, *backed_up) for network in addresses_of(host))]
+    peers = (*copies, *backed_up, *followers)
+    sources = [*administrators, *(network for host in peers for network in addresses_of(host))]
     whom = "administrators, pre-production and the portal" if backed_up else "administrators and pre-production"
+    if followers:
+        whom = "administrators, pre-production and the portal's other web hosts"
     return Opening("tcp", str(port), _sorted(sources), f"SSH, for {whom}")
 
 

@@ -20,7 +20,11 @@ PORTS = {
 }
 #: Where other hosts reach the service. systemd opens these ports and hands them over.
 LINKS, LINK_HOLDERS = {"database": 3307, "cache": 6380}, ["systemd", "stunnel4"]
+#: Where three cache hosts are reached, without the link. The programs' names are as long as the kernel keeps them.
+CACHE_PORTS, CACHE_HOLDERS = (6380, 6381, 26379), ["redis-server", "redis-sentinel"]
 MEMORY_MB = 1800
+#: What role storage can mount.
+STORAGE_KINDS = ("path", "nfs")
 WEB = "web"  # the group of entitlements and licence files that name none
 SOURCE_PATH, DOCUMENT_ROOT, DATABASE_DIRECTORY = "/var/lib/boxlift/backup", "/srv/portal/www", "/var/lib/mysql"
 
@@ -29,6 +33,7 @@ _TYPED_FROM_PAPER = r"[!-~][ -~]{18,}[!-~]$"
 _NO_SPACE_AT_ENDS = r"\S(.*\S)?$"
 # What says how a host is reached. ansible-core templates it with the names of the host that delegates.
 _CONNECTION = re.compile(r"ansible_(ssh_)?(host|port|user|.*_args|.*key_file)$|ansible_connection$")
+_EXPORT = r"(?!-)[^\s:/]+:/\S*$|(?!-)\[[0-9a-fA-F:.]+\]:/\S*$"
 _WEBHOOK = r"https://[^/\s]+/rest/[0-9]+/[^/\s]+/$"
 # No loopback address: other hosts must reach it.
 _ADDRESS = r"(?!127[.])[0-9]{1,3}([.][0-9]{1,3}){3}"
@@ -58,6 +63,17 @@ class Hosts:
     def apart_from_web(self, group: str) -> bool:
         """Whether a web host has its database or cache on another host of the site, which may go without either."""
         return bool(self.of(group)) and not set(self.of("web")) <= set(self.of(group))
+
+    @property
+    def replicates(self) -> bool:
+        """Whether the database has several hosts, none of which is a web host."""
+        database = set(self.of("database"))
+        return len(database) > 1 and not database & set(self.of("web"))
+
+    @property
+    def several_caches(self) -> bool:
+        """Whether a Sentinel says which of several cache hosts is the master."""
+        return "cache" in self.groups and len(self.of("cache")) > 1
 
 
 class Variables(t.Protocol):
@@ -102,9 +118,10 @@ class Inventory:
 def inspect(variables: Variables, hosts: Hosts) -> Inventory:
     """Judge every variable, and derive what the module is asked on this host."""
     findings = [_judge(each, variables) for each in inputs(variables, hosts)]
-    findings += [_enough_hosts(hosts), _reached_from_others(variables, hosts)]
+    findings += [_enough_hosts(hosts), *_web_hosts(variables, hosts), *_enough_caches(hosts)]
+    findings += [_reached_from_others(variables, hosts)]
     findings += [_entitlements(variables, hosts), _licence_files(variables, hosts), _crm(variables)]
-    findings += [_copies(variables, hosts)]
+    findings += [_copies(variables, hosts), *_replication(variables, hosts)]
     if hosts.is_exchange:
         findings += [_webhook(variables), _packages(variables)]
     wrong = {finding.id.partition(".")[2] for finding in findings if finding.status == "fail"}
@@ -114,7 +131,8 @@ def inspect(variables: Variables, hosts: Hosts) -> Inventory:
 def inputs(variables: Variables, hosts: Hosts) -> list[Input]:
     """The variables that this site must or may set, in the order of the findings."""
     web, database, cache = (", ".join(hosts.of(group)) for group in ("web", "database", "cache"))
-    database_apart, cache_apart = hosts.apart_from_web("database"), hosts.apart_from_web("cache")
+    database_apart, several_caches = hosts.apart_from_web("database"), hosts.several_caches
+    cache_apart = hosts.apart_from_web("cache") and not several_caches
     source = variables.get("certificate_source") or "files"
     return [
         Input(
@@ -129,9 +147,10 @@ def inputs(variables: Variables, hosts: Hosts) -> list[Input]:
             f"the IPv4 address of the database host ({database}) in the network that it shares"
             f" with the web host ({web}); not needed where one host is both",
             f"{'' if database_apart else 'localhost$|'}{_ADDRESS}$",
-            required=database_apart,
+            required=database_apart and not hosts.replicates,
         ),
         _password("site_database_restore_password", "the password of the account that restores", database_apart),
+        *_of_replicas(hosts),
         # A database that somebody else runs.
         Input(
             "portal_database_host",
@@ -152,6 +171,13 @@ def inputs(variables: Variables, hosts: Hosts) -> list[Input]:
             required=cache_apart,
         ),
         _password("site_cache_password", "the password of Redis", required=False),
+        Input(
+            "site_cache_cluster_password",
+            "at least 24 letters and digits, by which the cache's hosts prove themselves to each other",
+            r"[A-Za-z0-9]{24,}$",
+            required=several_caches,
+            secret=True,
+        ),
         Input(
             "source_url",
             "the https address of the backup's first part; or nothing, when the parts lie in source_path on the host",
@@ -197,6 +223,13 @@ def inputs(variables: Variables, hosts: Hosts) -> list[Input]:
         _crm_webhook("box"),
         *([] if not hosts.is_exchange else _of_an_exchange(variables)),
     ]
+
+
+def _of_replicas(hosts: Hosts) -> list[Input]:
+    """Only where there are several database hosts: each follows the primary by an account of its own."""
+    if not hosts.replicates:
+        return []
+    return [_password("site_database_replication_password", "the password of the account that replicates", True)]
 
 
 def _crm_webhook(which: str) -> Input:
@@ -403,22 +436,119 @@ def _members(hosts: Hosts, group: str) -> set[str]:
 
 
 def _enough_hosts(hosts: Hosts) -> Finding:
-    """One web host: each would restore a backup of its own and run the agents, and they share no files."""
+    """A web host, and one database host, or one that somebody else runs."""
     web, database = hosts.of("web"), hosts.of("database")
-    wrong = ["web"] * (len(web) != 1) + ["database"] * (len(database) > 1)
-    remedy = (
-        f"Leave one host of production in the group {' and in the group '.join(wrong)} of the inventory."
-        " Several web hosts would need a storage that they share, which this collection does not build."
+    both = sorted(set(web) & set(database)) if len(database) > 1 else []
+    remedies = ["Put a host of production into the group web of the inventory."] * (not web)
+    remedies += ["Leave one host of production in the group database of the inventory, or name two or three."] * (
+        bool(both) or len(database) > 3
     )
     return Finding(
         id="inventory.hosts",
         area="inventory",
-        status="fail" if wrong else "pass",
+        status="fail" if remedies else "pass",
         observed=f"production has {len(web)} web hosts ({', '.join(web) or 'none'}) and"
         f" {len(database)} database hosts ({', '.join(database) or 'none'})",
-        expected="one web host, and at most one database host, which may be the same",
-        remedy=remedy if wrong else "",
+        expected="a web host, and one database host, which may be the same; or two or three that are none",
+        remedy=" ".join(remedies),
     )
+
+
+def _web_hosts(variables: Variables, hosts: Hosts) -> list[Finding]:
+    """What several web hosts of one portal need; nothing is said where there is one."""
+    web = hosts.of("web")
+    if len(web) < 2:
+        return []
+    production, lead = set(hosts.groups["production"]), list(hosts.groups.get("web_lead", ()))
+    kind, lacks = str(variables.get("storage_kind") or ""), {}
+    if not production & set(hosts.groups.get("balancer", ())):
+        lacks["no host in the group balancer"] = "Name one or two hosts of production in the group balancer."
+    if kind not in STORAGE_KINDS:
+        lacks["no storage that they share"] = (
+            f"Set storage_kind in group_vars/all/main.yml to {' or '.join(STORAGE_KINDS)} (docs/scale-web.md)."
+        )
+    if kind == "nfs" and not re.match(_EXPORT, str(variables.get("storage_source") or "")):
+        lacks["no storage_source"] = "Set storage_source to server:/export of the NFS server."
+    if variables.get("portal_cache_host") == "" or not (hosts.of("cache") or variables.get("portal_cache_host")):
+        lacks["no Redis, so each host would have sessions of its own"] = (
+            "Name a host in the group cache, or one that somebody else runs in portal_cache_host."
+        )
+    if len(lead) > 1 or not set(lead) <= set(web):
+        lacks[f"{', '.join(lead)} in the group web_lead"] = "Leave one of the web hosts there, or remove the group."
+    seen = f"production has {len(web)} web hosts ({', '.join(web)})"
+    return [
+        Finding(
+            id="inventory.web_hosts",
+            area="inventory",
+            status="fail" if lacks else "pass",
+            observed=f"{seen} and {', and '.join(lacks)}" if lacks else f"{seen}, and what several of them need",
+            expected="with several web hosts: a balancer, a storage that they share, sessions in Redis",
+            remedy=" ".join(lacks.values()) + " Or leave one host of production in the group web." if lacks else "",
+        ),
+        *([_one_share(kind, variables)] if kind in STORAGE_KINDS else []),
+    ]
+
+
+def _one_share(kind: str, variables: Variables) -> Finding:
+    """One server that holds the files ends the portal when it dies: the site shall know it before."""
+    source = str(variables.get("storage_source") or "")
+    return Finding(
+        id="inventory.storage",
+        area="inventory",
+        status="warn" if kind == "nfs" else "pass",
+        observed=f"uploads lie on {source}: the portal stands still while this server does"
+        if kind == "nfs"
+        else "the site brings the storage, and knows how it survives a host",
+        expected="a storage that survives one of its hosts",
+        remedy="Have the server made redundant by whoever runs it, or agree with the customer that it is not."
+        if kind == "nfs"
+        else "",
+        owner="customer",
+    )
+
+
+def _replication(variables: Variables, hosts: Hosts) -> list[Finding]:
+    """What a site with several database hosts still lacks; nothing where it has one."""
+    database = hosts.of("database")
+    if not hosts.replicates:
+        return []
+    waits = bool(variables.get("database_semi_synchronous"))
+    seen = "a commit waits for a replica" if waits else "replicas follow a moment behind"
+    return [
+        Finding(
+            id="inventory.replication",
+            area="inventory",
+            status="pass" if waits else "warn",
+            observed=f"{', '.join(database)} replicate, and {seen}",
+            expected="nothing that the portal has confirmed is lost with the primary's host",
+            remedy=""
+            if waits
+            else "Set database_semi_synchronous: true; or accept that the last moment before a failure can be lost,"
+            " and set it to false in knowledge of that (docs/scale-database.md).",
+            owner="customer",
+        )
+    ]
+
+
+def _enough_caches(hosts: Hosts) -> list[Finding]:
+    """A majority elects the master, and of two hosts that is both. Nothing where one host is the cache."""
+    caches = hosts.of("cache")
+    if not hosts.several_caches:
+        return []
+    wrong = len(caches) != 3
+    return [
+        Finding(
+            id="inventory.cache_hosts",
+            area="inventory",
+            status="fail" if wrong else "pass",
+            observed=f"production has {len(caches)} cache hosts ({', '.join(caches)})",
+            expected="one cache host, or three",
+            remedy="Leave one host of production in the group cache of the inventory, or name three. A majority elects"
+            " the master; of two hosts that is both, so that the death of either would stop the other."
+            if wrong
+            else "",
+        )
+    ]
 
 
 def _reached_from_others(variables: Variables, hosts: Hosts) -> Finding:
@@ -462,7 +592,7 @@ def _options(variables: Variables, hosts: Hosts, wrong: t.Collection[str]) -> di
         path = good(name)
         return variables.read(str(path)) if path else ""
 
-    web = hosts.serves("web")
+    web, several_caches = hosts.serves("web"), hosts.several_caches
     portals_authority = str(variables.get("crm_ca_file") or variables.get("site_ca_path") or "")
     there = bool(portals_authority) and variables.is_file(portals_authority)
     authority = variables.read(portals_authority) if there else ""
@@ -489,7 +619,10 @@ def _options(variables: Variables, hosts: Hosts, wrong: t.Collection[str]) -> di
         + [
             {"port": port, "holders": LINK_HOLDERS}
             for group, port in LINKS.items()
-            if hosts.serves(group) and hosts.apart_from_web(group)
+            if hosts.serves(group) and hosts.apart_from_web(group) and not (group == "cache" and several_caches)
+        ]
+        + [
+            {"port": port, "holders": CACHE_HOLDERS} for port in CACHE_PORTS if several_caches and hosts.serves("cache")
         ],
         "domain": good("site_domain") if web else "",
         "licence_files": [

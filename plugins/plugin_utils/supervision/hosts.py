@@ -14,6 +14,8 @@ from ansible_collections.boxlift.portal.plugins.plugin_utils.plan.check import P
 _OURS = "boxlift.portal."
 #: hosts: "{{ lookup('boxlift.portal.leave', 'web:&production') }}"
 _GUARDED = re.compile(r"lookup\('boxlift\.portal\.leave', '([^']+)'\)")
+#: One of the portal's web hosts.
+_LEAD, _WEB = "{{ lookup('boxlift.portal.lead') }}", "web:&production"
 
 
 def patterns_of(playbook: str) -> list[str]:
@@ -30,7 +32,7 @@ def patterns_of(playbook: str) -> list[str]:
             found += patterns_of(imported[len(_OURS) :])
         pattern = str(play.get("hosts", ""))
         guarded = _GUARDED.search(pattern)
-        pattern = guarded[1] if guarded else pattern
+        pattern = guarded[1] if guarded else pattern.replace(_LEAD, _WEB)
         if pattern and pattern != "localhost" and "{{" not in pattern:
             found.append(pattern)
     return list(dict.fromkeys(found))

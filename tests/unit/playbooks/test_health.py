@@ -118,3 +118,31 @@ def test_check_mode_changes_nothing(health: t.Any, tmp_path: pathlib.Path) -> No
     done, _found = health("--check", health_users_csv=str(tmp_path / "users.csv"), site_ca_path="")
     assert done.returncode == 0, done.stdout + done.stderr
     assert not (tmp_path / "there").exists() and not (tmp_path / "users.csv").exists()
+
+
+@pytest.mark.slow
+def test_the_inventory_says_what_is_looked_at(health: t.Any, tmp_path: pathlib.Path) -> None:
+    inventory = json.loads((tmp_path / "hosts.json").read_text())
+    inventory["all"]["vars"].update(health_outside=False, health_areas=["settings"])
+    (tmp_path / "hosts.json").write_text(json.dumps(inventory))
+    done, found = health()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {tuple(each.get("seen_from", ["host"])) for each in found.values()} == {("host",)}
+    assert "settings" in {each["area"] for each in found.values()} and "mail" not in {
+        each["area"] for each in found.values()
+    }
+
+
+@pytest.mark.parametrize(("databases", "asked"), [(["db"], False), (["db", "db2"], True)])
+def test_a_database_host_that_nobody_stands_in_for_is_not_asked(
+    tmp_path: pathlib.Path, databases: list[str], asked: bool
+) -> None:
+    """It may be out of the controller's reach; the portal is looked at from its web host."""
+    every = {name: {} for name in ("here", *databases)}
+    groups = {"web": {"hosts": {"here": {}}}, "database": {"hosts": every.copy()}, "production": {"hosts": every}}
+    del groups["database"]["hosts"]["here"]
+    (tmp_path / "hosts.json").write_text(json.dumps({"all": {"children": groups}}))
+    done = run_playbook(tmp_path, PLAYBOOK, "-i", "hosts.json", "--list-hosts")
+    assert done.returncode == 0, done.stdout + done.stderr
+    first = done.stdout.partition("play #1")[2].partition("play #2")[0]
+    assert "here" in first and (" db\n" in first) == asked, done.stdout

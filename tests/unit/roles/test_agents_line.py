@@ -43,3 +43,30 @@ def test_agents_run_where_the_settings_name_this_sites_database(
     assert "%" not in command
     subprocess.run(["sh", "-c", command], capture_output=True, check=False)  # its status says whether it was the turn
     assert (tmp_path / "ran").exists() == ran
+
+
+def test_one_of_several_web_hosts_asks_for_the_lease_first() -> None:
+    known = {"portal_user": "portal", "portal_agents_lease": True}
+    lines = rendering.rendered(ROLE, (ROLE / "templates/agents.cron.j2").read_text(), known).splitlines()
+    program = "/usr/local/bin/boxlift-web"
+    assert lines[-1] == f"* * * * * portal test -x {program} && {program} agents 2>&1 | logger -t portal-agents"
+    assert not any("cron_events.php" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("host", "web", "lease"),
+    [
+        ("web1", ["web1"], False),
+        ("web1", ["web1", "web2"], True),
+        ("web1", ["web1", "copy"], False),
+        # The copy is one host, also where production is several.
+        ("copy", ["web1", "web2", "copy"], False),
+    ],
+)
+def test_the_lease_is_for_several_web_hosts_of_production(host: str, web: list[str], lease: bool) -> None:
+    groups = {"web": web, "production": ["web1", "web2", "db"], "preproduction": ["copy"], "balancer": ["db"]}
+    known = {"inventory_hostname": host, "groups": groups}
+    assert rendering.rendered(ROLE, "{{ portal_agents_lease }}", known) is lease
+    # Without a balancer each is a site of its own, as in a lab.
+    alone = {**known, "groups": {**groups, "balancer": []}}
+    assert rendering.rendered(ROLE, "{{ portal_agents_lease }}", alone) is False

@@ -24,7 +24,7 @@ deploy = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(deploy)
 
 NAMES = ("portal.example.com", "intranet.example.com")
-NGINX = "nginx.service"
+NGINX, HAPROXY = "nginx.service", "haproxy.service"
 NOW = datetime.datetime.now(datetime.timezone.utc)
 
 
@@ -98,12 +98,12 @@ class Site:
         self.commands.append(list(command))
         if command[:2] == ["systemctl", "is-active"]:
             return (0 if command[-1] in self.running else 3), ""
-        if command[:2] == ["systemctl", "reload"] and command[-1] == NGINX and not self.deaf:
+        if command[:2] == ["systemctl", "reload"] and command[-1] in (NGINX, HAPROXY) and not self.deaf:
             self.shown = deploy.Pair.read(self.directory)
         return self.answers.get(" ".join(command), (0, ""))
 
     def served(self, name: str) -> str:
-        if self.shown is None or NGINX not in self.running:
+        if self.shown is None or not {NGINX, HAPROXY} & set(self.running):
             raise ConnectionRefusedError("nobody listens")
         return str(self.shown.fingerprint)
 
@@ -138,6 +138,20 @@ def test_a_renewed_certificate_is_tested_reloaded_and_seen(site: Site) -> None:
     assert (site.directory / "privkey.pem").stat().st_mode & 0o777 == 0o600
     assert (site.directory / "fullchain.pem").stat().st_mode & 0o777 == 0o644
     assert sorted(path.name for path in site.directory.iterdir()) == ["fullchain.pem", "privkey.pem"]
+
+
+def test_a_balancer_is_proven_as_a_web_server_is(site: Site) -> None:
+    old, new = site.authority.issue(), site.authority.issue()
+    site.start(old, new)
+    site.running = [HAPROXY]
+    prove = ["/usr/sbin/haproxy", "-c", "-q", "-f", "/etc/haproxy/haproxy.cfg"]
+    assert site.deploy(services=[HAPROXY]) == f"The new certificate {new.fingerprint[:16]} is installed and served."
+    assert site.changes == [prove, ["systemctl", "reload", HAPROXY]]
+    site.put(site.live, site.authority.issue())
+    site.deaf = True
+    said = site.refusal(services=[HAPROXY])
+    assert said.startswith("haproxy was reloaded, but does not show the new certificate")
+    assert deploy.Pair.read(site.directory) == site.shown == new
 
 
 def test_a_second_run_does_nothing(site: Site) -> None:

@@ -117,6 +117,12 @@ def test_a_cache_beside_its_web_host_and_for_the_push_server() -> None:
     assert found["database"]["client"] == ["yes"]
 
 
+def test_several_cache_hosts_need_certificates_and_no_link() -> None:
+    groups = {**SITE, "production": [*SITE["production"], "c1", "c2", "c3"], "cache": ["c1", "c2", "c3"]}
+    assert list(On("web1", groups).services()) == ["database"] and not On("push", groups).value("__link_here")
+    assert all(On(host, groups).value("__link_certified") for host in ("push", "c1", "web1"))
+
+
 @pytest.mark.parametrize("host", ["web1", "db", "push"])
 def test_sockets_and_services_stand_in_the_same_order(host: str) -> None:
     """stunnel takes the first socket that systemd hands over for its first service, and so on."""
@@ -137,7 +143,8 @@ def test_one_host_has_the_authority() -> None:
 def test_the_ports_are_those_that_firewall_and_preflight_know() -> None:
     ports = {service["name"]: service["port"] for service in On("db").value("__link_services")}
     assert ports == inventory.LINKS
-    assert {each.group: int(each.ports({})) for each in openings.SERVICES if each.group in ports} == ports
+    known = [each for each in openings.SERVICES if each.group in ports and each.group not in each.clients]
+    assert {each.group: int(each.ports({})) for each in known} == ports
 
 
 def test_the_check_reads_what_the_role_writes() -> None:
@@ -165,3 +172,123 @@ def test_what_is_refused() -> None:
     assert On("db", __link_seen=running).problems() == []
     (text,) = On("wéb", {**SITE, "production": ["wéb", "db"], "web": ["wéb"]}).problems()
     assert text.startswith("A certificate cannot name the host wéb.")
+
+
+#: Two database hosts: the primary is what the live servers say, and not the first one of the inventory.
+REPLICATED = {
+    "production": ["web1", "web2", "db1", "db2", "push"],
+    "web": ["web1", "web2"],
+    "database": ["db1", "db2"],
+    "cache": ["db1"],
+    "push": ["push"],
+}
+ADDRESSES = {
+    "db1": {"ansible_host": "192.0.2.31"},
+    "db2": {"ansible_host": "db2.example", "site_address": "192.0.2.32"},
+}
+
+
+def on_replicated(host: str, primary: str = "db2", **given: t.Any) -> On:
+    live = {"primary": primary, "problem": "Nobody takes writes."}
+    return On(host, REPLICATED, **{"database_live": live, "hostvars": ADDRESSES, **given})
+
+
+def test_a_web_host_is_led_to_the_live_primary_alone() -> None:
+    found = on_replicated("web1").services()
+    assert list(found) == ["database", "cache"]
+    assert found["database"] == {
+        "client": ["yes"],
+        "accept": ["/run/mysqld/mysqld.sock"],
+        "connect": ["192.0.2.32:3307"],
+        "checkHost": ["db2"],
+    }
+    assert on_replicated("web1", "db1").services()["database"]["connect"] == ["192.0.2.31:3307"]
+
+
+@pytest.mark.parametrize(
+    ("host", "other", "address", "port"), [("db1", "db2", ".31", 3312), ("db2", "db1", ".32", 3311)]
+)
+def test_each_database_host_is_server_and_client(host: str, other: str, address: str, port: int) -> None:
+    """A failover changes the web hosts' ends alone."""
+    seen = [on_replicated(host, primary).services() for primary in ("db1", "db2")]
+    assert seen[0] == seen[1]
+    found = seen[0]
+    assert found[f"database_{host}"] == {
+        "accept": [f"192.0.2{address}:3307"],
+        "connect": ["/run/mysqld/mysqld.sock"],
+        "checkHost": sorted([other, "web1", "web2"]),
+    }
+    assert found[f"seed_{host}"] == {
+        "accept": [f"192.0.2{address}:3308"],
+        "connect": ["/run/boxlift-seed.sock"],
+        "checkHost": [other],
+    }
+    assert found[f"database_{other}"]["accept"] == [f"127.0.0.1:{port}"]
+    assert found[f"database_{other}"]["checkHost"] == [other]
+    assert f"seed_{other}" not in found
+
+
+@pytest.mark.parametrize("host", ["web1", "db1", "db2", "push"])
+def test_their_sockets_and_services_stand_in_the_same_order(host: str) -> None:
+    on = on_replicated(host)
+    opened = re.findall(r"^ListenStream=(.+)$", on.rendered("link.socket.j2"), re.MULTILINE)
+    assert opened == [service["accept"][0] for service in on.services().values()]
+
+
+def test_its_own_server_is_no_obstacle_to_a_database_host() -> None:
+    running = {"files": [{"path": "/run/mysqld/mysqld.pid"}]}
+    assert on_replicated("db1", __link_seen=running).problems() == []
+    assert on_replicated("web1", __link_seen=running).problems()[0].startswith("In /run/mysqld a server")
+
+
+def test_web_hosts_wait_for_a_primary_and_database_hosts_need_none() -> None:
+    (text,) = on_replicated("web1", primary="").problems()
+    assert text.endswith("so the web hosts would have no database. Nobody takes writes.")
+    assert on_replicated("db1", primary="").problems() == []
+
+
+def asked(**there: bool | None) -> dict[str, t.Any]:
+    """What the hosts said of the authority's key; None: no answer."""
+    return {
+        "results": [
+            {"__link_item": host, **({"unreachable": True} if exists is None else {"stat": {"exists": exists}})}
+            for host, exists in there.items()
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    ("seen", "host", "lost"),
+    [
+        (asked(db1=False, db2=False), "db1", False),  # a new site
+        (asked(db1=False, db2=True), "db2", False),
+        (asked(db1=None, db2=True), "db2", False),
+        (asked(db1=None, db2=False), "db1", True),
+    ],
+)
+def test_the_authority_is_found_again_whoever_is_the_primary(seen: dict[str, t.Any], host: str, lost: bool) -> None:
+    for primary in ("db1", "db2"):
+        on = on_replicated("web1", primary, __link_authority_seen=seen)
+        assert (on.value("__link_authority_host"), on.value("__link_authority_lost")) == (host, lost)
+
+
+def test_without_the_authority_a_host_keeps_its_certificate_and_gets_no_new_one() -> None:
+    seen = asked(db1=None, db2=False)
+    there = on_replicated("web1", __link_authority_seen=seen, __link_own={"stat": {"exists": True}})
+    assert there.problems() == []
+    (text,) = on_replicated("web1", __link_authority_seen=seen, __link_own={"stat": {"exists": False}}).problems()
+    assert text.startswith("web1 needs a certificate, and db1, which may have")
+    (two,) = on_replicated("web1", __link_authority_seen=asked(db1=True, db2=True)).problems()
+    assert two.startswith("db1 and db2 have an authority each.")
+
+
+def test_every_host_of_such_a_site_has_a_certificate() -> None:
+    assert all(on_replicated(host).value("__link_certified") for host in REPLICATED["production"])
+    assert not On("one", ONE).value("__link_certified")
+
+
+def test_hosts_that_are_web_hosts_too_are_sites_of_their_own() -> None:
+    groups = {**REPLICATED, "web": ["web1", "db2"]}
+    live = {"primary": "db1", "problem": ""}
+    services = On("web1", groups, database_live=live, hostvars=ADDRESSES).value("__link_of_groups")
+    assert [each["name"] for each in services if each["name"].startswith("seed")] == []

@@ -26,6 +26,7 @@ GUARDS = {
     "database": {"DatabaseUnwatched", "ReplicaMissing"},
     "cache": {"CacheUnwatched"},
     "web": {"PortalUnwatched", "CertificateUnknown", "WebServerUnwatched", "PhpUnwatched", "PhpDown"},
+    "balancer": {"BalancerUnwatched", "BalancerDown"},
     "backup": {"BackupMissing", "BackupFiguresOld", "DrillMissing"},
     "service": {"ChecksMissing", "ChecksOld"},
     "alerting": {"HeartbeatMissing", "AlertmanagerDown"},
@@ -69,6 +70,15 @@ def problems(**given: t.Any) -> list[str]:
 
 def written(name: str, **given: t.Any) -> t.Any:
     return yaml.safe_load(rendered((ROLE / "templates" / name).read_text(), **given))
+
+
+@pytest.mark.parametrize(
+    ("web", "database", "replicated"),
+    [(["a"], ["a"], False), (["a", "b"], ["a", "b"], False), (["w"], ["a"], False), (["w"], ["a", "b"], True)],
+)
+def test_hosts_that_are_each_a_site_have_no_primary(web: list[str], database: list[str], replicated: bool) -> None:
+    groups = {"production": sorted({*web, *database}), "web": web, "database": database}
+    assert rendered("{{ __monitoring_replicated }}", inventory_hostname="a", groups=groups) is replicated
 
 
 @pytest.mark.parametrize("alert", sorted(RULES))

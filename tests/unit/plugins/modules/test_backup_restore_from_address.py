@@ -195,6 +195,7 @@ def test_killed_again_and_again(site: Site, most: int) -> None:
         "umask": "0000",
         "judge_settings": False,
         "names": "utf8",
+        "elsewhere": {},
     }
     defaults |= {
         "parts": None,

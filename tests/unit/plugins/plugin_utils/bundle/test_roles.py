@@ -21,7 +21,7 @@ RELEASES = tuple(roles.RELEASES)
 OTHER_TEXTS = {
     *("attribute", "key", "value", "in", "packages", "^", "disk", "http", "_", "Debian", "distribution"),
     *("distribution_major_version", "php", "files", "services", "regex_replace", "-", "8.2", "8.4"),
-    *("cpu", "database", "web", "cache", "production", "monitoring"),
+    *("cpu", "database", "web", "cache", "production", "monitoring", "balancer", "equalto", "boxlift.portal.lead", ""),
 }
 # What installs or removes packages besides the module apt.
 BEHIND = re.compile(r"\b(apt-get|apt|dpkg|aptitude|pip3?|gem|npm)\s+(-\S+\s+)*(install|upgrade|full-upgrade|-i)\b")
@@ -95,6 +95,7 @@ def test_known_ones_are_found() -> None:
     for release, php in (("12", "8.2"), ("13", "8.4")):
         found = packages(release)
         assert found["certificate"] == ["certbot"]
+        assert found["balancer"] == ["haproxy", "keepalived"] and "openssh-server" in found["cluster_web"]
         assert "systemd-timesyncd" in found["host"] and "mariadb-server" in found["database"]
         assert ("python3-isal" in found["host"]) == (release == "13")
         assert {f"php{php}-fpm", f"php{php}-redis", "nftables"} <= set(found["web"])

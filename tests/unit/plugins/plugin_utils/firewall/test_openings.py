@@ -46,9 +46,26 @@ def test_each_host_of_a_larger_site() -> None:
     assert let_in("push") == {**ssh, "9306": webs, "8010-8015": webs, "9010": webs}
 
 
+def test_cache_hosts_speak_to_each_other_and_to_their_clients() -> None:
+    caches = {
+        f"c{n}": ({"production", "cache"}, {"ansible_host": f"c{n}", "site_address": f"10.0.0.2{n}"}) for n in (1, 2, 3)
+    }
+    site = {**{name: of for name, of in SITE.items() if name != "db"}, **caches}
+    fellows, webs = ["10.0.0.22/31"], ["10.0.0.12/32", "192.0.2.10/32"]
+    found = let_in("c1", site)
+    assert found["6381"] == found["26379"] == [webs[0], *fellows, webs[1], "fd00::12/128"]
+    assert found["6380"] == [webs[0], *fellows, webs[1], "192.0.2.30/32", "fd00::12/128"]
+    assert set(found) == {"22", "6380", "6381", "26379"}
+
+
 def test_the_copy_speaks_to_production_by_ssh_alone() -> None:
     rules = let_in("db")
     assert [ports for ports, sources in rules.items() if "192.0.2.99/32" in sources] == ["22"]
+
+
+def test_production_s_database_and_cache_are_no_fellows_of_the_copy_s() -> None:
+    found = let_in("copy")
+    assert not set(found) & {"3307-3308", "6381", "26379"} and "192.0.2.20/32" not in found["6380"]
 
 
 def test_the_host_of_the_backups_lets_the_portal_in() -> None:
@@ -134,8 +151,8 @@ def test_a_peer_with_a_name_only() -> None:
     with pytest.raises(BoxliftError, match="web2 has no address in the inventory") as refused:
         let_in("db", site)
     assert refused.value.remedy.startswith("Set site_addresses for web2")
-    # Nobody else needs it.
-    assert "80" in let_in("web1", site)
+    # Those to whom it does not speak do not need it.
+    assert "80" in let_in("web2", site)
 
 
 def test_further_openings() -> None:
@@ -200,3 +217,44 @@ def test_everyone_is_let_in_where_the_list_is_empty() -> None:
 )
 def test_administrators_that_are_no_networks(given: t.Any, message: str) -> None:
     assert message in of_filter(administrators=given)["problem"]
+
+
+#: SITE behind two balancers.
+BALANCED = {
+    **SITE,
+    "edge1": ({"production", "balancer"}, {"ansible_host": "edge1.example.com", "site_address": "192.0.2.2"}),
+    "edge2": ({"production", "balancer"}, {"ansible_host": "192.0.2.3"}),
+}
+
+
+def test_behind_balancers_a_web_host_is_for_these_alone() -> None:
+    edges = ["192.0.2.2/31"]
+    assert let_in("web1", BALANCED) == {
+        # The other web host has its code from here, or the other way.
+        **{"22": ["10.0.0.12/32", "192.0.2.99/32", "198.51.100.0/24", "fd00::12/128"], "80": edges},
+        "443": ["10.0.0.12/32", "192.0.2.2/31", "fd00::12/128"],
+    }
+    # The copy has no balancer.
+    assert let_in("copy", BALANCED)["443"] == []
+
+
+def test_a_balancer_is_for_everyone_and_speaks_with_the_other_one() -> None:
+    rules = let_in("edge1", BALANCED)
+    assert (rules["80"], rules["443"]) == ([], [])
+    assert rules["8405"] == ["10.0.0.12/32", "192.0.2.3/32", "192.0.2.10/32", "fd00::12/128"]
+    hosts = [openings.Host(host, frozenset(groups), given) for host, (groups, given) in BALANCED.items()]
+    vrrp = openings.openings(hosts, "edge1", 22, [], [])[-1]
+    assert (vrrp.protocol, vrrp.ports, [str(each) for each in vrrp.sources]) == ("vrrp", "", ["192.0.2.3/32"])
+
+
+def test_one_balancer_knows_no_other_one() -> None:
+    alone = {name: of for name, of in BALANCED.items() if name != "edge2"}
+    assert "" not in let_in("edge1", alone)
+
+
+def test_several_database_hosts_let_each_other_in() -> None:
+    second = {"db2": ({"production", "database"}, {"ansible_host": "192.0.2.21"})}
+    rules = let_in("db", {**SITE, **second})
+    assert rules["3307-3308"] == ["192.0.2.21/32"]
+    assert "192.0.2.21/32" not in rules["3307"]
+    assert "3307-3308" not in let_in("db")

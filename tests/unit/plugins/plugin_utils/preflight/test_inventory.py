@@ -61,7 +61,7 @@ def failed(inventory: Inventory) -> dict[str, Finding]:
 def test_a_good_inventory() -> None:
     found = inspected(**GOOD)
     assert failed(found) == {}
-    assert len(found.findings) == 32
+    assert len(found.findings) == 33
     assert {finding.status for finding in found.findings} == {"pass"}
     assert found.certificate == "provable"
 
@@ -233,6 +233,19 @@ def test_hosts_apart_must_know_each_other() -> None:
         assert list(failed(inspected(SPLIT, "w", **{**GOOD, **APART, name: loopback}))) == [f"inventory.{name}"]
 
 
+def test_three_cache_hosts_and_two() -> None:
+    groups = {"production": ["w", "a", "b", "c"], "web": ["w"], "database": ["w"], "cache": ["a", "b", "c"]}
+    found = failed(inspected(groups, "a", **GOOD))
+    assert list(found) == ["inventory.site_cache_cluster_password"]
+    good = {**GOOD, "site_cache_cluster_password": "canary0123456789canary01"}
+    three = inspected(groups, "a", **good)
+    assert failed(three) == {}
+    assert [port["port"] for port in three.options["ports"]] == [6380, 6381, 26379]
+    assert failed(inspected(groups, "a", **{**good, "site_cache_cluster_password": "canary"}))
+    (two,) = failed(inspected({**groups, "cache": ["a", "b"]}, "a", **good)).values()
+    assert two.observed == "production has 2 cache hosts (a, b)" and "of two hosts that is both" in two.remedy
+
+
 def test_a_site_without_a_cache() -> None:
     groups = {"production": ["w"], "cache": []}
     assert failed(inspected(groups, "w", **GOOD)) == {}
@@ -247,12 +260,62 @@ def test_a_database_that_somebody_else_runs() -> None:
     assert failed(inspected(groups, "w", **GOOD, **given)) == {}
 
 
-def test_several_web_hosts_and_none() -> None:
-    (many,) = failed(inspected({"production": ["a", "b"]}, "a", **GOOD)).values()
-    assert many.observed == "production has 2 web hosts (a, b) and 2 database hosts (a, b)"
-    assert many.remedy.startswith("Leave one host of production in the group web and in the group database of the")
+def test_several_database_hosts_and_no_web_host() -> None:
+    many = failed(inspected({"production": ["a", "b"], "web": ["a"]}, "a", **GOOD))["inventory.hosts"]
+    assert many.observed == "production has 1 web hosts (a) and 2 database hosts (a, b)"
+    assert many.remedy == "Leave one host of production in the group database of the inventory, or name two or three."
     none = failed(inspected({"production": ["a"], "web": [], "database": ["a", "elsewhere"]}, "a", **GOOD))
     assert none["inventory.hosts"].observed == "production has 0 web hosts (none) and 1 database hosts (a)"
+
+
+SEVERAL = {"production": ["a", "b", "d"], "web": ["a", "b"], "database": ["d"], "cache": ["d"], "balancer": ["d"]}
+SHARED: dict[str, t.Any] = {**GOOD, **APART, "storage_kind": "path"}
+
+
+def test_several_web_hosts() -> None:
+    assert failed(inspected(SEVERAL, "a", **SHARED)) == {}
+    found = {finding.id: finding for finding in inspected(SEVERAL, "a", **SHARED).findings}
+    assert found["inventory.web_hosts"].observed.startswith("production has 2 web hosts (a, b), and what several")
+    assert found["inventory.storage"].status == "pass"
+    # One host is asked nothing of all that.
+    assert not {"inventory.web_hosts", "inventory.storage"} & {each.id for each in inspected(**GOOD).findings}
+
+
+@pytest.mark.parametrize(
+    ("groups", "variables", "lacks", "remedy"),
+    [
+        ({"balancer": []}, {}, "and no host in the group balancer", "Name one or two hosts of production in the group"),
+        ({"balancer": ["elsewhere"]}, {}, "and no host in the group balancer", "Name one or two hosts"),
+        ({}, {"storage_kind": ""}, "and no storage that they share", "Set storage_kind in group_vars/all/main.yml to"),
+        ({}, {"storage_kind": "tape"}, "and no storage that they share", "to path or nfs (docs/scale-web.md)"),
+        ({}, {"storage_kind": "nfs"}, "and no storage_source", "server:/export"),
+        ({}, {"storage_kind": "nfs", "storage_source": "nas"}, "and no storage_source", "server:/export"),
+        ({}, {"portal_cache_host": ""}, "each host would have sessions of its own", "Name a host in the group cache"),
+        ({"cache": []}, {}, "each host would have sessions of its own", "Name a host in the group cache"),
+        ({"web_lead": ["d"]}, {}, "and d in the group web_lead", "Leave one of the web hosts there"),
+        ({"web_lead": ["a", "b"]}, {}, "and a, b in the group web_lead", "Leave one of the web hosts there"),
+    ],
+)
+def test_what_several_web_hosts_lack(
+    groups: dict[str, list[str]], variables: dict[str, t.Any], lacks: str, remedy: str
+) -> None:
+    found = failed(inspected({**SEVERAL, **groups}, "a", **{**SHARED, **variables}))
+    assert list(found) == ["inventory.web_hosts"]
+    assert lacks in found["inventory.web_hosts"].observed and remedy in found["inventory.web_hosts"].remedy
+    assert found["inventory.web_hosts"].remedy.endswith("Or leave one host of production in the group web.")
+
+
+def test_all_that_several_web_hosts_lack_is_said_at_once() -> None:
+    (found,) = failed(inspected({**SEVERAL, "balancer": []}, "a", **GOOD, **APART, portal_cache_host="")).values()
+    assert found.observed.count(", and ") == 2
+
+
+def test_one_server_for_all_uploads_is_said() -> None:
+    nfs = {**SHARED, "storage_kind": "nfs", "storage_source": "nas.example.com:/portal"}
+    found = {finding.id: finding for finding in inspected(SEVERAL, "a", **nfs).findings}
+    assert found["inventory.web_hosts"].status == "pass"
+    assert (found["inventory.storage"].status, found["inventory.storage"].owner) == ("warn", "customer")
+    assert "nas.example.com:/portal" in found["inventory.storage"].observed
 
 
 @pytest.mark.parametrize(
@@ -405,3 +468,35 @@ class TestEntitlements:
             given = inspected(CALLS, host, **{**TELEPHONY, "site_licence_files": files})
             assert given.options["licence_files"] == expected
         assert inspected(**GOOD, site_licence_files="x").options["licence_files"] == []
+
+
+REPLICATED = {"production": ["w", "d1", "d2"], "web": ["w"], "database": ["d1", "d2"], "cache": ["w"]}
+
+
+def test_several_database_hosts() -> None:
+    given = {**GOOD, "site_database_restore_password": "canary-restore"}
+    assert list(failed(inspected(REPLICATED, "w", **given))) == ["inventory.site_database_replication_password"]
+    given["site_database_replication_password"] = "canary-replication"
+    assert failed(inspected(REPLICATED, "w", **given)) == {}
+    told = {finding.id: finding for finding in inspected(REPLICATED, "w", **given).findings}
+    assert told["inventory.replication"].status == "warn"
+    assert "d1, d2 replicate" in told["inventory.replication"].observed
+    waits = {
+        finding.id: finding for finding in inspected(REPLICATED, "w", **given, database_semi_synchronous=True).findings
+    }
+    assert waits["inventory.replication"].status == "pass"
+    one = {finding.id for finding in inspected(SPLIT, "w", **GOOD, **APART).findings}
+    assert "inventory.replication" not in one
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        {**REPLICATED, "database": ["w", "d1"]},
+        {"production": ["w", "a", "b", "c", "d"], "web": ["w"], "database": ["a", "b", "c", "d"], "cache": ["w"]},
+    ],
+)
+def test_database_hosts_that_cannot_be(groups: dict[str, list[str]]) -> None:
+    given = {"site_database_replication_password": "x", "site_database_restore_password": "y"}
+    found = failed(inspected(groups, "w", **{**GOOD, **APART, **given}))
+    assert "in the group database" in found["inventory.hosts"].remedy
