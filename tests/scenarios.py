@@ -62,8 +62,8 @@ FOLLOWING, MOST, LINE = 25, 200, 4000
 # A figure that a test prints; it is shown of scenarios that passed, too.
 MEASURED = re.compile(r"(?m)^measured: .*$")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-# Free bytes that hosts of three scenarios and the image need; a full disk shows in a dozen other ways.
-ROOM = 10 << 30
+# With fewer free bytes the hosts of no two scenarios fit; a full disk shows in a dozen other ways.
+ROOM = 4 << 30
 
 
 class Report(t.NamedTuple):

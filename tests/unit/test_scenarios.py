@@ -146,7 +146,7 @@ def test_a_disk_without_room_is_said_before_anything_begins(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lab = Lab(monkeypatch)
-    monkeypatch.setattr(scenarios, "room", lambda: (Path("/engine"), 5 << 30))
+    monkeypatch.setattr(scenarios, "room", lambda: (Path("/engine"), 3 << 30))
     assert scenarios.main(["default"]) == 1
-    assert "/engine has 5 GiB left" in capsys.readouterr().err
+    assert "/engine has 3 GiB left" in capsys.readouterr().err
     assert lab.begun == []
