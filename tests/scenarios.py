@@ -59,6 +59,8 @@ AT_ONCE = 3
 # What names a failure: ansible's, a program's, pytest's.
 FAILURE = re.compile(r"fatal: |\[ERROR\]|UNREACHABLE|Traceback|^E  |^FAILED (?!- RETRYING)|^ERROR ")
 FOLLOWING, MOST, LINE = 25, 200, 4000
+# What a program that a task ran wrote to its standard error, as ansible shows it in YAML: its last line says why.
+COMPLAINT = re.compile(r"^stderr: (?!\|)(.*)$|^stderr: \|.*\n((?:.*\n)*?)stderr_lines:", re.MULTILINE)
 # A figure that a test prints; it is shown of scenarios that passed, too.
 MEASURED = re.compile(r"(?m)^measured: .*$")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -159,10 +161,16 @@ def reasons(log: str) -> str:
 
 
 def first_failure(log: str) -> str:
-    """The first place of a scenario's output that names a failure, and what follows at once, in one line."""
+    """The first place of a scenario's output that names a failure, and what follows at once, in one line.
+
+    Of a program that failed also the last line that it wrote: ansible's own words only say that it failed.
+    """
     lines = [COLOUR.sub("", line).strip() for line in log.splitlines()]
     found = next((place for place, line in enumerate(lines) if FAILURE.search(line)), max(0, len(lines) - 3))
-    return shortened(" | ".join(filter(None, lines[found : found + 3])), 400)
+    said = lines[found : found + 3]
+    if complaint := COMPLAINT.search("\n".join(lines[found:])):
+        said += (complaint[1] or complaint[2] or "").strip().splitlines()[-1:]
+    return shortened(" | ".join(filter(None, said)), 400)
 
 
 def room() -> tuple[Path, int]:

@@ -138,6 +138,11 @@ def test_the_summary_names_the_first_failure() -> None:
     log = "\n".join([*["ok"] * 9, "FAILED - RETRYING: [localhost]: Wait", "ok", "ok", full, "", "TASK x", "E   later"])
     assert scenarios.first_failure(log) == "[ERROR]: Task failed: No space left on device | TASK x"
     assert scenarios.first_failure("ok\nKilled") == "ok | Killed"
+    program = "[ERROR]: Task failed: Module failed\n\nfatal: [localhost]: FAILED! =>\n    rc: 3\n    stderr: {}\n"
+    several = program.format("|-\n        one\n        the last one") + "    stderr_lines: <omitted>\n    stdout: out"
+    first = "[ERROR]: Task failed: Module failed | fatal: [localhost]: FAILED! =>"
+    assert scenarios.first_failure(several) == f"{first} | the last one"
+    assert scenarios.first_failure(program.format("no such host")) == f"{first} | no such host"
     assert scenarios.first_failure("") == ""
     assert len(scenarios.first_failure(f"fatal: {'x' * 9000} why")) < 420
 
