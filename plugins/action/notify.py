@@ -52,7 +52,7 @@ class ActionModule(ControllerAction):
     }
 
     def work(self, options: Data, task_vars: Data) -> Data:
-        self._vars, self._parent = task_vars, os.getppid()
+        self._vars = task_vars
         path, plan = place.required(options["journal"]), load(options["plan"])
         records = os.path.abspath(options["records"] or service_records.beside(path))
         self._smtp = channels.server(options["smtp"])
@@ -135,7 +135,7 @@ class ActionModule(ControllerAction):
     def _wait(self, until: float) -> bool:
         """Whether ansible-playbook is still there then: without it, this worker would go on unseen."""
         while time.monotonic() < until:
-            if os.getppid() != self._parent:
+            if process.is_orphan():
                 return False
             time.sleep(min(1.0, max(until - time.monotonic(), 0)))
         return True

@@ -31,14 +31,18 @@ def own_process() -> str:
     return token(os.getpid())
 
 
+def is_orphan() -> bool:
+    """Whether this is a worker whose ansible-playbook was killed: it outlives it, in a session of its own."""
+    began = multiprocessing.parent_process()
+    return began is not None and began.pid != os.getppid()
+
+
 def parent_process() -> str:
     """ansible-playbook itself, for code in one of its forked workers; empty if it has ended.
 
-    A worker outlives a killed ansible-playbook and is given another parent, which runs as long as the host does.
+    An orphan is given another parent, which runs as long as the host does.
     """
-    began = multiprocessing.parent_process()
-    parent = os.getppid()
-    return token(parent) if began is None or began.pid == parent else ""
+    return "" if is_orphan() else token(os.getppid())
 
 
 def is_running(process: str) -> bool:

@@ -38,6 +38,12 @@ class Job(t.NamedTuple):
     progress: str
 
 
+def _refuse_orphan() -> None:
+    """Raise BoxliftError if ansible-playbook was killed: its next run watches the job, and needs the result."""
+    if process.is_orphan():
+        raise BoxliftError("The ansible-playbook of this task was killed. What it has begun goes on.", AGAIN)
+
+
 class LongAction(ActionBase):
     _supports_check_mode = True
     _supports_async = True
@@ -68,6 +74,7 @@ class LongAction(ActionBase):
         job, note = self._at_work(), None
         if isinstance(job, str):
             note = self._note()
+            _refuse_orphan()
             started = self._start(job)
             if started.get("failed") or "ansible_job_id" not in started:
                 return started
@@ -81,6 +88,7 @@ class LongAction(ActionBase):
             record=self._record,
         )
         result = follower.result()
+        _refuse_orphan()
         remove_internal_keys(result)
         if "cmd" in result and "data" in result:  # the wrapper's own message: the module printed no result
             raise BoxliftError(
@@ -136,6 +144,7 @@ class LongAction(ActionBase):
             self._task = task
 
     def _probe(self, job: Job, note: Result | None, wait: float) -> probe.HostState:
+        _refuse_orphan()
         directory, name = os.path.split(job.progress)
         prepare = ""
         if note is not None:

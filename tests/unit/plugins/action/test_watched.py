@@ -157,6 +157,32 @@ def test_the_work_outlives_its_playbook_and_the_same_task_watches_it_again(backu
     assert json.loads((backup_site / "run/verify.json").read_text(encoding="utf-8"))["pid"] == job.pid
 
 
+@pytest.mark.slow
+def test_a_killed_playbook_leaves_the_result_to_the_next_run(backup_site: Path) -> None:
+    """Its worker outlives it, and would take the result away from whoever watches the work by then."""
+    jobs = backup_site / "jobs"
+    settings = {"ANSIBLE_ASYNC_DIR": str(jobs)}
+    with stopped(backup_site, playbook(), **settings) as job:
+        named = command_of(job.watcher.pid)
+        job.watcher.kill()
+        job.watcher.wait(SECONDS)
+        os.kill(job.pid, signal.SIGCONT)
+        wait_for(lambda: not Path(f"/proc/{job.pid}").exists())
+        wait_for(lambda: all(command_of(int(each.name)) != named for each in Path("/proc").glob("[0-9]*")))
+    (left,) = jobs.glob("j*")
+    assert json.loads(left.read_text(encoding="utf-8"))["intact"] is True
+    run(backup_site, playbook(), **settings)
+    assert list(jobs.iterdir()) == []
+
+
+def command_of(pid: int) -> bytes:
+    """The command line of a process; empty if it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
 def test_the_note_is_not_written_through_a_link(backup_site: Path) -> None:
     precious = backup_site / "precious"
     precious.write_text("not ours", encoding="utf-8")

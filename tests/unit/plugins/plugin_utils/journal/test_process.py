@@ -21,7 +21,7 @@ def work(parent, kill):
         os.kill(parent, signal.SIGKILL)
         while os.getppid() == parent:
             time.sleep(0.001)
-    print(process.parent_process() or "nobody", flush=True)
+    print(process.parent_process() or "nobody", process.is_orphan(), flush=True)
 
 if __name__ == "__main__":
     print(process.own_process(), flush=True)
@@ -40,14 +40,20 @@ def told(kill: str) -> list[str]:
 
 
 def test_a_worker_names_its_ansible_playbook() -> None:
-    own, named = told("live")
+    own, named, orphan = told("live")
     assert own == named and own.count("-") == 2
+    assert orphan == "False"
 
 
 def test_a_worker_that_outlives_it_names_nobody() -> None:
     """Its new parent runs for ever: a step that it began would be at work for ever."""
-    own, named = told("kill")
+    own, named, orphan = told("kill")
     assert own != "nobody" and named == "nobody"
+    assert orphan == "True"
+
+
+def test_who_was_not_forked_is_no_orphan() -> None:
+    assert not process.is_orphan()
 
 
 def test_what_does_not_run() -> None:
