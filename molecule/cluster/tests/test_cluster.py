@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Orders came all the time, while the database changed its host and while that host died."""
+"""Orders came and a session was used all the time, while the database changed its host and while that host died."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ from testinfra.host import Host
 INVENTORY = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"]) / "molecule" / "shared" / "inventory.py"
 # Seconds without a confirmed order, on a machine that does other things too. What was measured is printed.
 PLANNED, UNPLANNED = 60, 300
+#: Without the session, which needs nobody who decides.
+WITHOUT_SESSION = 60
+#: So many seconds before a master's death it may have confirmed what no replica has.
+BEHIND = 1.0
 
 
 class Order(t.NamedTuple):
@@ -26,6 +30,12 @@ class Order(t.NamedTuple):
 @pytest.fixture(name="orders", scope="module")
 def confirmed_orders(host: Host) -> list[Order]:
     lines = host.check_output("cat /var/lib/orders/confirmed").splitlines()
+    return [Order(int(number), float(when)) for number, when in (line.split() for line in lines)]
+
+
+@pytest.fixture(name="counted", scope="module")
+def confirmed_counts(host: Host) -> list[Order]:
+    lines = host.check_output("cat /var/lib/orders/counted").splitlines()
     return [Order(int(number), float(when)) for number, when in (line.split() for line in lines)]
 
 
@@ -60,6 +70,32 @@ def test_the_pauses(orders: list[Order], noted: dict[str, t.Any]) -> None:
     print(f"\nmeasured: planned: {planned:.1f} s without an order; unplanned: {unplanned:.1f} s")
     assert planned < PLANNED
     assert unplanned < UNPLANNED
+
+
+def test_the_session_lives_on(counted: list[Order], noted: dict[str, t.Any]) -> None:
+    killed = noted["killed"]
+    pause = max(after.confirmed - before.confirmed for before, after in zip(counted, counted[1:]))
+    last = max(count.number for count in counted if count.confirmed < killed)
+    first = next(count for count in counted if count.confirmed > killed + 1)
+    lost = [count for count in counted if first.number <= count.number <= last and count.confirmed < killed]
+    print(f"\nmeasured: the masters' host killed: {pause:.1f} s without a session; {len(lost)} confirmed writes lost")
+    # Nobody was logged out.
+    assert len(counted) > 100 and first.number > 1
+    assert all(count.confirmed > killed - BEHIND for count in lost)
+    assert pause < WITHOUT_SESSION
+
+
+def test_the_host_that_came_back_follows() -> None:
+    """One of the other hosts has the masters, and all three hold the same."""
+    roles = {}
+    for name in ("box12", "boxdb1", "boxdb2"):
+        server = testinfra.get_host(f"ansible://{name}", ansible_inventory=str(INVENTORY))
+        said = server.check_output("redis-cli -s /run/redis-sessions/redis-server.sock INFO replication")
+        roles[name] = dict(line.split(":", 1) for line in said.splitlines() if ":" in line)
+    masters = [name for name, role in roles.items() if role["role"] == "master"]
+    assert len(masters) == 1 and masters != ["boxdb2"]
+    assert {role.get("master_link_status", "up") for role in roles.values()} == {"up"}
+    assert roles[masters[0]]["connected_slaves"] == "2"
 
 
 def test_one_takes_writes_and_the_other_follows(noted: dict[str, t.Any]) -> None:
