@@ -69,7 +69,7 @@ def test_both_web_hosts_serve(asked: list[Asked], kills: list[Kill]) -> None:
 
 
 def test_what_a_kill_costs(asked: list[Asked], kills: list[Kill], update: float) -> None:
-    for kill, end in zip(kills, [*(later.at for later in kills[1:]), update]):
+    for kill, end in until_the_next(kills, update):
         phase = [each for each in asked if kill.at - 1 < each.began < end]
         failed = [each for each in phase if each.problem]
         good = sorted(each.ended for each in phase if not each.problem)
@@ -84,11 +84,16 @@ def test_what_a_kill_costs(asked: list[Asked], kills: list[Kill], update: float)
         assert last < RECOVERY
 
 
-def test_a_look_is_asked_of_another_host(asked: list[Asked], kills: list[Kill]) -> None:
+def until_the_next(kills: list[Kill], update: float) -> list[tuple[Kill, float]]:
+    """Each kill, and when something else is done to the site."""
+    return list(zip(kills, [*(later.at - 1 for later in kills[1:]), update]))
+
+
+def test_a_look_is_asked_of_another_host(asked: list[Asked], kills: list[Kill], update: float) -> None:
     """Where a web host dies, only what it was answering at that moment fails."""
-    for kill in kills:
+    for kill, end in until_the_next(kills, update):
         if kill.name != "balancer":
-            failed = [each for each in asked if kill.at - 1 < each.began < kill.at + RECOVERY and each.problem]
+            failed = [each for each in asked if kill.at - 1 < each.began < end and each.problem]
             assert [each for each in failed if not each.order] == []
 
 

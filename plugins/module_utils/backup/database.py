@@ -22,6 +22,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.sql.failure import 
 _NO_SUCH_TABLE = 1146
 #: Seconds for all counts of one pass; tables that do not come to their turn are not noted.
 COUNTING = 600.0
+#: Milliseconds between two looks of mariadb-backup at the server's log.
+LOG_LOOKS = 50
 _LAST_WORD = "completed OK!"
 # The names before MariaDB 11.1, and since then.
 _CHECKPOINTS = ("xtrabackup_checkpoints", "mariadb_backup_checkpoints")
@@ -133,6 +135,11 @@ def take(
         "--backup",
         "--stream=mbstream",
         "--parallel=1",
+        # Writes wait at the end until all of the log is there, and it looks for more only so often; its own default
+        # is a second.
+        f"--log-copy-interval={LOG_LOOKS}",
+        # In reads of a MiB a second.
+        f"--throttle={database.read_mb}",
         f"--datadir={database.data_dir}",
         f"--target-dir={scratch}",
         f"--extra-lsndir={scratch}",

@@ -76,6 +76,8 @@ class Database:
     data_dir: str = "/var/lib/mysql"
     #: Where the binary logs lie; empty where the server writes none.
     binlog_dir: str = ""
+    #: So many MiB of it are read in a second, about; 0 for as many as the disk gives.
+    read_mb: int = 50
 
 
 @dataclasses.dataclass(frozen=True)

@@ -54,6 +54,7 @@ def test_a_password_is_enough(tmp_path: Path) -> None:
     assert not store.program
     assert store.same_host and found.database is not None and found.database.binlog_dir == "/var/lib/mysql-binlog"
     assert "/srv/portal/www/bitrix/cache" in found.exclude
+    assert found.database.read_mb == 50
     assert problems() == []
     assert works() == {"", "-binlogs", "-verify", "-prune"}
 
@@ -188,6 +189,7 @@ def test_the_password_of_the_databases_account_is_known_to_nobody_else() -> None
         {"backup_keep_daily": 0},
         {"backup_keep_binlog_days": 3},
         {"backup_verify_slices": 0},
+        {"backup_read_mb": -1},
         {"backup_offsite_environment": {"aws-key": "canary"}},
     ],
 )

@@ -36,6 +36,20 @@ def test_a_copy_is_a_manifest_and_its_parts(portal: Portal) -> None:
     assert copy.warnings == ()
 
 
+def test_people_do_not_wait_for_the_copy(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database is read slowly, and its writes are held no longer than between two looks at its log."""
+    commands: list[t.Sequence[str]] = []
+    stream = portal.memory.backup_stream
+
+    def noted(command: t.Sequence[str], *given: t.Any, **more: t.Any) -> restic.Saved:
+        commands.append(command)
+        return stream(command, *given, **more)
+
+    monkeypatch.setattr(portal.memory, "backup_stream", noted)
+    portal.night()
+    assert {"--throttle=50", "--log-copy-interval=50"} <= set(commands[0])
+
+
 def test_the_parts_are_written_as_unproven_and_the_manifest_last(portal: Portal) -> None:
     portal.night()
     tags = [each.tags for each, _files in portal.memory.held.values()]
