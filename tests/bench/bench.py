@@ -53,6 +53,8 @@ def main() -> None:
     parser.add_argument("--only", choices=PARTS, action="append", help="only this part; nothing is written then")
     options = parser.parse_args()
     found: list[Row | Figure] = []
+    # What a killed run has left would be taken for this one's.
+    shutil.rmtree(options.work, ignore_errors=True)
     try:
         for part in options.only or PARTS:
             for line in measure(part, options):
