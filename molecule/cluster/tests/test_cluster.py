@@ -27,16 +27,20 @@ class Order(t.NamedTuple):
     confirmed: float
 
 
+def read(host: Host, name: str) -> list[Order]:
+    """The numbers that a program has noted, and when each was confirmed."""
+    lines = host.check_output("cat /var/lib/orders/%s", name).splitlines()
+    return [Order(int(number), float(when)) for number, when in (line.split() for line in lines)]
+
+
 @pytest.fixture(name="orders", scope="module")
 def confirmed_orders(host: Host) -> list[Order]:
-    lines = host.check_output("cat /var/lib/orders/confirmed").splitlines()
-    return [Order(int(number), float(when)) for number, when in (line.split() for line in lines)]
+    return read(host, "confirmed")
 
 
 @pytest.fixture(name="counted", scope="module")
 def confirmed_counts(host: Host) -> list[Order]:
-    lines = host.check_output("cat /var/lib/orders/counted").splitlines()
-    return [Order(int(number), float(when)) for number, when in (line.split() for line in lines)]
+    return read(host, "counted")
 
 
 @pytest.fixture(name="noted", scope="module")
