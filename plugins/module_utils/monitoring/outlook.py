@@ -23,8 +23,10 @@ from ansible_collections.boxlift.portal.plugins.module_utils.units import durati
 HOUR, DAY = 3600.0, 86400.0
 #: Rules are evaluated every 30 s, checks made every 5 minutes and every night, copies made every night.
 RULES_LATE, QUICK_LATE, NIGHTLY_LATE, COPY_LATE, DRILL_LATE = 300.0, 900.0, 26 * HOUR, 26 * HOUR, 90 * DAY
-#: The 24 hours in pieces of 5 minutes, the 30 days in pieces of 2 hours.
+#: The portal's answers are counted in pieces of 5 minutes; the free room of 30 days is drawn in pieces of 2 hours.
 SHORT_STEP, LONG_STEP = 300.0, 2 * HOUR
+#: How often the portal is asked, at most.
+PROBE_STEP = 30.0
 _STATUS = {code: name for name, code in CODES.items()}
 
 
@@ -40,6 +42,14 @@ class Trouble:
     runbook: str
     #: Alertmanager keeps it back, because something else that fires explains it.
     follows: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Pending:
+    """What holds now, and has not held for long enough to be an alert."""
+
+    severity: str
+    summary: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,13 +129,16 @@ class Outlook:
     #: Why nothing is known; empty where Prometheus answered.
     silent: str = ""
     troubles: tuple[Trouble, ...] = ()
-    pending: tuple[str, ...] = ()
+    #: The most urgent first.
+    pending: tuple[Pending, ...] = ()
     proofs: tuple[Proof, ...] = ()
     past: tuple[Past, ...] = ()
     day: Availability | None = None
     month: Availability | None = None
     latency: tuple[tuple[float, float | None], ...] = ()
     latency_p95: float | None = None
+    #: When the figures of copies and drills were made; None where there are none, so that nothing is known of either.
+    copies_seen: float | None = None
     copies: tuple[Copy, ...] = ()
     restorable_until: float | None = None
     drill: float | None = None
@@ -139,7 +152,7 @@ class Outlook:
     @property
     def level(self) -> str:
         """The colour of the first line: bad, unknown, warn or ok."""
-        if any(trouble.severity == "critical" for trouble in self.troubles):
+        if any(each.severity == "critical" for each in (*self.troubles, *self.pending)):
             return "bad"
         if self.silent or not self.proofs or not all(proof.holds for proof in self.proofs):
             return "unknown"
@@ -157,8 +170,14 @@ class Outlook:
             others = len(self.troubles) - 1
             told = worst.summary + (f", and {others} more" if others else "") + "."
             return f"{told} Besides, {doubt}." if doubt else told
-        if not self.proofs or doubt:
-            return f"Nothing is known to be wrong, but that is not proven: {doubt or 'nothing is known'}."
+        if self.pending and self.pending[0].severity == "critical":
+            return f"Seen just now, and not yet an alert: {self.pending[0].summary}."
+        if not self.proofs:
+            return "Nobody knows how the site is: nothing was proven."
+        if missing:
+            first = next(proof.text for proof in self.proofs if not proof.holds).rstrip(".")
+            others = f"; and {missing - 1} more of {len(self.proofs)} proofs are missing" if missing > 1 else ""
+            return f"That all is well is not proven. {first}{others}."
         return "All is well."
 
 
@@ -192,20 +211,19 @@ class _Look:
         firing = [each for each in alerts if each.state == "firing" and each.name != self._settings.watchdog]
         checks = self._ask("boxlift_check_status")
         copies, drill = self._copies(), self._newest("boxlift_drill_last_good_timestamp_seconds")
-        probe = self._settings.portal_job
+        copies_seen = self._newest("boxlift_backup_status_timestamp_seconds")
         day = self._availability(DAY, SHORT_STEP)
         return dataclasses.replace(
             about,
             troubles=_troubles(firing, inhibited),
-            pending=tuple(
-                sorted({each.annotations.get("summary", each.name) for each in alerts if each.state == "pending"})
-            ),
-            proofs=tuple(self._proofs(alerts, checks, copies, drill, inhibited)),
+            pending=_pending(alerts),
+            proofs=tuple(self._proofs(alerts, checks, copies if copies_seen else None, drill, inhibited)),
             past=self._past({each.name for each in firing}),
             day=day,
-            month=self._availability(30 * DAY, LONG_STEP),
+            month=self._availability(30 * DAY, SHORT_STEP),
             latency=self._latency(),
-            latency_p95=self._newest(f'quantile_over_time(0.95, probe_duration_seconds{{job="{probe}"}}[1d])'),
+            latency_p95=self._newest(f"quantile_over_time(0.95, {self._answered()}[1d:{PROBE_STEP:g}s])"),
+            copies_seen=copies_seen,
             copies=copies,
             restorable_until=self._newest("boxlift_backup_restorable_until_timestamp_seconds"),
             drill=drill,
@@ -232,10 +250,12 @@ class _Look:
         self,
         alerts: t.Sequence[Alert],
         checks: t.Sequence[Value],
-        copies: t.Sequence[Copy],
+        copies: t.Sequence[Copy] | None,
         drill: float | None,
         inhibited: Inhibited,
     ) -> t.Iterator[Proof]:
+        """What people notice comes first: the first one that is missing is what the page says at its top."""
+        yield self._of_portal()
         yield self._of_rules()
         alive = any(each.name == self._settings.watchdog and each.state == "firing" for each in alerts)
         yield Proof(
@@ -246,7 +266,6 @@ class _Look:
                 not inhibited.problem, inhibited.problem or "Alertmanager, which tells people of alerts, answers."
             )
         yield self._of_targets()
-        yield self._of_portal()
         if "health" in self._settings.expects:
             yield self._of_runs("quick", QUICK_LATE, "every five minutes")
             yield self._of_runs("nightly", NIGHTLY_LATE, "every night")
@@ -254,7 +273,8 @@ class _Look:
         if "backup" in self._settings.expects:
             yield self._of_copies(copies)
         if "drill" in self._settings.expects:
-            yield self._of_age("A drill has brought a copy back", drill, DRILL_LATE, "No drill has ever been made.")
+            never = "No drill has ever been made." if copies is not None else "Nothing is known of drills."
+            yield self._of_age("A drill has brought a copy back", drill, DRILL_LATE, never)
 
     def _of_rules(self) -> Proof:
         rules = self._prometheus.rules()
@@ -299,11 +319,13 @@ class _Look:
         if old:
             names = ", ".join(sorted(_place(each) for each in old))
             oldest = min(each.value for each in old)
-            when = f"last {duration(self._now - oldest)} ago" if oldest > 0 else "never yet"
-            return Proof(False, f"The health checks of {often} were made {when} on {names}.")
+            when = f"were last made {duration(self._now - oldest)} ago" if oldest > 0 else "were not made yet"
+            return Proof(False, f"The health checks of {often} {when} on {names}.")
         return Proof(True, f"The health checks of {often} are made.")
 
-    def _of_copies(self, copies: t.Sequence[Copy]) -> Proof:
+    def _of_copies(self, copies: t.Sequence[Copy] | None) -> Proof:
+        if copies is None:
+            return Proof(False, "Nothing is known of copies: no host publishes figures of them.")
         newest = max((copy.last_good for copy in copies if copy.last_good), default=None)
         return self._of_age("A good copy was made", newest, COPY_LATE, "There is no good copy.")
 
@@ -326,8 +348,13 @@ class _Look:
 
     def _latency(self) -> tuple[tuple[float, float | None], ...]:
         grid = _grid(self._now, DAY, SHORT_STEP)
-        expression = f'max(max_over_time(probe_duration_seconds{{job="{self._settings.portal_job}"}}[{SHORT_STEP:g}s]))'
+        expression = f"max(max_over_time({self._answered()}[{SHORT_STEP:g}s:{PROBE_STEP:g}s]))"
         return tuple(_filled(self._prometheus.range(expression, *grid), *grid))
+
+    def _answered(self) -> str:
+        """How long the portal took each time that it gave a page: a refusal takes no time, and says nothing of it."""
+        job = f'{{job="{self._settings.portal_job}"}}'
+        return f"(probe_duration_seconds{job} and on (instance) probe_success{job} == 1)"
 
     def _past(self, firing: t.Collection[str]) -> tuple[Past, ...]:
         """The troubles of the last week that are over, the youngest first."""
@@ -443,6 +470,15 @@ def _troubles(firing: t.Sequence[Alert], inhibited: Inhibited) -> tuple[Trouble,
     )
 
 
+def _pending(alerts: t.Sequence[Alert]) -> tuple[Pending, ...]:
+    found = {
+        Pending(each.labels.get("severity", "warning"), each.annotations.get("summary", each.name))
+        for each in alerts
+        if each.state == "pending"
+    }
+    return tuple(sorted(found, key=lambda each: (each.severity != "critical", each.summary)))
+
+
 def _labels(alert: Alert) -> str:
     return ", ".join(f"{name} {value}" for name, value in sorted(alert.labels.items()) if name != "alertname")
 
@@ -454,10 +490,11 @@ def _of_checks(checks: t.Sequence[Value]) -> Proof:
     if not counts["pass"]:
         return Proof(False, "No health check has passed.")
     if counts["fail"] or counts["unknown"]:
-        return Proof(False, f"{counts['fail']} health checks fail, {counts['unknown']} could not look.")
+        return Proof(False, f"Of the health checks, {counts['fail']} failed and {counts['unknown']} could not look.")
     return Proof(
         True,
-        f"{counts['pass']} health checks pass, none fails" + (f", {counts['warn']} warn." if counts["warn"] else "."),
+        f"Of the health checks, {counts['pass']} passed and none failed"
+        + (f"; {counts['warn']} warn." if counts["warn"] else "."),
     )
 
 

@@ -40,15 +40,18 @@ def strip(parts: t.Sequence[float | None], title: str) -> str:
     if not parts:
         return ""
     width = WIDTH / len(parts)
-    drawn = []
+    drawn: dict[str, list[str]] = {"ok": [], "unknown": [], "warn": [], "bad": []}
     begin = 0
-    # Neighbours of one kind are one bar: 360 of them would make the page heavy.
+    # Neighbours of one kind are one bar: thousands of them would make the page heavy. The worst are drawn last, so that
+    # minutes of a month are seen.
     for number in range(1, len(parts) + 1):
-        if number == len(parts) or _kind(parts[number]) != _kind(parts[begin]):
-            x, wide = begin * width, max((number - begin) * width, 1.0)
-            drawn.append(f'<rect class="{_kind(parts[begin])}" x="{x:.2f}" width="{wide:.2f}" height="{HEIGHT}"/>')
+        kind = _kind(parts[begin])
+        if number == len(parts) or _kind(parts[number]) != kind:
+            wide = max((number - begin) * width, 1.0)
+            x = min(begin * width, WIDTH - wide)
+            drawn[kind].append(f'<rect class="{kind}" x="{x:.2f}" width="{wide:.2f}" height="{HEIGHT}"/>')
             begin = number
-    return _svg("strip", title, "".join(drawn))
+    return _svg("strip", title, "".join(bar for bars in drawn.values() for bar in bars))
 
 
 def _kind(part: float | None) -> str:

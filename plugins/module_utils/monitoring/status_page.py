@@ -89,7 +89,9 @@ class _Page:
             shown += f"<p>And {len(troubles) - MOST_TROUBLES} more.</p>\n"
         out = f"<h2>What is wrong</h2>\n{shown}" if troubles else ""
         if self._of.pending:
-            items = "".join(f"<li>{text(each)}</li>" for each in self._of.pending[:MOST_TROUBLES])
+            items = "".join(f"<li>{text(each.summary)}</li>" for each in self._of.pending[:MOST_TROUBLES])
+            if len(self._of.pending) > MOST_TROUBLES:
+                items += f"<li>and {len(self._of.pending) - MOST_TROUBLES} more</li>"
             out += f'<h2>Watched, and not yet an alert</h2>\n<div class="card"><ul>{items}</ul></div>\n'
         return out
 
@@ -124,11 +126,14 @@ class _Page:
         drawn = plot.line(of.latency, "Seconds until the first page, 24 hours")
         yield _figure(_seconds(of.latency_p95), "for the first page, of 95 % of all in 24 hours", drawing=drawn)
         yield '</div>\n<h2>Copies</h2>\n<div class="cards">\n'
-        yield from (self._copy(copy) for copy in of.copies)
-        if not of.copies:
-            yield _figure("no copy known", "last good copy", "bad")
-        yield self._way_back()
-        yield self._drill()
+        if of.copies_seen:
+            yield from (self._copy(copy) for copy in of.copies)
+            if not of.copies:
+                yield _figure("none", "last good copy", "bad")
+            yield self._way_back()
+            yield self._drill()
+        else:
+            yield _figure(NOT_KNOWN, "what can be restored: no host publishes figures of copies and drills", "unknown")
         yield '</div>\n<h2>What ends</h2>\n<div class="cards">\n'
         for name, end in of.certificates:
             yield self._end(f"the certificate of {name}", end, CERTIFICATE_DAYS)

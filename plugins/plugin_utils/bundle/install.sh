@@ -154,7 +154,8 @@ if [ ! -s "$folder/ansible.cfg" ] || head -n 1 "$folder/ansible.cfg" | grep -Fqx
         else
             printf '%s\n' '[defaults]' "inventory = $inventory" 'collections_path = ../current/collections' \
                 'callbacks_enabled = boxlift.portal.journal' 'stdout_callback = boxlift.portal.once' \
-                'callback_result_format = yaml' 'inject_facts_as_vars = false' \
+                'callback_result_format = yaml' 'display_skipped_hosts = false' \
+                'inject_facts_as_vars = false' 'interpreter_python = auto_silent' \
                 '' '[connection]' 'pipelining = true' '' '[ssh_connection]' \
                 'ssh_args = -o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=15' \
                 '' '[boxlift_journal]' 'path = journal/move.jsonl'

@@ -56,13 +56,13 @@ def test_a_password_is_enough(tmp_path: Path) -> None:
     assert "/srv/portal/www/bitrix/cache" in found.exclude
     assert found.database.read_mb == 50
     assert problems() == []
-    assert works() == {"", "-binlogs", "-verify", "-prune"}
+    assert works() == {"", "-binlogs", "-verify", "-metrics", "-prune"}
 
 
 def test_what_the_night_writes_to_is_there_on_a_portal_that_was_never_restored() -> None:
     tasks = yaml.safe_load((ROLE / "tasks/install.yml").read_text())
     files = next(task["boxlift.portal.host_files"]["files"] for task in tasks if "boxlift.portal.host_files" in task)
-    made = {rendered(each["path"]) for each in files}
+    made = {each["path"] for each in rendered(files)}
     written = {path.lstrip("-") for path in rendered("{{ __backup_writes }}")}
     assert written - made == {"/srv/backup/portal"}  # which reach.yml makes
 
@@ -89,7 +89,7 @@ def test_another_host_is_reached_by_a_key_that_only_adds(tmp_path: Path) -> None
     options = rendered("{{ __backup_key_options }}", **KEPT_ELSEWHERE)
     assert options == 'restrict,command="rclone serve restic --stdio --append-only /srv/backup/portal"'
     # What is too old is removed there.
-    assert works(**KEPT_ELSEWHERE) == {"", "-binlogs", "-verify"}
+    assert works(**KEPT_ELSEWHERE) == {"", "-binlogs", "-verify", "-metrics"}
     assert settings(tmp_path, "keeper", **KEPT_ELSEWHERE).main.path == "/srv/backup/portal"
 
 
@@ -119,7 +119,7 @@ def test_a_second_place(tmp_path: Path) -> None:
     )
     text = rendered((ROLE / "templates/offsite.env.j2").read_text(), **given)
     assert text == "AWS_ACCESS_KEY_ID=canary-id\nAWS_SECRET_ACCESS_KEY=canary-key\n"
-    assert works(**given, backup_offsite_prune="true") == {"", "-binlogs", "-verify", "-prune"}
+    assert works(**given, backup_offsite_prune="true") == {"", "-binlogs", "-verify", "-metrics", "-prune"}
     commands = rendered("{{ __backup_works['boxlift-backup']['commands'] }}", **given)
     assert [command.split()[-1] for command in commands] == ["now", "copy"]
 
@@ -159,11 +159,10 @@ def test_a_reader_has_no_portal(tmp_path: Path) -> None:
     assert at_home.main.program[-1] == "boxlift-backup@192.0.2.10" and at_home.main.name == "local"
 
 
-def test_monitoring_gets_figures() -> None:
-    groups = {**SITE["groups"], "monitoring": ["watch"]}
-    assert "-metrics" in works(groups=groups)
-    writes = rendered("{{ __backup_writes }}", groups=groups)
-    assert "-/var/lib/prometheus/node-exporter" in writes
+def test_figures_are_written_for_whoever_watches_or_will() -> None:
+    assert "-/var/lib/prometheus/node-exporter" in rendered("{{ __backup_writes }}")
+    assert "-metrics" not in works(backup_textfile_dir="")
+    assert len(rendered("{{ __backup_writes }}", backup_textfile_dir="")) == len(rendered("{{ __backup_writes }}")) - 1
 
 
 def test_the_password_of_the_databases_account_is_known_to_nobody_else() -> None:

@@ -1,11 +1,14 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a user reads of failed tasks: every message once, and never one that is hidden."""
+"""What a user reads: every message once and as text, never one that is hidden, and a wait as a wait."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
+from ansible_collections.boxlift.portal.plugins.callback import once
 from unit.plugins.playbook import run_playbook
 
 TASKS = {
@@ -49,3 +52,48 @@ def test_every_message_once(tmp_path: Path) -> None:
         assert said.count(reason) == 1, (reason, said)
     assert '"stderr": "seventh reason"' in said and "'sixth_reason' is undefined" in said
     assert "canary" not in said and '"censored"' in said
+
+
+TALK = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - ansible.builtin.debug: {msg: "two\\nlines\\n"}
+    - ansible.builtin.debug: {msg: [a list, "of \\"two\\""]}
+    - ansible.builtin.debug: {msg: "of {{ item }}"}
+      loop: [a loop]
+    - ansible.builtin.debug: {msg: {a: mapping}}
+"""
+
+
+@pytest.mark.parametrize("result_format", ["json", "yaml"])
+def test_a_message_is_text(tmp_path: Path, result_format: str) -> None:
+    settings = {"ANSIBLE_STDOUT_CALLBACK": "boxlift.portal.once", "ANSIBLE_CALLBACK_RESULT_FORMAT": result_format}
+    done = run_playbook(tmp_path, TALK, **settings)
+    assert done.returncode == 0, done.stdout
+    assert "\n    two\n    lines\n" in done.stdout and '\n    a list\n    of "two"\n' in done.stdout
+    assert "(item=a loop) => \n    of a loop\n" in done.stdout
+    assert {"json": '"a": "mapping"', "yaml": "a: mapping"}[result_format] in done.stdout
+
+
+def test_a_wait_is_no_failure_and_is_said_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    callback = once.CallbackModule()
+    monkeypatch.setattr(callback, "_run_is_verbose", lambda result, verbosity: False)
+    clock = 1000.0
+    monkeypatch.setattr(once.time, "monotonic", lambda: clock)
+    for attempts in range(1, 8):
+        result = SimpleNamespace(
+            host=SimpleNamespace(get_name=lambda: "box"),
+            task=SimpleNamespace(_uuid="one", delegate_to=None),
+            task_name="Wait until it is done",
+            result={"retries": 60, "attempts": attempts},
+        )
+        callback.v2_runner_retry(result)
+        clock += 4
+    said = capsys.readouterr().out.splitlines()
+    assert said == [
+        "waiting for 12 s: [box]: Wait until it is done (56 tries left)",
+        "waiting for 24 s: [box]: Wait until it is done (53 tries left)",
+    ]

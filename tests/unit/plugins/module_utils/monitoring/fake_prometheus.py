@@ -175,7 +175,7 @@ def all_well(server: FakePrometheus) -> None:
     server.add("probe_success", 1, lambda _at: 1.0, job="portal", instance=portal)
     wave = _latency
     server.add("probe_duration_seconds", 0.21, wave, job="portal", instance=portal)
-    server.add("quantile_over_time(0.95, probe_duration_seconds", 0.31, job="portal", instance=portal)
+    server.add("quantile_over_time(0.95, (probe_duration_seconds", 0.31, job="portal", instance=portal)
     server.add("probe_ssl_earliest_cert_expiry", NOW + 71 * DAY, job="certificate", instance=portal)
     server.add("boxlift_checks_run_timestamp_seconds", NOW - 100, set="quick", **HOST)
     server.add("boxlift_checks_run_timestamp_seconds", NOW - 9 * 3600, set="nightly", **HOST)
@@ -188,6 +188,7 @@ def all_well(server: FakePrometheus) -> None:
         server.add("boxlift_backup_oldest_good_timestamp_seconds", NOW - 201 * DAY, store=store, **HOST)
         server.add("boxlift_backup_verified_ratio", 1, store=store, **HOST)
     server.add("boxlift_backup_restorable_until_timestamp_seconds", NOW - 130, **HOST)
+    server.add("boxlift_backup_status_timestamp_seconds", NOW - 300, **HOST)
     server.add("boxlift_drill_last_good_timestamp_seconds", NOW - 23 * DAY, **HOST)
     server.add("boxlift_drill_rto_seconds", 1840, **HOST)
     server.add("boxlift_drill_rpo_seconds", 212, **HOST)
@@ -244,7 +245,7 @@ def in_trouble(server: FakePrometheus) -> None:
         since=NOW - 780,
         severity="critical",
         summary="The portal https://portal.example.com/ does not answer",
-        description="https://portal.example.com/ gave no good answer, with its certificate verified, for 2 minutes.",
+        description="https://portal.example.com/ gave the monitoring host no good answer, with its certificate verified, for 2 minutes.",
         runbook_url=f"{page}portaldown",
         host="box12",
     )

@@ -140,7 +140,7 @@ DOUBTS: dict[str, tuple[t.Callable[[FakePrometheus], None], str]] = {
     ),
     "old quick checks": (
         lambda server: server.set("boxlift_checks_run_timestamp_seconds", NOW - 901, set="quick"),
-        "were made last 15 min 1 s ago on box12",
+        "were last made 15 min 1 s ago on box12",
     ),
     "quick checks of the future": (
         lambda server: server.set("boxlift_checks_run_timestamp_seconds", NOW + 3600, set="quick"),
@@ -148,15 +148,15 @@ DOUBTS: dict[str, tuple[t.Callable[[FakePrometheus], None], str]] = {
     ),
     "no nightly checks yet": (
         lambda server: server.set("boxlift_checks_run_timestamp_seconds", 0, set="nightly"),
-        "every night were made never yet",
+        "every night were not made yet",
     ),
     "a check fails": (
         lambda server: server.set("boxlift_check_status", 2, check="web.answers"),
-        "1 health checks fail",
+        "1 failed and 0 could not look",
     ),
     "a check cannot look": (
         lambda server: server.set("boxlift_check_status", 3, check="web.answers"),
-        "1 could not look",
+        "0 failed and 1 could not look",
     ),
     "no check at all": (lambda server: server.remove("boxlift_check_status"), "No health check has passed"),
     "only skipped checks": (lambda server: server.set("boxlift_check_status", 4), "No health check has passed"),
@@ -173,6 +173,10 @@ DOUBTS: dict[str, tuple[t.Callable[[FakePrometheus], None], str]] = {
         lambda server: server.set("boxlift_drill_last_good_timestamp_seconds", NOW - 91 * DAY),
         "A drill has brought a copy back 91 d ago",
     ),
+    "no figures of copies": (
+        lambda server: server.remove("boxlift_backup_status_timestamp_seconds"),
+        "Nothing is known of copies: no host publishes figures",
+    ),
     "not a number": (lambda server: server.set("boxlift_drill_last_good_timestamp_seconds", math.nan), "No drill"),
 }
 
@@ -183,11 +187,38 @@ def test_without_a_proof_nothing_is_well(server: FakePrometheus, name: str) -> N
     happens(server)
     found = seen(server)
     assert found.level == "unknown"
-    assert found.verdict.startswith("Nothing is known to be wrong, but that is not proven: ")
     missing = [proof.text for proof in found.proofs if not proof.holds]
+    assert found.verdict.startswith(f"That all is well is not proven. {missing[0]}"[:-1])
     assert any(told in text for text in missing), missing
     page = shown(found)
     assert page.verdict == found.verdict and "All is well" not in page.text and told in page.text
+
+
+def test_what_people_notice_stands_in_the_first_line(server: FakePrometheus) -> None:
+    server.groups[0]["rules"][1].update(health="err")
+    server.set("probe_success", 0)
+    assert seen(server).verdict == (
+        "That all is well is not proven. The portal does not answer: https://portal.example.com/; and 1 more of 10 "
+        "proofs are missing."
+    )
+
+
+def test_what_is_critical_and_not_yet_an_alert_is_in_the_first_line(server: FakePrometheus) -> None:
+    server.fire("CertificateEnds", state="pending", summary="A certificate ends soon")
+    assert seen(server).level == "ok"
+    server.fire("DatabaseDown", severity="critical", state="pending", summary="MariaDB on box12 is down")
+    found = seen(server)
+    assert found.level == "bad"
+    assert found.verdict == "Seen just now, and not yet an alert: MariaDB on box12 is down."
+    page = shown(found)
+    assert page.verdict == found.verdict and page.text.rindex("MariaDB on box12") < page.text.index("A certificate")
+
+
+def test_without_figures_of_copies_nothing_is_said_of_them(server: FakePrometheus) -> None:
+    server.remove("boxlift_backup_status_timestamp_seconds")
+    text = shown(seen(server)).text
+    assert "no host publishes figures of copies and drills" in text
+    assert "last good copy" not in text and "brought back in a drill" not in text
 
 
 def test_what_a_site_does_not_have_need_not_be_proven(server: FakePrometheus) -> None:
@@ -315,6 +346,22 @@ def test_availability_counts_what_was_measured(server: FakePrometheus) -> None:
     assert day.measured == pytest.approx(0.75, abs=0.005)
     page = shown(seen(server))
     assert "94.44 %" in page.text and "1 h lost; measured for 75.00 % of the time" in page.text
+
+
+def test_only_pages_have_taken_time(server: FakePrometheus) -> None:
+    seen(server)
+    asked = [each for each in server.asked if "probe_duration_seconds" in each]
+    assert len(asked) == 2 and all('probe_success{job="portal"} == 1' in each for each in asked)
+
+
+def test_minutes_of_a_month_are_no_hours(server: FakePrometheus) -> None:
+    portal = next(each for each in server.series if each.name == "probe_success")
+    portal.before = lambda at: None if at <= NOW - 900 else 0.0 if at <= NOW - 600 else 1.0
+    page = status_page.render(seen(server))
+    assert "Answered in the last 30 days, 5 min lost; measured for 0.03 % of the time" in Shown(page).text
+    month = page[page.index("<title>Answered in the last 30 days") :]
+    # It is drawn above what is beside it.
+    assert month[: month.index("</svg>")].rindex('class="bad"') > month.index('class="ok"') > 0
 
 
 def test_the_whole_is_said_only_of_the_whole() -> None:
