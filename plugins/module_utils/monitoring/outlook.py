@@ -165,13 +165,14 @@ class Outlook:
             return f"Nobody knows how the site is. {self.silent}"
         missing = sum(not proof.holds for proof in self.proofs)
         doubt = f"{missing} of {len(self.proofs)} proofs are missing" if missing else ""
+        urgent = any(trouble.severity == "critical" for trouble in self.troubles)
+        if not urgent and self.pending and self.pending[0].severity == "critical":
+            return f"Seen just now, and not yet an alert: {self.pending[0].summary}."
         if self.troubles:
             worst = self.troubles[0]
             others = len(self.troubles) - 1
             told = worst.summary + (f", and {others} more" if others else "") + "."
             return f"{told} Besides, {doubt}." if doubt else told
-        if self.pending and self.pending[0].severity == "critical":
-            return f"Seen just now, and not yet an alert: {self.pending[0].summary}."
         if not self.proofs:
             return "Nobody knows how the site is: nothing was proven."
         if missing:

@@ -169,6 +169,14 @@ def test_one_host_is_enough() -> None:
         ({"__monitoring_redis_account": {"matched": 0}}, "cache_configure"),
         ({"monitoring_heartbeat_to": []}, "the alerting itself has died"),
         ({"monitoring_heartbeat_seconds": "90"}, "less than two heartbeats"),
+        (
+            {
+                "groups": {**SITE["groups"], "heartbeat": ["copy"], "preproduction": ["copy"]},
+                "inventory_hostname": "copy",
+                "hostvars": {**SITE["hostvars"], "copy": {"ansible_host": "192.0.2.10"}},
+            },
+            "reaches nobody",
+        ),
     ],
 )
 def test_what_cannot_go_well_is_refused(given: dict[str, t.Any], says: str) -> None:
@@ -246,6 +254,14 @@ def test_another_host_is_asked_over_tls_and_by_its_own_certificate() -> None:
     sixth = {**APART["hostvars"], "portal": {"ansible_host": "2001:db8::10"}}
     heartbeat = written("alertmanager.yml.j2", **{**APART, "hostvars": sixth})["receivers"][1]["webhook_configs"][0]
     assert heartbeat["url"] == "https://[2001:db8::10]:9443/heartbeat"
+
+
+def test_who_listens_for_the_heartbeat_is_watched() -> None:
+    groups = {**APART["groups"], "heartbeat": ["listener", "another"]}
+    hostvars = {**APART["hostvars"], "listener": {"ansible_host": "192.0.2.60"}}
+    found = written("prometheus.yml.j2", **{**APART, "groups": groups, "hostvars": hostvars})
+    jobs = {job["job_name"] for job in found["scrape_configs"]}
+    assert "node/listener" in jobs and "node/another" not in jobs and "mysqld/listener" not in jobs
 
 
 def test_a_replica_is_expected_where_mariadb_is_asked() -> None:

@@ -210,6 +210,9 @@ def test_what_is_critical_and_not_yet_an_alert_is_in_the_first_line(server: Fake
     found = seen(server)
     assert found.level == "bad"
     assert found.verdict == "Seen just now, and not yet an alert: MariaDB on box12 is down."
+    server.fire("TimerNeverRan", summary="A timer has never run")
+    found = seen(server)
+    assert found.verdict == "Seen just now, and not yet an alert: MariaDB on box12 is down."
     page = shown(found)
     assert page.verdict == found.verdict and page.text.rindex("MariaDB on box12") < page.text.index("A certificate")
 
