@@ -79,7 +79,7 @@ result:
   sample:
     level: ok
     text: >-
-      The portal could be reached 99.98 % of the time in November 2026. 1 incident, over; everybody heard in time. A
+      The portal could be reached 99.98 % of the time in November 2026. 1 incident, over; no notice came late. A
       proven copy of every night; the last rehearsed restore took 38 min 30 s.
 unknown:
   description: What is not known, each with the reason.

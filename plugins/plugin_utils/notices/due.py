@@ -138,18 +138,18 @@ def _next(book: _Book, matter: Matter, person: str, now: float, channel: str | N
     times = book.sent(matter, person, span, channel)
     if times:
         return times[-1] + span.every if span.repeats else None
-    if not span.is_open and not _heard(book, matter, person, span, channel):
+    if not span.is_open and not _heard(book, matter, person, span):
         return None  # the end of what somebody has not heard of is no news
     begin = book.periods.get(person, [(now, None)])[-1][0]
     return max(span.since, begin) + span.first
 
 
-def _heard(book: _Book, matter: Matter, person: str, last: Span, channel: str | None = None) -> bool:
-    """Whether the person has heard of what ended with the span `last`."""
+def _heard(book: _Book, matter: Matter, person: str, last: Span) -> bool:
+    """Whether the person has heard of what ended with the span `last`, by whatever channel: also by telephone."""
     for span in reversed(matter.spans[: matter.spans.index(last)]):
         if not span.is_open:
             return False
-        if book.sent(matter, person, span, channel):
+        if book.sent(matter, person, span):
             return True
     return False
 

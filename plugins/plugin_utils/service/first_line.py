@@ -53,7 +53,7 @@ def _word_on_incidents(content: Data) -> tuple[str, str]:
     number = f"{len(found)} incident{'' if len(found) == 1 else 's'}"
     open_ones = [each for each in found if each["closed"] is None]
     over = f"{len(open_ones)} still open" if open_ones else "over" if len(found) == 1 else "all over"
-    heard = f"{late} notice{'' if late == 1 else 's'} came late" if late else "everybody heard in time"
+    heard = f"{late} notice{'' if late == 1 else 's'} came late" if late else "no notice came late"
     level = BAD if any(each["class"] == CRITICAL for each in open_ones) else WARN if open_ones or late else OK
     return level, f"{number[0].upper()}{number[1:]}, {over}; {heard}."
 

@@ -68,7 +68,9 @@ def _of_copies(report: Data) -> str:
     if found["last_good"] is None:
         return found["why"] or "there is no proven copy"
     last = when(found["last_good"], zoneinfo.ZoneInfo(report["timezone"]))
-    count = f"{found['with_copy']} of {len(found['nights'])} nights"
+    count = f"{found['with_copy']} of {found['with_copy'] + found['without_copy']} nights"
+    if found["not_known"]:
+        count += f" ({found['not_known']} not known)"
     return f"{count}; the last one is of {last}"
 
 

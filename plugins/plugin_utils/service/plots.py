@@ -20,15 +20,17 @@ Data = dict[str, t.Any]
 
 
 def availability(days: t.Sequence[Data]) -> Data:
-    """A field for each day: green, amber or red, and hatched where a good part of it is not known."""
+    """A field for each day: amber or red where it had an outage, hatched where a good part is not known, else green."""
     fields = []
     for each in days:
-        if each["up"] is None or each["known"] < KNOWN:
-            kind, text = "blind", "not known" if each["up"] is None else f"known for {each['known']:.0%} of the day"
-        else:
-            lost = (1 - each["up"]) * each["known"] * 86400
-            kind = "up" if lost < 60 else "part" if 1 - each["up"] < MOST else "down"
-            text = "no outage" if lost < 60 else f"{duration(lost)} of outage"
+        if each["up"] is None:
+            fields.append((each["day"], "blind", "not known"))
+            continue
+        lost = (1 - each["up"]) * each["known"] * 86400
+        kind = "down" if lost >= MOST * 86400 else "part" if lost >= 60 else "up" if each["known"] >= KNOWN else "blind"
+        text = "no outage" if lost < 60 else f"{duration(lost)} of outage"
+        if each["known"] < KNOWN:
+            text += f"; known for {each['known']:.1%} of the day"
         fields.append((each["day"], kind, text))
     return _strip(fields)
 

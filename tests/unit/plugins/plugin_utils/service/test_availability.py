@@ -38,7 +38,8 @@ def test_what_was_not_measured_counts_neither_as_up_nor_as_down() -> None:
     assert month.down_seconds == HOUR / 2
     assert month.outages == ((at(3, 9), at(3, 9.5)),)
     strip = plots.availability([{"day": str(each.day), "up": each.up, "known": each.known} for each in month.days])
-    assert [field["kind"] for field in strip["fields"][1:5]] == ["up", "blind", "blind", "up"]
+    assert [field["kind"] for field in strip["fields"][1:5]] == ["up", "down", "blind", "up"]
+    assert strip["fields"][2]["title"] == "2026-12-03: 30 min of outage; known for 39.6% of the day"
 
 
 def test_nan_is_no_measurement() -> None:

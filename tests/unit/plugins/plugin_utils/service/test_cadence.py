@@ -161,6 +161,17 @@ def test_a_word_by_telephone_is_in_time_and_mail_is_tried_all_the_same(site: Sit
     assert len(failed) >= 5
 
 
+def test_whoever_heard_by_telephone_alone_hears_by_mail_that_it_is_over(site: Site) -> None:
+    number = site.wish("open", title="Slow")
+    site.wish("note", number=number, told=("coordinator",))
+    site.wish("close", cause="a", cure="b")
+    site.look(10)
+    assert {person for _at, each, _message in site.said for person in each.people} == {"coordinator"}
+    assert minutes_of(site, "coordinator") == [0]
+    ((_incident, kept),) = site.cadences()
+    assert kept.late == ()
+
+
 def test_whoever_joins_the_plan_later_has_missed_nothing(site: Site, tmp_path: Path) -> None:
     site.wish("open", title="Slow", audience=("contractor",))
     site.look(1)

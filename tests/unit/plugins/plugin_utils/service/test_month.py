@@ -78,7 +78,7 @@ def test_nobody_hears_late_where_a_channel_works(seed: int, site: Site) -> None:
     found = report.build(sample.told(site), MONTH)
     assert len(found["incidents"]) == 6 and found["notices"]["failed"] > 10
     assert found["notices"]["late"] == 0 and found["notices"]["reasons"] == {}
-    assert "6 incidents, all over; everybody heard in time." in found["result"]["text"]
+    assert "6 incidents, all over; no notice came late." in found["result"]["text"]
     assert verify.verify(Path(site.path).read_bytes()).code == verify.WHOLE
 
 
@@ -164,7 +164,7 @@ def test_the_sample_month_as_a_manager_and_as_a_program_read_it(site: Site) -> N
     assert found["result"] == {
         "level": "warn",
         "text": "The portal could be reached 99.89 % of the time in December 2026 (98.52 % of it is known). "
-        "2 incidents, all over; everybody heard in time. A proven copy of 30 of 31 nights; the last rehearsed restore "
+        "2 incidents, all over; no notice came late. A proven copy of 30 of 31 nights; the last rehearsed restore "
         "took 38 min 30 s. Soon due: Other licences (portal-prod). 2 things are owed.",
     }
     assert [row["day"] for row in found["copies"]["nights"] if not row["copied"]] == ["2026-12-20"]
