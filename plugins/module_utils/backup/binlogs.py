@@ -17,6 +17,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.backup.copies impor
     tags_of_void,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.database import Server
+from ansible_collections.boxlift.portal.plugins.module_utils.backup.lend import server_of
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.night import CopyFailed, held
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.restic import Restic, Saved
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.settings import Settings
@@ -39,7 +40,7 @@ def ship(settings: Settings, restic: Restic, now: t.Callable[[], float], server:
     """
     if settings.database is None or not settings.database.binlog_dir:
         raise BoxliftError("The database of this host writes no binary logs.", "Set binlog_dir in the settings.")
-    folder, server = settings.database.binlog_dir, server or Server(settings.database)
+    server = server or server_of(settings.database)
     with held(settings.within("binlogs.lock"), "What is copied of this host's binary logs"):
         restic.unlock()  # a lock that a killed prune has left would keep the logs out until the night
         until = now()  # before the flush: whatever was written until then is in a closed file
@@ -48,13 +49,15 @@ def ship(settings: Settings, restic: Restic, now: t.Callable[[], float], server:
         new = _not_stored(closed, runs)
         if not new:
             return Shipped(until, [], 0, "")
-        saved, unread = _stored(restic, [os.path.join(folder, name) for name in new], tags_of_binlogs(until, gtid))
+        with server.logs_at_hand(new, settings.within("binlogs")) as folder:
+            saved, unread = _stored(restic, [os.path.join(folder, name) for name in new], tags_of_binlogs(until, gtid))
         if unread:
             raise CopyFailed(
                 "unread",
                 f"Binary logs could not be read: {', '.join(unread)}. Later moments than they begin with are lost "
                 "until the next copy.",
-                f"Take one now, from which logs go on: boxlift-backup now. Then see why (ls -l {folder}; dmesg).",
+                "Take one now, from which logs go on: boxlift-backup now. Then see why "
+                f"(ls -l {settings.database.binlog_dir}; dmesg, on the host of the database).",
             )
         gap = gap_between([*runs, BinlogRun(saved.snapshot, until, tuple(new), gtid)][-2:])
         return Shipped(until, new, saved.stored, gap)

@@ -13,6 +13,7 @@ import typing as t
 
 from ansible_collections.boxlift.portal.plugins.module_utils.backup import (
     binlogs,
+    lend,
     metrics,
     offsite,
     problems,
@@ -21,7 +22,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.backup import (
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.copies import DRILL, good_copies
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.night import Night, look_at_mount, work_lock
-from ansible_collections.boxlift.portal.plugins.module_utils.backup.restic import OURS, Restic
+from ansible_collections.boxlift.portal.plugins.module_utils.backup.restic import OURS, ProducerFailed, Restic
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.settings import (
     PATH,
     Settings,
@@ -44,6 +45,8 @@ SHORT_PATIENCE = 2400.0
 def main(arguments: t.Sequence[str] | None = None) -> int:
     """Give the exit status; what went wrong is on standard error, with what helps."""
     given = _parser().parse_args(arguments)
+    if given.run is None:  # what needs no settings
+        return ended(lambda: int(given.alone(given)))
     if given.patience is None:
         given.patience = SHORT_PATIENCE if given.run is _binlogs else PATIENCE
     return ended(lambda: int(given.run(read_settings(given.settings), given)))
@@ -90,6 +93,14 @@ def _parser() -> argparse.ArgumentParser:
     of_store("list", _list, "print the copies, as a table")
     command("metrics", _metrics, "write the figures for Prometheus")
     of_store("escrow", _escrow, "prove that the password on standard input opens the repository")
+    lent = commands.add_parser("lend", help="answer one question of the host that copies, on standard input")
+    lent.set_defaults(run=None, alone=_lend)
+    lent.add_argument("--data-dir", required=True, help="data directory of the server")
+    lent.add_argument("--binlog-dir", required=True, help="folder of its binary logs")
+    lent.add_argument("--socket", required=True, help="socket of the server, where root needs no password")
+    borrowed = commands.add_parser("borrow", help="write what a database host lends to standard output")
+    borrowed.set_defaults(run=None, alone=_borrow)
+    borrowed.add_argument("question", help="JSON, as the command itself makes it")
     of_store("drill-note", _drill_note, "store the result of a drill, which is given as JSON on standard input")
     return parser
 
@@ -116,6 +127,8 @@ def _check(settings: Settings, _given: argparse.Namespace) -> int:
                 f"The password file {store.password_file} of {store.name} cannot be read.",
                 "Bring the escrowed password there, mode 0600.",
             )
+    if settings.database is not None and settings.database.lenders:
+        lend.server_of(settings.database).incarnation()
     return 0
 
 
@@ -232,6 +245,21 @@ def _metrics(settings: Settings, _given: argparse.Namespace) -> int:
         metrics.write(settings.textfile_dir, status(settings, now), now)
     else:
         say(metrics.text(status(settings, now), now))
+    return 0
+
+
+def _lend(given: argparse.Namespace) -> int:
+    lent = lend.Lent(given.data_dir, given.binlog_dir, given.socket)
+    return lend.answer(sys.stdin.buffer, sys.stdout.buffer, lent)
+
+
+def _borrow(given: argparse.Namespace) -> int:
+    try:
+        said = lend.borrow(given.question, sys.stdout.buffer)
+    except ProducerFailed as error:
+        say(error.said, sys.stderr)
+        raise
+    say(said, sys.stderr)
     return 0
 
 

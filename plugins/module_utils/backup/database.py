@@ -30,6 +30,9 @@ _CHECKPOINTS = ("xtrabackup_checkpoints", "mariadb_backup_checkpoints")
 _INFO = ("xtrabackup_info", "mariadb_backup_info")
 
 
+OnBytes = t.Optional[t.Callable[[int], None]]
+
+
 class Taken(t.NamedTuple):
     """A stored stream, and what the manifest says of it."""
 
@@ -40,14 +43,20 @@ class Taken(t.NamedTuple):
 class Server:
     """The running server, asked with the account of the copies."""
 
-    def __init__(self, database: Database, clock: t.Callable[[], float] = time.monotonic) -> None:
-        self._database = database
+    def __init__(
+        self,
+        database: Database,
+        clock: t.Callable[[], float] = time.monotonic,
+        program: str = "mariadb-backup",
+    ) -> None:
+        self.database = database
+        self.program = program
         self._clock = clock
 
     def login(self) -> Login:
         """The account in the option file. Raises BoxliftError."""
         options = configparser.ConfigParser(interpolation=None, allow_no_value=True, strict=False)
-        path = self._database.option_file
+        path = self.database.option_file
         try:
             with open(path, encoding="utf-8") as stream:
                 options.read_file(stream)
@@ -83,7 +92,7 @@ class Server:
         found: dict[str, int] = {}
         began = self._clock()
         try:
-            name = self._database.name
+            name = self.database.name
             tables = rows(
                 conn,
                 "SELECT table_name AS name FROM information_schema.tables "
@@ -104,34 +113,69 @@ class Server:
             conn.close()
         return found
 
+    def node(self) -> str:
+        """The name that the server's host gives itself. Raises BoxliftError."""
+        return str(self.ask("SELECT @@hostname AS h")[0]["h"])
+
     def incarnation(self) -> str:
         """Another one after the data directory was made anew: increments of the old one do not fit then."""
-        folder = self._database.data_dir
-        number = os.stat(os.path.join(folder, "ibdata1")).st_ino
-        try:
-            made = int(os.stat(os.path.join(folder, "mysql", "db.frm")).st_mtime)
-        except FileNotFoundError:
-            made = 0
-        # A host that is built anew in the same way may give the file the same number.
-        return f"{number}-{made}"
+        return incarnation_of(self.database.data_dir)
+
+    def take(self, restic: Restic, tags: t.Sequence[str], base: Copy | None, scratch: str, on_bytes: OnBytes) -> Taken:
+        """Stream the server into the repository, all of it or what changed since `base`.
+
+        Raises ProducerFailed where the server or its copying program fails; nothing is stored then.
+        """
+        of = self.database
+        login = [f"--defaults-extra-file={of.option_file}"]
+        command = command_of(self.program, login, of.data_dir, scratch, of.read_mb, since_of(base))
+        with made_for_now(scratch):
+            return store(restic, command, tags, lambda words: proven(words, scratch), on_bytes)
+
+    @contextlib.contextmanager
+    def logs_at_hand(self, names: t.Sequence[str], scratch: str) -> t.Iterator[str]:
+        """The folder on this host in which these closed binary logs lie meanwhile. Raises BoxliftError, OSError."""
+        yield self.database.binlog_dir
 
 
-def take(
+def incarnation_of(folder: str) -> str:
+    """That of the data directory in this folder. Raises OSError."""
+    number = os.stat(os.path.join(folder, "ibdata1")).st_ino
+    try:
+        made = int(os.stat(os.path.join(folder, "mysql", "db.frm")).st_mtime)
+    except FileNotFoundError:
+        made = 0
+    # A host that is built anew in the same way may give the file the same number.
+    return f"{number}-{made}"
+
+
+def since_of(base: Copy | None) -> int | None:
+    """Up to where the server's log was read by the full copy."""
+    return None if base is None else int(base.parts["database"]["to_lsn"])
+
+
+def store(
     restic: Restic,
-    database: Database,
+    command: t.Sequence[str],
     tags: t.Sequence[str],
-    base: Copy | None,
-    scratch: str,
-    on_bytes: t.Callable[[int], None] | None = None,
-    program: str = "mariadb-backup",
+    prove: t.Callable[[str], dict[str, t.Any]],
+    on_bytes: OnBytes,
 ) -> Taken:
-    """Stream the server into the repository, all of it or what changed since `base`.
+    """Store what the command writes; `prove` makes of its complaints what is noted. Raises ProducerFailed."""
+    found: dict[str, t.Any] = {}
+    saved = restic.backup_stream(
+        command, STREAM, tags, prove=lambda words: found.update(prove(words)), on_bytes=on_bytes
+    )
+    return Taken(saved, {"snapshot": saved.snapshot, "bytes": saved.bytes, "stored": saved.stored, **found})
 
-    Raises ProducerFailed where the server or its copying program fails; nothing is stored then.
-    """
+
+def command_of(
+    program: str, login: t.Sequence[str], data_dir: str, scratch: str, read_mb: int, since: int | None
+) -> list[str]:
+    """The command that streams the server, all of it or what changed since this place in its log."""
     command = [
         program,
-        f"--defaults-extra-file={database.option_file}",
+        *login,
         "--backup",
         "--stream=mbstream",
         "--parallel=1",
@@ -139,25 +183,16 @@ def take(
         # is a second.
         f"--log-copy-interval={LOG_LOOKS}",
         # In reads of a MiB a second.
-        f"--throttle={database.read_mb}",
-        f"--datadir={database.data_dir}",
+        f"--throttle={read_mb}",
+        f"--datadir={data_dir}",
         f"--target-dir={scratch}",
         f"--extra-lsndir={scratch}",
     ]
-    if base is not None:
-        command.append(f"--incremental-lsn={base.parts['database']['to_lsn']}")
-    found: dict[str, t.Any] = {}
-
-    def prove(words: str) -> None:
-        found.update(_proven(words, scratch))
-
-    with _made_for_now(scratch):
-        saved = restic.backup_stream(command, STREAM, tags, prove=prove, on_bytes=on_bytes)
-    return Taken(saved, {"snapshot": saved.snapshot, "bytes": saved.bytes, "stored": saved.stored, **found})
+    return command if since is None else [*command, f"--incremental-lsn={since}"]
 
 
 @contextlib.contextmanager
-def _made_for_now(folder: str) -> t.Iterator[None]:
+def made_for_now(folder: str) -> t.Iterator[None]:
     """An empty folder, which is gone afterwards. Raises OSError where it cannot be made or removed."""
     remove_tree(folder)
     os.makedirs(folder, mode=0o700)
@@ -170,7 +205,8 @@ def _made_for_now(folder: str) -> t.Iterator[None]:
     remove_tree(folder)
 
 
-def _proven(words: str, scratch: str) -> dict[str, t.Any]:
+def proven(words: str, scratch: str) -> dict[str, t.Any]:
+    """What mariadb-backup has copied, from its last words and its notes in the folder. Raises ProducerFailed."""
     last = words.strip().splitlines()[-1:]
     if not last or not last[0].endswith(_LAST_WORD):
         raise ProducerFailed(

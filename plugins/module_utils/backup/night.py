@@ -13,7 +13,6 @@ import sys
 import time
 import typing as t
 
-from ansible_collections.boxlift.portal.plugins.module_utils.backup import database as server_part
 from ansible_collections.boxlift.portal.plugins.module_utils.backup import figures
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.copies import (
     FORMAT,
@@ -26,6 +25,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.backup.copies impor
     tags_of_manifest,
     tags_of_part,
 )
+from ansible_collections.boxlift.portal.plugins.module_utils.backup.database import Server
+from ansible_collections.boxlift.portal.plugins.module_utils.backup.lend import server_of
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.restic import ProducerFailed, Restic, Saved
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.settings import Settings, Store
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
@@ -78,8 +79,7 @@ class Night:
         *,
         progress: Progress | None = None,
         now: t.Callable[[], float] = time.time,
-        server: server_part.Server | None = None,
-        program: str = "mariadb-backup",
+        server: Server | None = None,
     ) -> None:
         if settings.database is None or not settings.document_root:
             raise CopyFailed(
@@ -90,8 +90,7 @@ class Night:
         self._restic = restic
         self._progress = progress or Progress("backup")
         self._now = now
-        self._server = server or server_part.Server(settings.database)
-        self._program = program
+        self._server = server or server_of(settings.database)
 
     def take(self, full: bool = False) -> dict[str, t.Any]:
         """The manifest of the copy that was taken and proven. Raises BoxliftError; earlier copies are untouched."""
@@ -237,14 +236,12 @@ class Night:
 
     def _stream(self, name: str, base: Copy | None) -> dict[str, t.Any]:
         try:
-            taken = server_part.take(
+            taken = self._server.take(
                 self._restic,
-                self._database,
                 tags_of_part(name, "database"),
                 base,
                 self._settings.within("scratch"),
                 lambda passed: self._progress.tell(done=passed),
-                self._program,
             )
         except ProducerFailed as error:
             self._asked(self._server.version)  # a server that stopped is the better reason

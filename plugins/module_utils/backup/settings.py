@@ -68,6 +68,15 @@ class Store:
 
 
 @dataclasses.dataclass(frozen=True)
+class Lender:
+    """A database host that lends its server to this one, and where the link offers that."""
+
+    name: str
+    address: str
+    port: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Database:
     """The portal's database, and the account that copies it (in the option file)."""
 
@@ -78,6 +87,10 @@ class Database:
     binlog_dir: str = ""
     #: So many MiB of it are read in a second, about; 0 for as many as the disk gives.
     read_mb: int = 50
+    #: Empty where the server is on this host: its folders are then those that are named above.
+    lenders: t.Sequence[Lender] = ()
+    #: The folder of this host's certificate, by which lenders know it.
+    link: str = "/etc/boxlift/link"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,6 +156,9 @@ def settings_of(given: t.Mapping[str, t.Any], path: str = PATH) -> Settings:
     try:
         stores = tuple(Store(**store) for store in left.pop("stores"))
         database = left.pop("database", None)
+        if database:
+            lenders = tuple(Lender(**lender) for lender in database.get("lenders", ()))
+            database = {**database, "lenders": lenders}
         keep = Keep(**left.pop("keep", {}))
         settings = Settings(stores=stores, database=Database(**database) if database else None, keep=keep, **left)
     except KeyError as error:

@@ -34,7 +34,7 @@ class Service(t.NamedTuple):
     """What the hosts of a group offer to the hosts of others."""
 
     group: str
-    ports: t.Callable[[t.Mapping[str, t.Any]], str]
+    ports: t.Callable[[t.Mapping[str, t.Any]], str]  # none where it is not offered
     clients: frozenset[str]
     text: str
 
@@ -52,6 +52,9 @@ SERVICES = (
     Service("database", lambda _variables: "3307", frozenset({"web"}), "link to the database"),
     # Replicas follow their primary through the link, and copy it by the second port.
     Service("database", lambda _variables: "3307-3308", frozenset({"database"}), "link of the replication"),
+    Service(
+        "database", lambda of: "3309" if of.get("site_backup_password") else "", frozenset({"web"}), "link of copies"
+    ),
     Service("cache", lambda _variables: "6380", frozenset({"web", "push"}), "link to the cache"),
     Service("search", lambda _variables: "9306", frozenset({"web"}), "search engine"),
     Service("push", _processes(8010, "push_server_subscribers", 6), frozenset({"web"}), "push server, subscribers"),
@@ -112,9 +115,10 @@ def openings(
         if service.group not in own.groups or (service.group in service.clients and not of_site):
             continue
         sources = [network for host in site if host.groups & service.clients for network in addresses_of(host)]
-        if sources:
+        ports = service.ports(own.variables)
+        if sources and ports:
             reason = f"{service.text}, for {' and '.join(sorted(service.clients))}"
-            found.append(Opening("tcp", service.ports(own.variables), _sorted(sources), reason))
+            found.append(Opening("tcp", ports, _sorted(sources), reason))
     if TELEPHONY in own.groups:
         found += _telephony(own.variables)
     found += [*_monitoring(own, others), *_status_page(own)]

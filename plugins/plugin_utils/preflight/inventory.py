@@ -328,8 +328,7 @@ def _crm(variables: Variables) -> Finding:
 
 def _copies(variables: Variables, hosts: Hosts) -> Finding:
     """Whether the new portal is copied every night, to a place that does not end with its host."""
-    web, database = hosts.of("web"), hosts.of("database")
-    others = sorted(set(hosts.groups.get("backup_repository", ())) - set(web))
+    others = sorted(set(hosts.groups.get("backup_repository", ())) - set(hosts.of("web")))
     status, owner = "warn", "contractor"
     if variables.get("site_backup_password") == "":
         status, seen, remedy = "pass", "site_backup_password is empty: somebody else makes copies of the portal", ""
@@ -339,9 +338,11 @@ def _copies(variables: Variables, hosts: Hosts) -> Finding:
             "Set site_backup_password in group_vars/all/vault.yml, and run the playbook backup_nightly"
             ' (docs/backup.md); "" if somebody else makes copies.'
         )
-    elif database and not set(web) <= set(database):
-        seen = "web and database have hosts of their own, and the role backup copies both on one host only"
-        remedy = "Put both on one host, or have somebody else make copies of both; site_backup_password is then empty."
+    elif variables.get("storage_kind"):
+        seen = "uploads lie on the web hosts' share, and role backup does not copy that"
+        remedy = (
+            "Have somebody else make copies of share and database at the same time; site_backup_password is then empty."
+        )
     elif len(others) > 1:
         status, seen = "fail", f"the group backup_repository has several hosts: {', '.join(others)}"
         remedy = "Leave one of them, and name another place as backup_offsite_repository."

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.boxlift.portal.plugins.module_utils.backup.settings import Settings, read_settings
+from ansible_collections.boxlift.portal.plugins.module_utils.backup.settings import Lender, Settings, read_settings
 from unit.roles import rendering
 
 ROLE = Path(__file__).resolve().parents[3] / "roles/backup"
@@ -21,6 +21,10 @@ SITE: dict[str, t.Any] = {
     "groups": {"production": ["portal"], "web": ["portal"], "database": ["portal"]},
     "hostvars": {"portal": {"ansible_host": "192.0.2.10"}, "keeper": {"ansible_host": "192.0.2.20"}},
     "site_backup_password": PASSWORD,
+}
+LENT: dict[str, t.Any] = {
+    "groups": {"production": ["portal", "db"], "web": ["portal"], "database": ["db"]},
+    "site_database_host": "192.0.2.30",
 }
 KEPT_ELSEWHERE = {"groups": {**SITE["groups"], "backup_repository": ["keeper"]}}
 
@@ -168,7 +172,22 @@ def test_figures_are_written_for_whoever_watches_or_will() -> None:
 def test_the_password_of_the_databases_account_is_known_to_nobody_else() -> None:
     mine = rendered("{{ __backup_account_password }}")
     assert len(mine) == 64 and PASSWORD not in mine
-    assert mine != rendered("{{ __backup_account_password }}", inventory_hostname="other")
+    assert mine != rendered("{{ __backup_account_password }}", inventory_hostname="other", **LENT)
+
+
+def test_a_database_host_of_its_own_lends_its_server(tmp_path: Path) -> None:
+    found = settings(tmp_path, **LENT)
+    assert found.database is not None and found.database.lenders == (Lender("db", "192.0.2.30", 3309),)
+    assert problems(**LENT) == []
+    assert "mariadb-server-core" in rendered("{{ __backup_packages }}", **LENT)
+    mine = rendered("{{ __backup_account_password }}", **LENT)
+    assert mine == rendered("{{ __backup_account_password_lent }}", **{**LENT, "inventory_hostname": "db"})
+    assert mine != rendered("{{ __backup_account_password }}")
+    both = {**LENT["groups"], "database": ["db", "db2"], "production": ["portal", "db", "db2"]}
+    hostvars = {"db": {"ansible_host": "192.0.2.31"}, "db2": {"site_address": "192.0.2.32"}}
+    found = settings(tmp_path, **{**LENT, "groups": both, "hostvars": hostvars})
+    assert found.database is not None
+    assert [each.address for each in found.database.lenders] == ["192.0.2.31", "192.0.2.32"]
 
 
 @pytest.mark.parametrize(
@@ -178,7 +197,8 @@ def test_the_password_of_the_databases_account_is_known_to_nobody_else() -> None
         {"site_backup_password": "canary-short"},
         {"site_backup_password": " canary-with-a-space-before"},
         {"site_backup_password": "canary-with-an-umläut-in-it"},
-        {"groups": {**SITE["groups"], "database": ["db"]}},
+        {**LENT, "site_database_host": ""},
+        {"storage_kind": "path"},
         {"groups": {**SITE["groups"], "backup_repository": ["a", "b"]}},
         {"backup_repository_path": "srv/backup"},
         {"backup_repository_path": "/srv"},

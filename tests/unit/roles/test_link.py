@@ -144,7 +144,22 @@ def test_the_ports_are_those_that_firewall_and_preflight_know() -> None:
     ports = {service["name"]: service["port"] for service in On("db").value("__link_services")}
     assert ports == inventory.LINKS
     known = [each for each in openings.SERVICES if each.group in ports and each.group not in each.clients]
-    assert {each.group: int(each.ports({})) for each in known} == ports
+    assert {each.group: int(each.ports({})) for each in known if each.ports({})} == ports
+
+
+@pytest.mark.parametrize("replicated", [False, True])
+def test_database_hosts_lend_their_servers_where_copies_are_made(replicated: bool) -> None:
+    def of(host: str, **given: t.Any) -> dict[str, t.Any]:
+        return (on_replicated(host, "db1", **given) if replicated else On(host, **given)).services()
+
+    host, name, address = ("db1", "lend_db1", "192.0.2.31") if replicated else ("db", "lend", "192.0.2.20")
+    lent = of(host, site_backup_password="canary")[name]
+    (opening,) = [each for each in openings.SERVICES if each.ports({"site_backup_password": "x"}) == "3309"]
+    assert lent["accept"] == [f"{address}:{opening.ports({'site_backup_password': 'x'})}"]
+    assert (lent["connect"], lent["checkHost"]) == (["/run/boxlift-lend.sock"], ["web1", "web2"])
+    # The host that copies shows its certificate itself: no account of the portal gets to a socket.
+    assert not [each for each in of("web1", site_backup_password="canary") if each.startswith("lend")]
+    assert name not in of(host) and name not in of(host, site_backup_password="")
 
 
 def test_the_check_reads_what_the_role_writes() -> None:

@@ -244,6 +244,7 @@ class Portal:
         )
         assert self.settings.database is not None
         self.server = FakeServer(self.settings.database)
+        self.server.program = str(self.engine)
         self.memory = Memory(lambda: self.now, self.settings.main)
 
     def night(self, full: bool = False, restic_: Memory | None = None) -> dict[str, t.Any]:
@@ -255,7 +256,6 @@ class Portal:
             restic_ or self.memory,
             now=lambda: self.now,
             server=self.server,
-            program=str(self.engine),
         )
         return made.take(full)
 

@@ -245,8 +245,8 @@ def in_trouble(server: FakePrometheus) -> None:
         since=NOW - 780,
         severity="critical",
         summary="The portal https://portal.example.com/ does not answer",
-        description="https://portal.example.com/ of box12 gave the monitoring host no good answer, with its certificate "
-        "verified, for 2 minutes.",
+        description="https://portal.example.com/ of box12 gave the monitoring host no good answer, with its "
+        "certificate verified, for 2 minutes.",
         runbook_url=f"{page}portaldown",
         host="box12",
     )

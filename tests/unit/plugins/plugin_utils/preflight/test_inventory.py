@@ -86,7 +86,13 @@ KEEPER = {**ONE_HOST, "backup_repository": ["keeper"]}
         ({**ONE_HOST, "backup_repository": ["one"]}, {"site_backup_password": "x" * 20}, "warn", "are lost with it"),
         (ONE_HOST, {"site_backup_password": "x" * 20, "backup_mount": "/mnt"}, "pass", "does not end with its host"),
         ({**ONE_HOST, "backup_repository": ["a", "b"]}, {"site_backup_password": "x" * 20}, "fail", "a, b"),
-        ({**SPLIT, "backup_repository": ["k"]}, {"site_backup_password": "x" * 20}, "warn", "on one host only"),
+        (
+            {**SPLIT, "backup_repository": ["k"]},
+            {"site_backup_password": "x" * 20},
+            "pass",
+            "does not end with its host",
+        ),
+        (KEEPER, {"site_backup_password": "x" * 20, "storage_kind": "nfs"}, "warn", "web hosts' share"),
     ],
 )
 def test_the_portals_copies(groups: dict[str, list[str]], given: dict[str, str], status: str, words: str) -> None:
