@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import typing as t
 from pathlib import Path
 
@@ -108,6 +109,21 @@ def test_one_takes_writes_and_the_other_follows(noted: dict[str, t.Any]) -> None
     server = testinfra.get_host("ansible://boxdb2", ansible_inventory=str(INVENTORY))
     follows = server.check_output("mariadb --execute %s", "SHOW REPLICA STATUS\\G")
     assert "Slave_IO_Running: Yes\n" in follows and "Slave_SQL_Running: Yes\n" in follows
+
+
+def test_copies_are_of_whichever_host_is_the_primary(host: Host) -> None:
+    copies = json.loads(host.check_output("boxlift-backup status"))["stores"][0]["copies"]
+    # Nothing of the one fits behind the other.
+    assert [copy["kind"] for copy in copies] == ["full", "full"]
+    lenders = json.loads(host.check_output("cat /etc/boxlift-backup/settings.json"))["database"]["lenders"]
+    assert [lender["name"] for lender in lenders] == ["boxdb1", "boxdb2"]
+
+
+def test_a_copy_brings_back_what_was_confirmed_before_it(host: Host, orders: list[Order]) -> None:
+    copied = float(host.check_output("cat /var/lib/orders/copied"))
+    brought = {int(number) for number in re.findall(r"\((\d+),", host.check_output("cat /srv/look/lab_orders.sql"))}
+    before = {order.number for order in orders if order.confirmed < copied}
+    assert len(before) > 50 and before - brought == set()
 
 
 def test_the_servers_listen_for_their_own_hosts_alone() -> None:
