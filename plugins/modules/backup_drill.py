@@ -315,7 +315,7 @@ class Steps:
                 f"Store {store.name} holds no good copy.", "Make one (playbook backup), and drill again."
             )
         copy = ([each for each in known if not each.damaged] or known)[-1]  # as portal_recover takes it for the latest
-        files = copy.bytes("files")
+        files = copy.bytes("files") + copy.bytes("elsewhere")
         database = sum(each.bytes("database") for each in chain(known, copy))
         with connect(site.login) as conn:
             here = rows(conn, "SELECT VERSION() AS v, @@datadir AS d")[0]

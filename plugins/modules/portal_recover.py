@@ -99,6 +99,14 @@ options:
   confirm_domain:
     description: Domain of the live portal, which may be replaced although people use it. Only for the whole portal.
     type: str
+  elsewhere:
+    description:
+      - Folders in the root of the tree that lie in another place, as for M(boxlift.portal.backup_restore). The whole
+        portal comes back with a new folder there, and folders within are exchanged there.
+      - What a copy has of such folders comes into the tree where this option does not name them.
+    type: dict
+    default: {}
+    version_added: 0.3.0
   again:
     description:
       - Bring the whole portal to O(moment), O(before_gtid) or O(copy) also where an earlier call has done that. What
@@ -369,6 +377,7 @@ def main() -> None:
             "dest": {"type": "path"},
             "confirm_domain": {"type": "str"},
             "again": {"type": "bool", "default": False},
+            "elsewhere": {"type": "dict", "default": {}},
             "keep_previous": {"type": "int", "default": KEEP},
             "local_logs": {"type": "path"},
             "state_dir": {"type": "path", "default": "/var/lib/boxlift/restore"},
@@ -420,6 +429,7 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
         confirm_domain=params["confirm_domain"],
         local_logs=logs_of(params, settings),
         user=params["server_user"],
+        elsewhere=params["elsewhere"],
         again=params["again"],
     )
     login = Login.from_params(database) if database else None

@@ -90,6 +90,12 @@ class Repository(Restic):
                 shutil.copytree(kept, place, symlinks=True)
             else:
                 shutil.copy2(kept, place)
+        for path in exclude:
+            left_out = pathlib.Path(target) / path.lstrip("/")
+            if left_out.is_dir() and not left_out.is_symlink():
+                shutil.rmtree(left_out)
+            else:
+                left_out.unlink(missing_ok=True)
 
     def list(self, snapshot: str, folder: str = "") -> t.Iterator[Entry]:
         top = self.folder / snapshot / folder.lstrip("/")

@@ -18,7 +18,8 @@ from ansible_collections.boxlift.portal.plugins.module_utils.files import replac
 FORMAT = 1
 MANIFEST = "copy.json"
 STREAM = "database.mbstream"
-PARTS = ("files", "configuration", "database")
+#: What lies elsewhere are folders of the tree on the share of several web hosts.
+PARTS = ("files", "elsewhere", "configuration", "database")
 FULL, INCREMENTAL = "full", "incremental"
 GOOD, UNPROVEN, BINLOGS, DRILL, VERIFIED, PRUNED = "good", "unproven", "binlogs", "drill", "verified", "pruned"
 _OF_COPY, _PART, _UNTIL, _GTID, _SLICE, _FAULTS = "copy-", "part-", "until-", "gtid-", "slice-", "faults-"

@@ -17,7 +17,12 @@ from ansible_collections.boxlift.portal.plugins.module_utils.backup.copies impor
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.restic import Restic
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.files import sync_directory
-from ansible_collections.boxlift.portal.plugins.module_utils.restore.switch import Trees, remove_tree
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.switch import (
+    Trees,
+    folders_elsewhere,
+    lead_elsewhere,
+    remove_tree,
+)
 
 _BLOCK = 4096
 Result = dict[str, t.Any]
@@ -29,6 +34,37 @@ class Source(t.NamedTuple):
 
     snapshot: str
     root: str
+    #: Names in the root that led to folders in other places, these folders, and the snapshot that holds them.
+    places: t.Mapping[str, str] = {}
+    further: str = ""
+
+    @classmethod
+    def of(cls, copy: Copy, root: str) -> Source:
+        further = copy.parts.get("elsewhere", {})
+        return cls(copy.snapshot("files"), root, further.get("places", {}), str(further.get("snapshot", "")))
+
+    def holds(self, name: str) -> tuple[str, str]:
+        """The snapshot with what has this name below the document root, and its path there."""
+        first, slash, rest = name.partition("/")
+        if first in self.places:
+            return self.further, self.places[first] + slash + rest
+        return self.snapshot, os.path.join(self.root, name)
+
+    @property
+    def links(self) -> list[str]:
+        """Patterns of the links to other places. They lead to the live folders, so no tree may be given them."""
+        return [escaped(os.path.join(self.root, name)) for name in self.places]
+
+
+def aside_of(trees: Trees, place: str) -> str:
+    """Where files are brought to, on the file system of this place, before they are renamed."""
+    return os.path.join(place, f".{os.path.basename(trees.live)}.recover")
+
+
+def places_of(trees: Trees) -> dict[str, str]:
+    """Names in the live tree that lead to folders in other places, and the places that these lie in."""
+    found = folders_elsewhere(trees.live) if os.path.isdir(trees.live) else {}
+    return {name: os.path.dirname(path) for name, path in found.items()}
 
 
 def relative(name: str) -> str:
@@ -49,8 +85,13 @@ def refuse_early(restic: Restic, source: Source, trees: Trees, names: t.Sequence
         if other == one or other.startswith(f"{one}/"):
             raise BoxliftError(f"{other} lies within {one}.", "Name the outer one alone.")
     for name in cleaned:
-        path = os.path.join(source.root, name)
-        if not any(entry.path == path for entry in restic.list(source.snapshot, path)):
+        if name in places_of(trees) and not dest:
+            raise BoxliftError(
+                f"{name} is a link to what several web hosts share, and cannot be exchanged as a whole.",
+                f"Name folders within it, such as {name}/iblock, or bring all of it as files: recover_dest.",
+            )
+        snapshot, path = source.holds(name)
+        if not any(entry.path == path for entry in restic.list(snapshot, path)):
             raise BoxliftError(
                 f"The copy has no {name} in {source.root}.",
                 "Correct the name, or take an older copy: recover_moment. Caches are in no copy.",
@@ -67,12 +108,44 @@ def refuse_early(restic: Restic, source: Source, trees: Trees, names: t.Sequence
 def needed(restic: Restic, source: Source, copy: Copy, names: t.Sequence[str]) -> int:
     """Bytes that the files take on the disk, of the whole copy without names."""
     if not names:
-        return copy.bytes("files") + _BLOCK * int(copy.parts["files"].get("files") or 0)
+        return _size_of(copy, "files")
     total = 0
     for name in map(relative, names):
-        for entry in restic.list(source.snapshot, os.path.join(source.root, name)):
+        for entry in restic.list(*source.holds(name)):
             total += _BLOCK + (entry.size if entry.type == "file" else 0)
     return total
+
+
+def _size_of(copy: Copy, part: str) -> int:
+    return copy.bytes(part) + _BLOCK * int(copy.parts[part].get("files") or 0)
+
+
+def needed_elsewhere(copy: Copy) -> int:
+    """Bytes that the folders in other places take on the disk, all of them."""
+    return _size_of(copy, "elsewhere") if "elsewhere" in copy.parts else 0
+
+
+def bring_elsewhere(
+    restic: Restic, source: Source, trees: Trees, tree: str, elsewhere: t.Mapping[str, str], uid: int, gid: int
+) -> int:
+    """Give the tree the folders that lay in other places: there again where this portal has them so, or in the tree.
+
+    The number of their files. A tree that was made only in part is removed with them (switch.remove_tree).
+    """
+    count = 0
+    for name, path in source.places.items():
+        place, link = elsewhere.get(name, ""), os.path.join(tree, name)
+        if place:
+            lead_elsewhere(tree, {name: place}, uid, gid, 0o700)
+        target = os.readlink(link) if place else link
+        aside = aside_of(trees, place or os.path.dirname(tree))
+        remove_tree(aside)
+        os.mkdir(aside, 0o700)
+        restic.restore(source.further, aside, include=[escaped(path)])
+        os.rename(aside + path, target)
+        remove_tree(aside)
+        count += own(target, uid, gid)
+    return count
 
 
 def own(path: str, uid: int, gid: int) -> int:
@@ -95,16 +168,20 @@ def own(path: str, uid: int, gid: int) -> int:
 
 def bring_all(restic: Restic, source: Source, dest: str) -> list[Result]:
     """The whole tree as files, below `dest` with its last name."""
-    name = os.path.basename(source.root)
-    return [_bring(restic, source, "", os.path.join(dest, name))]
+    root = os.path.join(dest, os.path.basename(source.root))
+    whole = _bring(restic, source, "", root)
+    return [whole, *(_bring(restic, source, name, os.path.join(root, name)) for name in source.places)]
 
 
 def _bring(restic: Restic, source: Source, name: str, place: str) -> Result:
     aside = f"{place}.recover"
     remove_tree(aside)
     os.makedirs(aside, mode=0o700)
-    path = os.path.join(source.root, name) if name else source.root
-    restic.restore(source.snapshot, aside, include=[escaped(path)])
+    snapshot, path = source.holds(name) if name else (source.snapshot, source.root)
+    if name:
+        restic.restore(snapshot, aside, include=[escaped(path)])
+    else:
+        restic.restore(snapshot, aside, exclude=source.links)
     count = own(aside + path, -1, -1)
     os.rename(aside + path, place)
     remove_tree(aside)
@@ -142,6 +219,7 @@ class Work:
         self._trees = trees
         self._names = sorted(map(relative, names))
         self._save = save
+        self._places = places_of(trees)
         stamp = time.strftime("%Y%m%d%H%M%S", time.gmtime(now))
         kept = os.path.join(trees.parent, f".{os.path.basename(trees.live)}.replaced-{stamp}")
         self._noted: Result = noted or {"kept": kept, "staged": False, "files": {}}
@@ -159,17 +237,26 @@ class Work:
         """Bring them beside the document root, on its file system."""
         if self._noted["staged"]:
             return
-        remove_tree(tree)
-        os.mkdir(tree, 0o700)
-        patterns = [escaped(os.path.join(self._source.root, name)) for name in self._names]
-        self._restic.restore(self._source.snapshot, tree, include=patterns)
+        wanted: dict[tuple[str, str], list[str]] = {}
+        for name in self._names:
+            snapshot, path = self._source.holds(name)
+            wanted.setdefault((self._aside(tree, name), snapshot), []).append(escaped(path))
+        for aside in {aside for aside, _snapshot in wanted}:
+            remove_tree(aside)
+            os.mkdir(aside, 0o700)
+        for (aside, snapshot), patterns in wanted.items():
+            self._restic.restore(snapshot, aside, include=patterns)
         for name in self._names:
             self._noted["files"][name] = own(self._staged(tree, name), self._uid, self._gid)
         self._noted["staged"] = True
         self._save(self._noted)
 
+    def _aside(self, tree: str, name: str) -> str:
+        place = self._places.get(name.partition("/")[0])
+        return aside_of(self._trees, place) if place else tree
+
     def _staged(self, tree: str, name: str) -> str:
-        return tree + os.path.join(self._source.root, name)
+        return self._aside(tree, name) + self._source.holds(name)[1]
 
     def switch(self, tree: str) -> list[Result]:
         """Two renames for each; what an earlier run has done of them is left alone."""
@@ -177,7 +264,7 @@ class Work:
 
     def _exchange(self, tree: str, name: str) -> Result:
         live, staged = os.path.join(self._trees.live, name), self._staged(tree, name)
-        kept = os.path.join(self._noted["kept"], name)
+        kept = _kept(self._noted, self._places, name)
         if os.path.lexists(staged):
             self._make_parents(tree, name)
             if os.path.lexists(live) and not os.path.lexists(kept):
@@ -205,11 +292,17 @@ class Work:
                 os.chown(live, owner, status.st_gid if self._gid < 0 else self._gid)
 
 
+def _kept(noted: Result, places: t.Mapping[str, str], name: str) -> str:
+    """Where what has this name is kept: on its own file system."""
+    place = places.get(name.partition("/")[0])
+    return os.path.join(place, os.path.basename(noted["kept"]), name) if place else os.path.join(noted["kept"], name)
+
+
 def undo(noted: Result | None, trees: Trees | None = None) -> None:
     """Put back what a killed run has taken out and not replaced yet."""
     if not noted or trees is None:
         return
     for name in noted["files"]:
-        live, kept = os.path.join(trees.live, name), os.path.join(noted["kept"], name)
+        live, kept = os.path.join(trees.live, name), _kept(noted, places_of(trees), name)
         if os.path.lexists(kept) and not os.path.lexists(live):
             os.rename(kept, live)

@@ -33,6 +33,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.errors import Boxli
 from ansible_collections.boxlift.portal.plugins.module_utils.files import free_bytes, replace_file
 from ansible_collections.boxlift.portal.plugins.module_utils.progress import Progress
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.generations import name_of
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.switch import folders_elsewhere
 from ansible_collections.boxlift.portal.plugins.module_utils.state import Lock, read_json
 from ansible_collections.boxlift.portal.plugins.module_utils.units import size
 
@@ -117,7 +118,7 @@ class Night:
                 f"The database {self._database.name} holds no rows; a copy of it would be a success of nothing.",
                 "See that the settings name the portal's database, and restore the newest copy if it was emptied.",
             )
-        parts = {"files": self._files(name), "configuration": self._configuration(name)}
+        parts = {"files": self._files(name), **self._elsewhere(name), "configuration": self._configuration(name)}
         self._progress.tell(phase="database")
         part = self._stream(name, base)
         ended = self._now()
@@ -143,7 +144,7 @@ class Night:
             "parts": parts,
             "noted": {
                 "tables": {table: [count, rows_after.get(table)] for table, count in rows_before.items()},
-                "files": parts["files"]["files"],
+                "files": _files_of(parts),
             },
             "warnings": warnings,
         }
@@ -219,6 +220,30 @@ class Night:
         )
         return _described(saved)
 
+    def _elsewhere(self, name: str) -> dict[str, t.Any]:
+        """Folders that the tree has on the share of several web hosts: a copy holds the link alone."""
+        root = self._settings.document_root
+        places = folders_elsewhere(root)
+        for each, place in places.items():
+            if not os.path.isdir(place) or not os.listdir(place):
+                raise CopyFailed(
+                    "empty",
+                    f"{os.path.join(root, each)} leads to {place}, and that is empty or not there.",
+                    "See that the share is mounted (playbook health), and take the copy again.",
+                )
+        if not places:
+            return {}
+        self._progress.tell(phase="elsewhere")
+        exclude = [
+            place + pattern[len(os.path.join(root, each)) :]
+            for each, place in places.items()
+            for pattern in self._settings.exclude
+            if pattern.startswith(os.path.join(root, each, ""))
+        ]
+        tags = tags_of_part(name, "elsewhere")
+        saved = self._restic.backup(sorted(places.values()), tags, exclude, self._on_progress)
+        return {"elsewhere": {**_described(saved), "places": places}}
+
     def _configuration(self, name: str) -> dict[str, t.Any]:
         self._progress.tell(phase="configuration")
         paths = [path for path in self._settings.configuration if os.path.lexists(path)]
@@ -286,6 +311,11 @@ def _described(saved: Saved) -> dict[str, t.Any]:
         "stored": saved.stored,
         "unread": list(saved.unread),
     }
+
+
+def _files_of(parts: t.Mapping[str, t.Any]) -> int:
+    """So many files come back; restic counts no links."""
+    return int(parts["files"]["files"]) + int(parts.get("elsewhere", {}).get("files", 0))
 
 
 def _series(version: str | None) -> str:

@@ -77,6 +77,7 @@ class Request:
     confirm_domain: str | None = None
     local_logs: str = ""
     user: str = "mysql"  # the account of the server beside
+    elsewhere: t.Mapping[str, str] = dataclasses.field(default_factory=dict)  # see switch.lead_elsewhere
     again: bool = False  # also where an earlier run has brought this very moment
 
     def key(self, point: Point) -> Result:
@@ -213,7 +214,7 @@ class Recovery:
         """The snapshot of the copy's files, and the folder that was copied."""
         wanted = copy.snapshot("files")
         if self._files_of is None or self._files_of.snapshot != wanted:
-            self._files_of = folder.Source(wanted, self._restic.find(wanted).paths[0])
+            self._files_of = folder.Source.of(copy, self._restic.find(wanted).paths[0])
         return self._files_of
 
     def _check_room(self, point: Point) -> None:
@@ -229,6 +230,9 @@ class Recovery:
             place = _existing(request.dest) if request.dest else self._trees.parent
             source = self._source(copy)
             needs += [(place, folder.needed(self._restic, source, copy, request.folders))]
+            if request.whole:
+                further = "" if request.dest else next(iter(request.elsewhere.values()), "")
+                needs += [(further or place, folder.needed_elsewhere(copy))]
         _refuse_small(needs)
 
     def _logged(self, count: int) -> list[tuple[str, int]]:
@@ -255,6 +259,8 @@ class Recovery:
             resumed = "room" in state
             self._timed("plan", lambda: self._refuse_early(point, state))
             state["room"] = True
+            if self._request.with_files:
+                state["root"] = self._source(point.copy).root
             write_json(self._state_path, state)
             done = self._do(point, state)
             result = {**self._told(point), **done, **self._as_of(point, done), "changed": True, "resumed": resumed}
@@ -328,7 +334,7 @@ class Recovery:
         """Remove what another, killed recovery has left. What a killed restore has staged counts for nothing then."""
         beside.end_processes(self._tree)
         self._folder.remove()
-        remove_tree(self._tree)
+        self._remove_tree(state)
         table.undo(state.get("tables"), self._login)
         folder.undo(state.get("folders"), self._trees)
         if os.path.exists(self._state_path):
@@ -337,7 +343,14 @@ class Recovery:
     @property
     def _tree(self) -> str:
         """Where files are brought to, beside the live tree."""
-        return os.path.join(self._trees.parent, f".{os.path.basename(self._trees.live)}.recover")
+        return folder.aside_of(self._trees, self._trees.parent)
+
+    def _remove_tree(self, state: Result) -> None:
+        """Remove what was brought beside the live tree, and beside what it has in other places."""
+        if state.get("root"):
+            remove_tree(self._tree + state["root"])
+        for place in {self._trees.parent, *self._request.elsewhere.values(), *folder.places_of(self._trees).values()}:
+            remove_tree(folder.aside_of(self._trees, place))
 
     def _do(self, point: Point, state: Result) -> Result:
         if self._request.whole:
@@ -468,10 +481,15 @@ class Recovery:
         source = self._source(point.copy)
         staged = state.get("staged") is not None and state["staged"] == _place(self._trees.staging)
         if state.get("files") is None or not (staged or os.path.isdir(self._staged_tree(source))):
+            tree, owner = self._staged_tree(source), (self._request.uid, self._request.gid)
+            remove_tree(tree)  # with its folders elsewhere
             remove_tree(self._tree)
             os.mkdir(self._tree, 0o700)
-            self._restic.restore(source.snapshot, self._tree)
-            state["files"] = folder.own(self._staged_tree(source), self._request.uid, self._request.gid)
+            self._restic.restore(source.snapshot, self._tree, exclude=source.links)
+            count = folder.own(tree, *owner)
+            elsewhere = self._request.elsewhere
+            count += folder.bring_elsewhere(self._restic, source, self._trees, tree, elsewhere, *owner)
+            state["files"] = count
         self._timings["files"] = self._clock() - began
         return int(state["files"])
 
@@ -604,7 +622,7 @@ class Recovery:
 
     def _conclude(self, state: Result, result: Result) -> None:
         self._folder.remove()
-        remove_tree(self._tree)
+        self._remove_tree(state)
         kept = {name: value for name, value in result.items() if name != "generations"}
         done = {"key": state["key"], "phase": "done", "tree": state.get("tree"), "result": kept, "done": self._now()}
         write_json(self._state_path, {**done, "standing": self._standing()})

@@ -152,7 +152,7 @@ class Outlook:
     @property
     def level(self) -> str:
         """The colour of the first line: bad, unknown, warn or ok."""
-        if any(each.severity == "critical" for each in (*self.troubles, *self.pending)):
+        if "critical" in {trouble.severity for trouble in self.troubles} | {each.severity for each in self.pending}:
             return "bad"
         if self.silent or not self.proofs or not all(proof.holds for proof in self.proofs):
             return "unknown"
@@ -177,8 +177,8 @@ class Outlook:
             return "Nobody knows how the site is: nothing was proven."
         if missing:
             first = next(proof.text for proof in self.proofs if not proof.holds).rstrip(".")
-            others = f"; and {missing - 1} more of {len(self.proofs)} proofs are missing" if missing > 1 else ""
-            return f"That all is well is not proven. {first}{others}."
+            more = f"; and {missing - 1} more of {len(self.proofs)} proofs are missing" if missing > 1 else ""
+            return f"That all is well is not proven. {first}{more}."
         return "All is well."
 
 

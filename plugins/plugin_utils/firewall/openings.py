@@ -115,10 +115,10 @@ def openings(
         if service.group not in own.groups or (service.group in service.clients and not of_site):
             continue
         sources = [network for host in site if host.groups & service.clients for network in addresses_of(host)]
-        ports = service.ports(own.variables)
-        if sources and ports:
+        offered = service.ports(own.variables)
+        if sources and offered:
             reason = f"{service.text}, for {' and '.join(sorted(service.clients))}"
-            found.append(Opening("tcp", ports, _sorted(sources), reason))
+            found.append(Opening("tcp", offered, _sorted(sources), reason))
     if TELEPHONY in own.groups:
         found += _telephony(own.variables)
     found += [*_monitoring(own, others), *_status_page(own)]

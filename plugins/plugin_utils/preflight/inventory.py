@@ -338,11 +338,6 @@ def _copies(variables: Variables, hosts: Hosts) -> Finding:
             "Set site_backup_password in group_vars/all/vault.yml, and run the playbook backup_nightly"
             ' (docs/backup.md); "" if somebody else makes copies.'
         )
-    elif variables.get("storage_kind"):
-        seen = "uploads lie on the web hosts' share, and role backup does not copy that"
-        remedy = (
-            "Have somebody else make copies of share and database at the same time; site_backup_password is then empty."
-        )
     elif len(others) > 1:
         status, seen = "fail", f"the group backup_repository has several hosts: {', '.join(others)}"
         remedy = "Leave one of them, and name another place as backup_offsite_repository."

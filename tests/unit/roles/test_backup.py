@@ -198,7 +198,6 @@ def test_a_database_host_of_its_own_lends_its_server(tmp_path: Path) -> None:
         {"site_backup_password": " canary-with-a-space-before"},
         {"site_backup_password": "canary-with-an-umläut-in-it"},
         {**LENT, "site_database_host": ""},
-        {"storage_kind": "path"},
         {"groups": {**SITE["groups"], "backup_repository": ["a", "b"]}},
         {"backup_repository_path": "srv/backup"},
         {"backup_repository_path": "/srv"},

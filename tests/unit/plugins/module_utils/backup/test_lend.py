@@ -164,7 +164,8 @@ class Offered:
                     self._context.wrap_socket(plain, server_side=True) as secure,
                     secure.makefile("rwb") as stream,
                 ):
-                    lend.answer(stream, stream, self._host.lent, str(self._host.program))
+                    both = t.cast("t.BinaryIO", stream)
+                    lend.answer(both, both, self._host.lent, str(self._host.program))
             except OSError:
                 continue  # whoever asked did not like the certificate
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import json
 import os
@@ -17,6 +18,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.backup.copies impor
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.settings import Database
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.generations import name_of
+from ansible_collections.boxlift.portal.plugins.module_utils.restore.switch import lead_elsewhere
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.failure import DatabaseFailed
 from ansible_collections.boxlift.portal.plugins.module_utils.state import Lock
 from unit.plugins.module_utils.backup.kept_copies import DAY, Killed, Portal
@@ -34,6 +36,47 @@ def test_a_copy_is_a_manifest_and_its_parts(portal: Portal) -> None:
     assert copy.parts["database"]["binlog"] == {"file": "binlog.000001", "position": 342, "gtid": "0-1-10"}
     assert copy.noted == {"tables": {"b_user": [120, 120], "b_file": [400, 400]}, "files": 2}
     assert copy.warnings == ()
+
+
+def on_a_share(portal: Portal, folder: Path) -> Path:
+    """The folder in which the portal's uploads lie from now on."""
+    shutil.move(portal.root / "upload", folder / "held")
+    (folder / "share").mkdir()
+    lead_elsewhere(str(portal.root), {"upload": str(folder / "share")}, -1, -1, 0o755)
+    place = Path(os.readlink(portal.root / "upload"))
+    shutil.copytree(folder / "held", place, dirs_exist_ok=True)
+    return place
+
+
+def test_what_web_hosts_share_is_a_part_of_the_copy(portal: Portal, tmp_path: Path) -> None:
+    place = on_a_share(portal, tmp_path)
+    (place / "resize_cache").mkdir()
+    portal.settings = dataclasses.replace(portal.settings, exclude=(f"{portal.root}/upload/resize_cache", "/x"))
+    excluded = []
+    backup = portal.memory.backup
+
+    def noted(paths: t.Sequence[str], tags: t.Sequence[str], exclude: t.Sequence[str] = (), *more: t.Any) -> t.Any:
+        excluded.append((list(paths), list(exclude)))
+        return backup(paths, tags, exclude, *more)
+
+    portal.memory.backup = noted  # type: ignore[method-assign,assignment]
+    manifest = portal.night()
+    (copy,) = good_copies(portal.memory)
+    assert copy.parts["elsewhere"]["places"] == {"upload": str(place)}
+    assert (copy.parts["elsewhere"]["files"], copy.parts["files"]["files"], copy.noted["files"]) == (1, 1, 2)
+    assert ([str(place)], [f"{place}/resize_cache"]) in excluded
+    assert manifest["noted"]["files"] == 2
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_share_that_is_not_mounted_is_no_success(portal: Portal, tmp_path: Path, gone: bool) -> None:
+    place = on_a_share(portal, tmp_path)
+    shutil.rmtree(place)
+    if not gone:
+        place.mkdir()
+    with pytest.raises(night.CopyFailed, match="is empty or not there") as refused:
+        portal.night()
+    assert refused.value.code == "empty" and good_copies(portal.memory) == []
 
 
 def test_people_do_not_wait_for_the_copy(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:

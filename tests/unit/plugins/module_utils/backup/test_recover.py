@@ -21,7 +21,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.backup import besid
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.binlog_events import BinaryLog, gtid
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.recover import Recovery, Request
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
-from ansible_collections.boxlift.portal.plugins.module_utils.restore import rollback
+from ansible_collections.boxlift.portal.plugins.module_utils.restore import rollback, switch
 from ansible_collections.boxlift.portal.plugins.module_utils.restore.database import StagedDatabase
 from ansible_collections.boxlift.portal.plugins.module_utils.sql.connection import execute, rows
 from lab.recovery import Repository
@@ -268,6 +268,111 @@ def test_a_folder_that_is_gone_comes_back_with_those_above_it(production: Produc
     done = production.recover(folders=("upload/iblock",), database=None)
     assert (production.root / "upload" / "iblock" / "picture").read_text() == "picture"
     assert done["folders"][0]["replaced"] is None
+
+
+class Shared(t.NamedTuple):
+    """A production whose uploads lie on a share of several web hosts. Copy two holds them, and they changed since."""
+
+    production: Production
+    place: pathlib.Path
+    live: pathlib.Path
+
+    def recover(self, **wish: t.Any) -> dict[str, t.Any]:
+        request = self.production.recovery(**{"copy": "two", "database": None, **wish})._request
+        return Recovery(request, self.production.repository, None, None).run()
+
+    def names(self) -> set[str]:
+        return {each.name for each in self.place.iterdir() if each.name != switch.MARK}
+
+
+@pytest.fixture
+def shared(production: Production) -> Shared:
+    place, upload = production.folder / "share" / "uploads", production.root / "upload"
+    place.mkdir(parents=True)
+    aside = production.folder / "aside"
+    os.rename(upload, aside)
+    switch.lead_elsewhere(str(production.root), {"upload": str(place)}, -1, -1, 0o755)
+    live = pathlib.Path(os.readlink(upload))
+    shutil.copytree(aside, live, dirs_exist_ok=True)
+    parts: dict[str, t.Any] = {
+        "files": {"paths": [str(production.root)], "bytes": 1000, "files": 3},
+        "elsewhere": {"paths": [str(live)], "bytes": 7, "files": 1, "places": {"upload": str(live)}},
+    }
+    production.repository.add_copy("two", time.time(), parts)
+    (live / "iblock" / "picture").unlink()
+    (live / "iblock" / "new").write_text("new")
+    return Shared(production, place, live)
+
+
+def test_what_lies_on_a_share_comes_back_beside_what_is_there(shared: Shared) -> None:
+    upload = shared.production.root / "upload"
+    done = shared.recover(elsewhere={"upload": str(shared.place)})
+    brought = pathlib.Path(os.readlink(upload))
+    assert brought != shared.live and brought.parent == shared.place
+    assert (upload / "iblock" / "picture").read_text() == "picture" and not (upload / "iblock" / "new").exists()
+    # What was live is kept as it was, and goes with its generation.
+    assert (shared.live / "iblock" / "new").read_text() == "new"
+    assert os.readlink(pathlib.Path(done["previous"]) / "upload") == str(shared.live)
+    assert shared.names() == {shared.live.name, brought.name} and shared.production.left() == []
+
+
+def test_where_nothing_is_shared_it_comes_into_the_tree(shared: Shared) -> None:
+    """As on the host of a drill."""
+    shared.recover()
+    upload = shared.production.root / "upload"
+    assert not upload.is_symlink() and (upload / "iblock" / "picture").read_text() == "picture"
+    assert (shared.live / "iblock" / "new").exists() and shared.names() == {shared.live.name}
+
+
+def test_a_folder_on_the_share_is_exchanged_there(shared: Shared) -> None:
+    done = shared.recover(folders=("upload/iblock",))
+    assert (shared.live / "iblock" / "picture").read_text() == "picture"
+    kept = pathlib.Path(done["folders"][0]["replaced"])
+    assert (kept / "new").read_text() == "new" and kept.parent.parent.parent == shared.place
+    assert shared.names() == {shared.live.name, kept.parent.parent.name} and shared.production.left() == []
+
+
+def test_a_whole_share_is_no_folder_to_exchange_and_comes_as_files(shared: Shared) -> None:
+    with pytest.raises(BoxliftError, match="upload is a link to what several web hosts share") as refused:
+        shared.recover(folders=("upload",))
+    assert "upload/iblock" in refused.value.remedy
+    dest = shared.production.folder / "look"
+    shared.recover(folders=("upload",), dest=str(dest))
+    assert (dest / "upload" / "iblock" / "picture").read_text() == "picture"
+    whole = shared.production.folder / "whole"
+    shared.recover(dest=str(whole))
+    assert (whole / "www" / "upload" / "iblock" / "picture").exists() and (whole / "www" / "index.php").exists()
+
+
+@pytest.mark.parametrize("call", range(1, 6))
+def test_a_kill_leaves_the_live_uploads_alone_and_nothing_behind(
+    shared: Shared, call: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = 0
+
+    def dying(work: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
+        def step(*arguments: t.Any, **more: t.Any) -> t.Any:
+            nonlocal calls
+            calls += 1
+            if calls == call:
+                raise KeyboardInterrupt
+            return work(*arguments, **more)
+
+        return step
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folder, "own", dying(folder.own))
+        patch.setattr(folder.os, "rename", dying(os.rename))
+        patch.setattr(shared.production.repository, "restore", dying(shared.production.repository.restore))
+        with pytest.raises(KeyboardInterrupt):
+            shared.recover(elsewhere={"upload": str(shared.place)})
+    assert (shared.live / "iblock" / "new").read_text() == "new"
+    # Another wish clears what the killed one has left.
+    shared.recover(folders=("upload/iblock",))
+    assert (shared.live / "iblock" / "picture").read_text() == "picture"
+    assert {name for name in shared.names() if "replaced" not in name} == {shared.live.name}
+    shared.recover(elsewhere={"upload": str(shared.place)})
+    assert os.readlink(shared.production.root / "upload") != str(shared.live) and shared.production.left() == []
 
 
 @pytest.mark.parametrize("name", ["../srv", "/etc", ".", "", "upload/../../x"])

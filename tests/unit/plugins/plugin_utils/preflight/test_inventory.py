@@ -92,7 +92,6 @@ KEEPER = {**ONE_HOST, "backup_repository": ["keeper"]}
             "pass",
             "does not end with its host",
         ),
-        (KEEPER, {"site_backup_password": "x" * 20, "storage_kind": "nfs"}, "warn", "web hosts' share"),
     ],
 )
 def test_the_portals_copies(groups: dict[str, list[str]], given: dict[str, str], status: str, words: str) -> None:
