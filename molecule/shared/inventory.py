@@ -32,7 +32,8 @@ RELEASES = {
     "boxdb1": "12",
     "boxdb2": "12",
     "boxlb1": "12",
-    "boxlb2": "12",
+    # One of each release.
+    "boxlb2": "13",
     "boxweb2": "12",
     "cloud": "12",
     "pbx": "pbx",
