@@ -7,7 +7,8 @@ Read in this order:
 1. `settings` (`Settings`, `Store`): what the host's settings file says.
 2. `restic` (`Restic`): one repository. `ResticFailed` says why it could not be used, and what helps.
 3. `copies` (`Copy`, `BinlogRun`): what a repository holds. Only what has a manifest counts as a copy.
-4. `database`: the server's part of a copy, and what is noted of its tables.
+4. `database`: the server's part of a copy, and what is noted of its tables. `lend`: the same where the server is on
+   another host, and what that host answers.
 5. `night`: a whole copy, written as unproven, proven, and only then declared good by its manifest.
 6. `binlogs`: what the database wrote since, every few minutes.
 7. `verify`: the repository read in slices. `retention`: which copies stay. `offsite`: they are sent on.
