@@ -12,7 +12,9 @@ import typing as t
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.copies import (
     BinlogRun,
     Copy,
+    behind,
     binlog_runs,
+    of_server,
     tags_of_binlogs,
     tags_of_void,
 )
@@ -44,13 +46,14 @@ def ship(settings: Settings, restic: Restic, now: t.Callable[[], float], server:
     with held(settings.within("binlogs.lock"), "What is copied of this host's binary logs"):
         restic.unlock()  # a lock that a killed prune has left would keep the logs out until the night
         until = now()  # before the flush: whatever was written until then is in a closed file
-        closed, gtid = _flushed(server)
-        runs = binlog_runs(restic)
+        closed, gtid, logs_of = _flushed(server)
+        runs = of_server(binlog_runs(restic), logs_of)
         new = _not_stored(closed, runs)
         if not new:
             return Shipped(until, [], 0, "")
         with server.logs_at_hand(new, settings.within("binlogs")) as folder:
-            saved, unread = _stored(restic, [os.path.join(folder, name) for name in new], tags_of_binlogs(until, gtid))
+            paths = [os.path.join(folder, name) for name in new]
+            saved, unread = _stored(restic, paths, tags_of_binlogs(until, gtid, logs_of))
         if unread:
             raise CopyFailed(
                 "unread",
@@ -79,12 +82,12 @@ def _stored(restic: Restic, paths: t.Sequence[str], tags: t.Sequence[str]) -> tu
     return again, [*saved.unread, *unread]
 
 
-def _flushed(server: Server) -> tuple[list[str], str]:
-    """The names of the closed logs, and up to which transaction they go."""
+def _flushed(server: Server) -> tuple[list[str], str, str]:
+    """The names of the closed logs, up to which transaction they go, and whose they are."""
     try:
         server.ask("FLUSH BINARY LOGS")
         closed = [str(row["Log_name"]) for row in server.ask("SHOW BINARY LOGS")][:-1]
-        return closed, str(server.ask("SELECT @@gtid_binlog_pos AS g")[0]["g"] or "")
+        return closed, str(server.ask("SELECT @@gtid_binlog_pos AS g")[0]["g"] or ""), server.logs_of()
     except BoxliftError as error:
         raise CopyFailed(
             "database_stopped",
@@ -122,6 +125,7 @@ def gap_between(runs: t.Sequence[BinlogRun]) -> str:
 
 def restorable_until(copy: Copy, runs: t.Sequence[BinlogRun]) -> tuple[float, str]:
     """The last moment to which this copy's database can be brought, and what is missing then."""
+    runs = behind(copy, runs)
     # Older logs may be of a server that was there before; but the clock may have been set back since, too.
     until, gap = _leading(copy, [run for run in runs if run.until + 1 > copy.began])
     if gap or until <= copy.ended:

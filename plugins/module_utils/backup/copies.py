@@ -23,7 +23,7 @@ PARTS = ("files", "elsewhere", "configuration", "database")
 FULL, INCREMENTAL = "full", "incremental"
 GOOD, UNPROVEN, BINLOGS, DRILL, VERIFIED, PRUNED = "good", "unproven", "binlogs", "drill", "verified", "pruned"
 _OF_COPY, _PART, _UNTIL, _GTID, _SLICE, _FAULTS = "copy-", "part-", "until-", "gtid-", "slice-", "faults-"
-_VOID = "void-"
+_VOID, _SERVER = "void-", "server-"
 CHECK = "verified.json"
 _READERS = 4
 
@@ -68,6 +68,8 @@ class BinlogRun:
     until: float
     files: tuple[str, ...]
     gtid: str = ""
+    #: Whose logs they are (`Server.logs_of`): another server counts its own. Empty in what earlier versions stored.
+    server: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,9 +108,20 @@ def tags_of_manifest(copy_id: str) -> tuple[str, ...]:
     return (OURS, f"{_OF_COPY}{copy_id}", GOOD)
 
 
-def tags_of_binlogs(until: float, gtid: str) -> tuple[str, ...]:
+def tags_of_binlogs(until: float, gtid: str, server: str = "") -> tuple[str, ...]:
     """A tag cannot hold a comma."""
-    return (OURS, BINLOGS, f"{_UNTIL}{int(until)}", *([f"{_GTID}{gtid.replace(',', '+')}"] if gtid else []))
+    told = [f"{_GTID}{gtid.replace(',', '+')}"] if gtid else []
+    return (OURS, BINLOGS, f"{_UNTIL}{int(until)}", *told, *([f"{_SERVER}{server}"] if server else []))
+
+
+def of_server(runs: t.Sequence[BinlogRun], server: str) -> list[BinlogRun]:
+    """Those of this server; all where it is not known which it is."""
+    return [run for run in runs if not server or run.server in ("", server)]
+
+
+def behind(copy: Copy, runs: t.Sequence[BinlogRun]) -> list[BinlogRun]:
+    """Those of the server that was copied."""
+    return of_server(runs, str(copy.parts.get("database", {}).get("logs_of", "")))
 
 
 def tags_of_void(snapshot: str) -> tuple[str, ...]:
@@ -277,4 +290,5 @@ def _run(snapshot: Snapshot) -> BinlogRun:
         float(until) if re.fullmatch(r"\d+", until) else snapshot.time,
         snapshot.paths,
         snapshot.tagged(_GTID).replace("+", ","),
+        snapshot.tagged(_SERVER),
     )

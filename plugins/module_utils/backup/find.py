@@ -47,8 +47,13 @@ def find(
     own = not held.good or held.good[-1].host == host
     # A server that was built anew counts from one again: older logs must not stand for newer ones.
     runs = [run for run in held.binlogs if run.until >= search.since]
-    known = binlog_replay.available(runs, local_logs if own else "", 0, now)
-    logs = [log for log in known if log.until >= search.since]
+    # Each server counts its own; the one that is there now comes last.
+    servers = list(dict.fromkeys(run.server for run in reversed(runs)))[::-1] or [""]
+    logs = []
+    for server in servers:
+        of = [run for run in runs if run.server == server]
+        local = local_logs if own and server == servers[-1] else ""
+        logs += [log for log in binlog_replay.available(of, local, 0, now) if log.until >= search.since]
     if not logs:
         raise BoxliftError(
             f"There is no binary log since {iso(search.since)}.",

@@ -124,7 +124,9 @@ class Night:
         ended = self._now()
         rows_after = self._asked(self._server.count)
         kind = INCREMENTAL if base is not None else FULL
-        parts["database"] = {**part, "server": self._server.version(), "incarnation": self._server.incarnation()}
+        server = self._server
+        about = {"server": server.version(), "incarnation": server.incarnation(), "logs_of": server.logs_of()}
+        parts["database"] = {**part, **about}
         self._progress.tell(phase="prove")
         self._prove(name, parts)
         warnings += figures.odd_sizes(parts, kind, before.good)

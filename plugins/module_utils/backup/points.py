@@ -15,6 +15,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.backup.binlog_repla
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.copies import (
     BinlogRun,
     Copy,
+    behind,
     chain,
     contents,
     newest_before,
@@ -139,7 +140,7 @@ def _reached(copy: Copy, runs: t.Sequence[BinlogRun], local_logs: str, now: floa
     noted = copy.parts.get("database", {}).get("binlog") or {}
     if not noted.get("file"):
         return _Reach(None, [], copy.ended, "")
-    begin = binlog_replay.start_of(copy)
+    begin, runs = binlog_replay.start_of(copy), behind(copy, runs)
 
     def lead(given: t.Sequence[BinlogRun]) -> tuple[list[Available], str]:
         return binlog_replay.contiguous(begin, binlog_replay.available(given, local_logs, begin.number, now))

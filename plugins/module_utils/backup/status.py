@@ -14,6 +14,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.backup.copies impor
     PRUNED,
     Contents,
     Copy,
+    behind,
     contents,
 )
 from ansible_collections.boxlift.portal.plugins.module_utils.backup.drill import promise
@@ -197,6 +198,14 @@ def _of_binlogs(settings: Settings, store: Store, known: Contents, now: float) -
             "fail",
             f"Binary logs are missing {gap}: no moment after {_clock(until)} can be restored.",
             "Take a copy now, from which logs go on: boxlift-backup now. Then see who removed the logs.",
+        )
+    elif known.binlogs and known.binlogs[-1].until > until and known.binlogs[-1] not in behind(last, known.binlogs):
+        yield (
+            "binlog_gap",
+            "fail",
+            f"Since {_clock(until)} the database is on another host, of which there is no copy: no later moment can be "
+            "restored.",
+            "Take a copy now, from which its logs go on: boxlift-backup now.",
         )
     elif now - until > BINLOGS_LATE and not store.offsite:
         yield (

@@ -171,6 +171,7 @@ class FakeServer(database.Server):
         self.gtid = "0-1-10"
         self.stopped: Exception | None = None
         self.born = "77"
+        self.host = "db1"
         self.series = "10.11.19-MariaDB"
 
     def _answers(self) -> None:
@@ -187,6 +188,10 @@ class FakeServer(database.Server):
 
     def incarnation(self) -> str:
         return self.born
+
+    def node(self) -> str:
+        self._answers()
+        return self.host
 
     def ask(self, sql: str) -> list[dict[str, t.Any]]:
         self._answers()

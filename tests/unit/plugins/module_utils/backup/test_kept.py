@@ -195,6 +195,40 @@ def test_a_new_copy_has_nothing_to_do_with_logs_of_the_server_before(portal: Por
     assert store["restorable_until"] == portal.now
 
 
+@pytest.mark.parametrize("log", ["binlog.000001", "binlog.000003", "binlog.000900"])
+def test_after_a_failover_logs_of_the_same_names_are_those_of_another_server(portal: Portal, log: str) -> None:
+    portal.server.logs = ["binlog.000001"]
+    portal.night()
+    for _run in range(3):
+        portal.now += 60
+        ship(portal)
+    switched = portal.now
+    # The replica has the same transactions in logs that it counts by itself.
+    portal.log(log)
+    portal.server.logs, portal.server.host, portal.server.born, portal.server.gtid = [log], "db2", "99", "0-2-30"
+    portal.now += 60
+    assert ship(portal).files == [log]
+    (store,) = told(portal)["stores"]
+    assert store["restorable_until"] == switched
+    assert findings(portal) == {"binlog_gap": "fail"}
+    portal.now += 60
+    assert portal.night()["kind"] == "full"
+    portal.now += 60
+    ship(portal)
+    (store,) = told(portal)["stores"]
+    assert findings(portal) == {} and store["restorable_until"] == portal.now
+
+
+def test_logs_of_which_nobody_knows_the_server_go_on(portal: Portal) -> None:
+    """An earlier version has stored them."""
+    ship(portal)
+    (kept,) = portal.memory.held
+    snapshot, files = portal.memory.held[kept]
+    tags = tuple(tag for tag in snapshot.tags if not tag.startswith("server-"))
+    portal.memory.held[kept] = (dataclasses.replace(snapshot, tags=tags), files)
+    assert ship(portal).files == ["binlog.000002"]
+
+
 def test_a_log_that_cannot_be_read_is_not_taken_for_stored(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
     portal.night()
     portal.now += 60
