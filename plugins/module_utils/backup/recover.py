@@ -92,6 +92,7 @@ class Request:
             "folders": sorted(self.folders),
             "dest": self.dest,
             "owner": [self.uid, self.gid],
+            **({"elsewhere": dict(self.elsewhere)} if self.elsewhere else {}),
         }
 
     @property
