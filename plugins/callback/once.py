@@ -15,7 +15,7 @@ description:
   - As C(ansible.builtin.default), which says the message of a failed task as text and once more in the task's
     result. Here the result is shown without the message that was just said.
   - The error of a task with C(no_log) is not printed at all, as ansible-core did it before 2.19.
-  - What M(ansible.builtin.debug) says is printed as lines of text, whatever O(result_format) is.
+  - What C(ansible.builtin.debug) says is printed as lines of text, whatever O(result_format) is.
   - A task that tries again until a condition holds says every ten seconds how long it has waited. It is no failure
     before its last try.
 extends_documentation_fragment:
