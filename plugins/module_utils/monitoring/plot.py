@@ -51,7 +51,7 @@ def strip(parts: t.Sequence[float | None], title: str) -> str:
             x = min(begin * width, WIDTH - wide)
             drawn[kind].append(f'<rect class="{kind}" x="{x:.2f}" width="{wide:.2f}" height="{HEIGHT}"/>')
             begin = number
-    return _svg("strip", title, "".join(bar for bars in drawn.values() for bar in bars))
+    return _svg("strip", title, "".join(piece for pieces in drawn.values() for piece in pieces))
 
 
 def _kind(part: float | None) -> str:
