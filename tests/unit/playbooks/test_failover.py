@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from unit.plugins.playbook import run_playbook
 from unit.roles import rendering
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -42,3 +43,33 @@ def test_each_host_that_is_gone_may_have_been_the_primary() -> None:
     host = {**given, "item": "db3", "hostvars": {"db3": {"ansible_host": "192.0.2.3"}}}
     assert rendering.rendered(ROOT / "roles/database", task["ansible.builtin.wait_for"]["host"], host) == "192.0.2.3"
     assert task["when"] == "failover_plan['kind'] == 'unplanned'" and task["check_mode"] is False
+
+
+ONE_HOST = """
+all:
+  vars: {ansible_connection: local}
+  children:
+    production: {hosts: {one: {}}}
+    web: {hosts: {one: {}}}
+    database: {hosts: {one: {}}}
+"""
+UPDATE = """
+- ansible.builtin.import_playbook: boxlift.portal.failover
+  when: groups['update_last'] | default([]) | length > 0
+"""
+
+
+def test_where_an_update_switches_nothing_nothing_is_asked(tmp_path: Path) -> None:
+    """Playbook update imports it on every site; a loop is read before its condition."""
+    (tmp_path / "hosts.yml").write_text(ONE_HOST, encoding="utf-8")
+    done = run_playbook(tmp_path, UPDATE, "-i", "hosts.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "ok=0 " in done.stdout.splitlines()[-2] and "changed=0 " in done.stdout.splitlines()[-2]
+
+
+def test_an_update_leaves_the_primary_for_last_and_switches_before() -> None:
+    plays = yaml.safe_load((ROOT / "playbooks/update.yml").read_text())
+    *_others, every, switch, last = plays
+    assert every["hosts"].endswith(":!update_last") and last["hosts"] == "update_last"
+    assert switch["ansible.builtin.import_playbook"] == "boxlift.portal.failover"
+    assert every["tasks"] == last["tasks"]
