@@ -16,7 +16,8 @@ Description: a package that has to do with the web server
 CONTROL
 echo "$1" >"$work/usr/share/lab-web/version"
 printf '#!/bin/sh\nset -e\n%s\n' "$2" >"$work/DEBIAN/postinst"
-chmod 755 "$work" "$work/DEBIAN/postinst"
+# Whatever the umask of the host is.
+chmod 755 "$work" "$work/DEBIAN" "$work/DEBIAN/postinst"
 dpkg-deb --build --root-owner-group "$work" "$repository/lab-web_$1_all.deb" >/dev/null
 rm -r "$work"
 cd "$repository"
