@@ -37,7 +37,7 @@ Sink = t.Callable[[bytes], t.Any]
 _CHUNK = 1 << 20
 _LENGTH = struct.Struct("!I")
 #: Of a question, and of the line that ends an answer.
-_LINE = 256 << 10
+_LINE = 1 << 20
 #: Of what mariadb-backup complains of, its end is told.
 _SAID = 64 << 10
 _CONNECTING, _SILENCE = 30, 600  # seconds
