@@ -48,15 +48,14 @@ class CallbackModule(Default):
 
     def _dump_results(self, result: t.Any, *args: t.Any, **options: t.Any) -> str:
         """Print what is only a message as its lines; everything else as Ansible does."""
-        dumped: str = super()._dump_results(result, *args, **options)
         shown = {name for name in result if not name.startswith("_ansible_")} - HIDDEN
-        if not result.get("_ansible_verbose_always") or shown != {"msg"}:
-            return dumped
-        message = result["msg"]
-        lines = message if isinstance(message, list) else [message]
-        if not all(isinstance(line, str) for line in lines):
-            return dumped
-        return "\n" + textwrap.indent("\n".join(lines).rstrip(), "    ")
+        if result.get("_ansible_verbose_always") and shown == {"msg"}:
+            message = result["msg"]
+            lines = message if isinstance(message, list) else [message]
+            if all(isinstance(line, str) for line in lines):
+                return "\n" + textwrap.indent("\n".join(lines).rstrip(), "    ")
+        dumped: str = super()._dump_results(result, *args, **options)
+        return dumped
 
     def v2_runner_retry(self, result: t.Any) -> None:
         """Say now and then how long a condition has been waited for; Ansible calls each try a failure."""

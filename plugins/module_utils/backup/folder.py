@@ -84,8 +84,9 @@ def refuse_early(restic: Restic, source: Source, trees: Trees, names: t.Sequence
     for one, other in zip(cleaned, cleaned[1:]):
         if other == one or other.startswith(f"{one}/"):
             raise BoxliftError(f"{other} lies within {one}.", "Name the outer one alone.")
+    elsewhere = places_of(trees)
     for name in cleaned:
-        if name in places_of(trees) and not dest:
+        if name in elsewhere and not dest:
             raise BoxliftError(
                 f"{name} is a link to what several web hosts share, and cannot be exchanged as a whole.",
                 f"Name folders within it, such as {name}/iblock, or bring all of it as files: recover_dest.",

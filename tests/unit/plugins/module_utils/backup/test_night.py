@@ -48,7 +48,9 @@ def on_a_share(portal: Portal, folder: Path) -> Path:
     return place
 
 
-def test_what_web_hosts_share_is_a_part_of_the_copy(portal: Portal, tmp_path: Path) -> None:
+def test_what_web_hosts_share_is_a_part_of_the_copy(
+    portal: Portal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place = on_a_share(portal, tmp_path)
     (place / "resize_cache").mkdir()
     portal.settings = dataclasses.replace(portal.settings, exclude=(f"{portal.root}/upload/resize_cache", "/x"))
@@ -59,7 +61,7 @@ def test_what_web_hosts_share_is_a_part_of_the_copy(portal: Portal, tmp_path: Pa
         excluded.append((list(paths), list(exclude)))
         return backup(paths, tags, exclude, *more)
 
-    portal.memory.backup = noted  # type: ignore[method-assign,assignment]
+    monkeypatch.setattr(portal.memory, "backup", noted)
     manifest = portal.night()
     (copy,) = good_copies(portal.memory)
     assert copy.parts["elsewhere"]["places"] == {"upload": str(place)}
