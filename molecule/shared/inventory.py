@@ -7,7 +7,7 @@ A program and not a YAML file, because testinfra reads host variables without ev
 A scenario that needs other hosts than box12 and box13 says so in its molecule.yml: `ansible: {env: {LAB_HOSTS: …}}`.
 LAB_PREPRODUCTION names the boxes that are copies of the others, LAB_DATABASE those that have database and cache for
 them, LAB_CACHE those that have the cache instead; where none is set, every box is a whole site of its own. LAB_BALANCER
-names those that stand before the web hosts, which then share a volume.
+names those that stand before the web hosts, which then share a volume of the engine, or what LAB_STORAGE keeps.
 LAB_PROVISIONED names the boxes that start from the image that the scenario provision has made (provisioned.py) instead
 of from a virgin Debian.
 """
@@ -31,9 +31,9 @@ RELEASES = {
     "boxcopy": "12",
     "boxdb1": "12",
     "boxdb2": "12",
-    "boxlb1": "12",
     # One of each release.
-    "boxlb2": "13",
+    "boxlb1": "13",
+    "boxlb2": "12",
     "boxweb2": "12",
     "cloud": "12",
     "pbx": "pbx",
@@ -50,6 +50,7 @@ def inventory(
     databases: list[str],
     caches: list[str],
     balancers: list[str],
+    storage: list[str],
     provisioned: list[str],
     ssh: Path,
 ) -> dict[str, object]:
@@ -80,7 +81,11 @@ def inventory(
     boxes = [name for name in hosts if name.startswith("box")]
     webs = [name for name in boxes if name not in databases + balancers]
     for name in webs if balancers else ():
-        hostvars[name]["lab_share"] = f"boxlift-{scenario}-share"
+        if storage:
+            # What mounts it is the kernel's: systemd at the first use, and GlusterFS's client.
+            hostvars[name]["lab_devices"] = ["/dev/autofs:/dev/autofs:rwm", "/dev/fuse:/dev/fuse:rwm"]
+        else:
+            hostvars[name]["lab_share"] = f"boxlift-{scenario}-share"
     return {
         "_meta": {"hostvars": hostvars},
         "lab": {"hosts": hosts},
@@ -92,6 +97,7 @@ def inventory(
         "telephony": {"hosts": [name for name in hosts if name == "pbx"]},
         "web": {"hosts": webs},
         **({"balancer": {"hosts": balancers}} if balancers else {}),
+        **({"storage": {"hosts": storage}} if storage else {}),
         "database": {"hosts": databases or boxes},
         "cache": {"hosts": caches or databases or boxes},
     }
@@ -107,9 +113,10 @@ def main() -> None:
     databases = os.environ.get("LAB_DATABASE", "").split()
     caches = os.environ.get("LAB_CACHE", "").split()
     balancers = os.environ.get("LAB_BALANCER", "").split()
+    storage = os.environ.get("LAB_STORAGE", "").split()
     provisioned = os.environ.get("LAB_PROVISIONED", "").split()
     ssh = Path(os.environ.get("MOLECULE_EPHEMERAL_DIRECTORY", "/nonexistent"), "ssh")
-    described = inventory(scenario, hosts, scenarios, copies, databases, caches, balancers, provisioned, ssh)
+    described = inventory(scenario, hosts, scenarios, copies, databases, caches, balancers, storage, provisioned, ssh)
     print(json.dumps(described))
 
 

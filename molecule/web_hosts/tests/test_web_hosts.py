@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: boxlift.portal contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""People worked all the time, while a web host, the balancer with the address, the lead and the primary died."""
+"""People worked all the time, while a storage host, a web host, the balancer, the lead and the primary died."""
 
 from __future__ import annotations
 
@@ -62,6 +62,9 @@ def test_no_confirmed_order_is_lost_and_none_was_made_twice(asked: list[Asked]) 
     confirmed = {each.number for each in asked if each.order and each.said.startswith("ordered")}
     assert len(confirmed) > 100
     assert confirmed - set(orders) == set()
+    lead = testinfra.get_host("ansible://box12", ansible_inventory=str(INVENTORY))
+    papers = lead.check_output("cd /srv/portal/www/upload/lab-orders/ && grep -l . *").split()
+    assert confirmed - set(map(int, papers)) == set()
     assert len(orders) == len(set(orders)) and set(orders) <= {each.number for each in asked if each.order}
 
 

@@ -10,6 +10,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.checks impor
     cluster_balancer,
     cluster_cache,
     cluster_database,
+    cluster_storage,
     cluster_web,
     content,
     crm,
@@ -36,7 +37,7 @@ from ansible_collections.boxlift.portal.plugins.module_utils.health.registry imp
 
 # Importing a file has registered its checks.
 FILES = (
-    *(agents, backup, cluster_balancer, cluster_cache, cluster_database, cluster_web, content, crm),
+    *(agents, backup, cluster_balancer, cluster_cache, cluster_database, cluster_storage, cluster_web, content, crm),
     *(database, domain, environment, environment_host, identity, integrations, licence, mail, modules),
     *(push, search, security, security_host, security_link, security_outside),
     *(security_portal, settings, web),

@@ -47,6 +47,10 @@ def _processes(first: int, variable: str, default: int) -> t.Callable[[t.Mapping
     return ports
 
 
+def _gluster(ports: str) -> t.Callable[[t.Mapping[str, t.Any]], str]:
+    return lambda variables: ports if variables.get("storage_kind") == "glusterfs" else ""
+
+
 #: Each role listens so (its defaults). Clients on the same host come over the loopback interface.
 SERVICES = (
     Service("database", lambda _variables: "3307", frozenset({"web"}), "link to the database"),
@@ -56,6 +60,9 @@ SERVICES = (
         "database", lambda of: "3309" if of.get("site_backup_password") else "", frozenset({"web"}), "link of copies"
     ),
     Service("cache", lambda _variables: "6380", frozenset({"web", "push"}), "link to the cache"),
+    Service("storage", _gluster("24007"), frozenset({"storage", "web"}), "GlusterFS"),
+    # Where role gluster has each host offer what it keeps.
+    Service("storage", _gluster("49152-49215"), frozenset({"storage", "web"}), "files of GlusterFS"),
     Service("search", lambda _variables: "9306", frozenset({"web"}), "search engine"),
     Service("push", _processes(8010, "push_server_subscribers", 6), frozenset({"web"}), "push server, subscribers"),
     Service("push", _processes(9010, "push_server_publishers", 2), frozenset({"web"}), "push server, publishers"),

@@ -24,7 +24,10 @@ LINKS, LINK_HOLDERS = {"database": 3307, "cache": 6380}, ["systemd", "stunnel4"]
 CACHE_PORTS, CACHE_HOLDERS = (6380, 6381, 26379), ["redis-server", "redis-sentinel"]
 MEMORY_MB = 1800
 #: What role storage can mount.
-STORAGE_KINDS = ("path", "nfs")
+NFS, GLUSTERFS = "nfs", "glusterfs"
+STORAGE_KINDS = ("path", NFS, GLUSTERFS)
+#: So many keep a volume of GlusterFS: a majority of them outlives one.
+STORAGE_HOSTS = 3
 WEB = "web"  # the group of entitlements and licence files that name none
 SOURCE_PATH, DOCUMENT_ROOT, DATABASE_DIRECTORY = "/var/lib/boxlift/backup", "/srv/portal/www", "/var/lib/mysql"
 
@@ -461,10 +464,16 @@ def _web_hosts(variables: Variables, hosts: Hosts) -> list[Finding]:
         lacks["no host in the group balancer"] = "Name one or two hosts of production in the group balancer."
     if kind not in STORAGE_KINDS:
         lacks["no storage that they share"] = (
-            f"Set storage_kind in group_vars/all/main.yml to {' or '.join(STORAGE_KINDS)} (docs/scale-web.md)."
+            f"Set storage_kind in group_vars/all/main.yml to {', '.join(STORAGE_KINDS[:-1])} or {STORAGE_KINDS[-1]}"
+            " (docs/scale-web.md)."
         )
-    if kind == "nfs" and not re.match(_EXPORT, str(variables.get("storage_source") or "")):
+    if kind == NFS and not re.match(_EXPORT, str(variables.get("storage_source") or "")):
         lacks["no storage_source"] = "Set storage_source to server:/export of the NFS server."
+    keepers = sorted(production & set(hosts.groups.get("storage", ())))
+    if kind == GLUSTERFS and len(keepers) != STORAGE_HOSTS:
+        lacks[f"{len(keepers)} hosts in the group storage"] = (
+            f"Name {STORAGE_HOSTS} hosts of production in the group storage: of two, neither knows which is cut off."
+        )
     if variables.get("portal_cache_host") == "" or not (hosts.of("cache") or variables.get("portal_cache_host")):
         lacks["no Redis, so each host would have sessions of its own"] = (
             "Name a host in the group cache, or one that somebody else runs in portal_cache_host."
@@ -491,13 +500,14 @@ def _one_share(kind: str, variables: Variables) -> Finding:
     return Finding(
         id="inventory.storage",
         area="inventory",
-        status="warn" if kind == "nfs" else "pass",
-        observed=f"uploads lie on {source}: the portal stands still while this server does"
-        if kind == "nfs"
-        else "the site brings the storage, and knows how it survives a host",
+        status="warn" if kind == NFS else "pass",
+        observed={
+            NFS: f"uploads lie on {source}: the portal stands still while this server does",
+            GLUSTERFS: "three hosts keep the uploads, and two of them are enough",
+        }.get(kind, "the site brings the storage, and knows how it survives a host"),
         expected="a storage that survives one of its hosts",
         remedy="Have the server made redundant by whoever runs it, or agree with the customer that it is not."
-        if kind == "nfs"
+        if kind == NFS
         else "",
         owner="customer",
     )

@@ -36,6 +36,23 @@ def test_the_mount_has_the_options_that_files_of_people_need() -> None:
     assert options == "nfsvers=4.2,hard,noatime,nosuid,nodev,noexec,_netdev,sec=krb5p"
 
 
+def test_three_hosts_are_one_source() -> None:
+    hosts = ["s1", "s2", "s3"]
+    addresses = {"s1": {"ansible_host": "192.0.2.1"}, "s2": {"site_address": "10.0.0.2", "ansible_host": "x"}, "s3": {}}
+    site = {
+        "groups": {**SITE["groups"], "storage": hosts, "production": [*hosts, "web1", "web2"]},
+        "hostvars": {**SITE["hostvars"], **addresses},
+        "storage_kind": "glusterfs",
+    }
+    unit = rendered((ROLE / "templates/share.mount.j2").read_text(), **site).splitlines()
+    assert {"What=192.0.2.1:/portal", "Where=/srv/portal/share", "Type=glusterfs"} <= set(unit)
+    (options,) = [line.partition("=")[2] for line in unit if line.startswith("Options=")]
+    assert options == "backup-volfile-servers=10.0.0.2:s3,log-level=WARNING,noatime,nosuid,nodev,noexec,_netdev"
+    assert problems(**site, storage_source="") == []
+    two = {**site["groups"], "storage": hosts[:2]}
+    assert problems(**{**site, "groups": two}, storage_source="") == ["storage_kind"]
+
+
 @pytest.mark.parametrize(
     ("path", "unit"),
     [

@@ -24,6 +24,7 @@ from unit.plugins.module_utils.health import (
     breaks_cluster_balancer,
     breaks_cluster_cache,
     breaks_cluster_database,
+    breaks_cluster_storage,
     breaks_cluster_web,
     breaks_crm,
     breaks_data,
@@ -43,6 +44,7 @@ TABLES = (
     breaks_upkeep,
     breaks_cluster_balancer,
     breaks_cluster_database,
+    breaks_cluster_storage,
     breaks_cluster_cache,
     breaks_cluster_web,
 )

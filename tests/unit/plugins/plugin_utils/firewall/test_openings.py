@@ -58,6 +58,17 @@ def test_cache_hosts_speak_to_each_other_and_to_their_clients() -> None:
     assert set(found) == {"22", "6380", "6381", "26379"}
 
 
+def test_storage_hosts_speak_to_each_other_and_to_the_web_hosts() -> None:
+    kind = {"storage_kind": "glusterfs"}
+    keepers = {f"s{n}": ({"production", "storage"}, {"ansible_host": f"10.0.0.3{n}", **kind}) for n in (1, 2, 3)}
+    found = let_in("s1", {**SITE, **keepers})
+    assert found["24007"] == found["49152-49215"] == ["10.0.0.12/32", "10.0.0.32/31", "192.0.2.10/32", "fd00::12/128"]
+    # A group of this name may be the site's own.
+    kind["storage_kind"] = "nfs"
+    others = {name: (of, {**given, **kind}) for name, (of, given) in keepers.items()}
+    assert set(let_in("s1", {**SITE, **others})) == {"22"}
+
+
 def test_the_copy_speaks_to_production_by_ssh_alone() -> None:
     rules = let_in("db")
     assert [ports for ports, sources in rules.items() if "192.0.2.99/32" in sources] == ["22"]

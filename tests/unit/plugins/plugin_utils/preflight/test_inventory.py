@@ -292,9 +292,16 @@ def test_several_web_hosts() -> None:
         ({"balancer": []}, {}, "and no host in the group balancer", "Name one or two hosts of production in the group"),
         ({"balancer": ["elsewhere"]}, {}, "and no host in the group balancer", "Name one or two hosts"),
         ({}, {"storage_kind": ""}, "and no storage that they share", "Set storage_kind in group_vars/all/main.yml to"),
-        ({}, {"storage_kind": "tape"}, "and no storage that they share", "to path or nfs (docs/scale-web.md)"),
+        (
+            {},
+            {"storage_kind": "tape"},
+            "and no storage that they share",
+            "to path, nfs or glusterfs (docs/scale-web.md)",
+        ),
         ({}, {"storage_kind": "nfs"}, "and no storage_source", "server:/export"),
         ({}, {"storage_kind": "nfs", "storage_source": "nas"}, "and no storage_source", "server:/export"),
+        ({}, {"storage_kind": "glusterfs"}, "and 0 hosts in the group storage", "Name 3 hosts of production in the"),
+        ({"storage": ["a", "b"]}, {"storage_kind": "glusterfs"}, "and 2 hosts in the group storage", "of two, neither"),
         ({}, {"portal_cache_host": ""}, "each host would have sessions of its own", "Name a host in the group cache"),
         ({"cache": []}, {}, "each host would have sessions of its own", "Name a host in the group cache"),
         ({"web_lead": ["d"]}, {}, "and d in the group web_lead", "Leave one of the web hosts there"),
@@ -321,6 +328,14 @@ def test_one_server_for_all_uploads_is_said() -> None:
     assert found["inventory.web_hosts"].status == "pass"
     assert (found["inventory.storage"].status, found["inventory.storage"].owner) == ("warn", "customer")
     assert "nas.example.com:/portal" in found["inventory.storage"].observed
+
+
+def test_three_hosts_that_keep_the_uploads_are_enough() -> None:
+    keepers = {**SEVERAL, "storage": ["a", "b", "d"]}
+    found = {each.id: each for each in inspected(keepers, "a", **{**SHARED, "storage_kind": "glusterfs"}).findings}
+    assert found["inventory.web_hosts"].status == "pass"
+    assert (found["inventory.storage"].status, found["inventory.storage"].remedy) == ("pass", "")
+    assert "two of them are enough" in found["inventory.storage"].observed
 
 
 @pytest.mark.parametrize(

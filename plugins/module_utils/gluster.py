@@ -1,0 +1,214 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A volume of GlusterFS that three hosts keep: asked for and brought into its state by GlusterFS's own command.
+
+What such a volume promises, and what it costs, is in docs/scale-web.md.
+"""
+
+from __future__ import annotations
+
+import time
+import typing as t
+import xml.etree.ElementTree as ElementTree
+
+from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
+from ansible_collections.boxlift.portal.plugins.module_utils.program import run as run_program
+
+Run = t.Callable[[t.Sequence[str]], "tuple[int, str, str]"]
+#: Of fewer hosts than these, a majority does not outlive one.
+HOSTS = 3
+#: Two hosts know each other when glusterd has them in this state.
+_FRIENDS = "3"
+_JOIN_SECONDS, _PAUSE = 60.0, 1.0
+
+
+class Brick(t.NamedTuple):
+    """A host's part of a volume. Sizes are in bytes, and None where the host does not say them."""
+
+    host: str
+    path: str
+    online: bool
+    size: int | None = None
+    free: int | None = None
+
+
+class Volume(t.NamedTuple):
+    """A volume as glusterd knows it. `bricks` are `host:path`, in their order."""
+
+    bricks: tuple[str, ...]
+    replicas: int
+    arbiters: int
+    started: bool
+    options: t.Mapping[str, str]
+
+
+class Wanted(t.NamedTuple):
+    """A volume as it shall be. The last host keeps names alone where `arbiter` is set."""
+
+    name: str
+    hosts: tuple[str, ...]
+    path: str
+    arbiter: bool
+    options: t.Mapping[str, str]
+
+    @property
+    def bricks(self) -> tuple[str, ...]:
+        return tuple(f"{host}:{self.path}" for host in self.hosts)
+
+
+class Gluster:
+    """GlusterFS's command on this host. With `host` it asks that one, which needs no server here."""
+
+    def __init__(
+        self,
+        run: Run = run_program,
+        host: str = "",
+        now: t.Callable[[], float] = time.monotonic,
+        pause: t.Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._run, self._now, self._pause = run, now, pause
+        self._command = ["gluster", "--mode=script", "--xml", *([f"--remote-host={host}"] if host else [])]
+
+    def ask(self, *words: str) -> ElementTree.Element:
+        """What it answers. Raises BoxliftError with its reason where it refuses, or does not answer."""
+        status, output, problem = self._run([*self._command, *words])
+        # Some answers have a line of text before or behind the XML.
+        begin, end = output.find("<?xml"), output.rfind("</cliOutput>")
+        if begin < 0 or end < 0:
+            said = (problem or output).strip() or f"status {status} and no answer"
+            raise BoxliftError(
+                f"gluster {' '.join(words[:3])}: {said.rstrip('.')}.",
+                "See whether glusterd.service runs there, and what /var/log/glusterfs/glusterd.log says.",
+            )
+        answer = ElementTree.fromstring(output[begin : end + len("</cliOutput>")])
+        if answer.findtext("opRet") != "0":
+            raise BoxliftError(
+                f"gluster {' '.join(words[:3])}: {(answer.findtext('opErrstr') or 'no reason given').rstrip('.')}.",
+                "See what /var/log/glusterfs/glusterd.log says.",
+            )
+        return answer
+
+    def peers(self) -> dict[str, bool]:
+        """The other hosts by the names under which they were joined, and whether each is connected."""
+        return {
+            name.text or "": peer.findtext("connected") == "1" and peer.findtext("state") == _FRIENDS
+            for peer in self.ask("peer", "status").iter("peer")
+            for name in peer.iter("hostname")
+        }
+
+    def volume(self, name: str) -> Volume | None:
+        """The volume; None where there is none of this name."""
+        for volume in self.ask("volume", "info").iter("volume"):
+            if volume.findtext("name") == name:
+                return Volume(
+                    bricks=tuple(brick.findtext("name") or "" for brick in volume.iter("brick")),
+                    replicas=int(volume.findtext("replicaCount") or 1),
+                    arbiters=int(volume.findtext("arbiterCount") or 0),
+                    started=volume.findtext("statusStr") == "Started",
+                    options={
+                        option.findtext("name") or "": option.findtext("value") or ""
+                        for option in volume.iter("option")
+                    },
+                )
+        return None
+
+    def bricks(self, name: str) -> list[Brick]:
+        """The bricks of a volume that has been started, of the hosts that can be asked."""
+        return [
+            Brick(
+                host=node.findtext("hostname") or "",
+                path=node.findtext("path") or "",
+                online=node.findtext("status") == "1",
+                size=_number(node.findtext("sizeTotal")),
+                free=_number(node.findtext("sizeFree")),
+            )
+            for node in self.ask("volume", "status", name, "detail").iter("node")
+        ]
+
+    def unhealed(self, name: str) -> dict[str, int | None]:
+        """For each brick how many files it knows that others have not got yet; None where it cannot be asked.
+
+        Only a host that keeps a brick can ask this.
+        """
+        answer = self.ask("volume", "heal", name, "info", "summary")
+        return {
+            brick.findtext("name") or "": _number(brick.findtext("totalNumberOfEntries"))
+            for brick in answer.iter("brick")
+        }
+
+    def join(self, own: str, hosts: t.Sequence[str], dry: bool = False) -> list[str]:
+        """Have this host, whose address is `own`, know the others; the addresses of those it did not know."""
+        known = self.peers()
+        missing = [host for host in hosts if host != own and host not in known]
+        if dry:
+            return missing
+        for host in missing:
+            self.ask("peer", "probe", host)
+        end = self._now() + _JOIN_SECONDS
+        while away := [host for host, connected in self.peers().items() if host in hosts and not connected]:
+            if self._now() > end:
+                raise BoxliftError(
+                    f"{', '.join(away)} of the storage does not answer {own} after {_JOIN_SECONDS:.0f} s.",
+                    "See whether glusterd.service runs there, and whether port 24007 is open between them.",
+                )
+            self._pause(_PAUSE)
+        return missing
+
+    def bring(self, wanted: Wanted, dry: bool = False) -> list[str]:
+        """Create the volume, set its options, start it; a sentence about each change.
+
+        Raises BoxliftError where a volume of this name has other bricks: nothing is moved by itself.
+        """
+        done = []
+        there = self.volume(wanted.name)
+        if there is None:
+            done.append(f"created the volume {wanted.name} of {len(wanted.hosts)} hosts")
+            if not dry:
+                kind = [str(len(wanted.hosts)), *(["arbiter", "1"] if wanted.arbiter else [])]
+                # `force`: the folder may lie on the host's root file system.
+                self.ask("volume", "create", wanted.name, "replica", *kind, *wanted.bricks, "force")
+        elif there.bricks != wanted.bricks or there.arbiters != int(wanted.arbiter):
+            raise BoxliftError(
+                f"The volume {wanted.name} has the bricks {', '.join(there.bricks)}"
+                f"{' (the last one an arbiter)' if there.arbiters else ''} and not {', '.join(wanted.bricks)}"
+                f"{' (the last one an arbiter)' if wanted.arbiter else ''}.",
+                "Name these hosts in the group storage, in this order; or move a brick by `gluster volume replace-brick`"
+                " (docs/scale-web.md) before.",
+            )
+        old = there.options if there else {}
+        differing = {key: value for key, value in sorted(wanted.options.items()) if old.get(key) != value}
+        if differing:
+            done.append(f"set {', '.join(differing)}")
+            if not dry:
+                self.ask("volume", "set", wanted.name, *(word for pair in differing.items() for word in pair))
+        if there is None or not there.started:
+            done.append(f"started {wanted.name}")
+            if not dry:
+                self.ask("volume", "start", wanted.name)
+        return done
+
+    def wait_until_whole(self, wanted: Wanted, seconds: float) -> None:
+        """Wait until every brick is there and has all files. Raises BoxliftError after so many seconds."""
+        end = self._now() + seconds
+        while problem := self._not_whole(wanted):
+            if self._now() > end:
+                raise BoxliftError(
+                    f"The volume {wanted.name} is not whole after {seconds:.0f} s: {problem}.",
+                    "Take no other storage host away. `gluster volume heal"
+                    f" {wanted.name} info` on a storage host says which files wait; start the host that is away.",
+                )
+            self._pause(_PAUSE)
+
+    def _not_whole(self, wanted: Wanted) -> str:
+        online = {f"{brick.host}:{brick.path}" for brick in self.bricks(wanted.name) if brick.online}
+        if away := [brick for brick in wanted.bricks if brick not in online]:
+            return f"{', '.join(away)} is away"
+        waiting = {brick: count for brick, count in self.unhealed(wanted.name).items() if count != 0}
+        return "; ".join(
+            f"{brick} {'cannot be asked' if count is None else f'knows {count} files that others have not got yet'}"
+            for brick, count in waiting.items()
+        )
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isdigit() else None

@@ -1,0 +1,51 @@
+# SPDX-FileCopyrightText: boxlift.portal contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Damages to a storage that three hosts keep. See breaks.py."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+from unit.plugins.module_utils.health.breaks_security import host_file
+from unit.plugins.module_utils.toy_gluster import HOSTS, ToyGluster
+
+Change = t.Callable[[t.Any], t.Any]
+SETTINGS = "/etc/boxlift/storage.json"
+
+
+def storage(away: t.Sequence[str] = (), room: t.Mapping[str, int] | None = None, deaf: t.Sequence[str] = ()) -> Change:
+    """Three hosts, of which some are away, and some do not answer; `room` is how much of 1000 is free."""
+
+    def change(world: t.Any) -> None:
+        toy = ToyGluster()
+        toy.started = True
+        toy.away.update(away)
+        toy.room.update({host: (1000, free) for host, free in (room or {}).items()})
+
+        def run(*arguments: str) -> tuple[int, str, str]:
+            toy.silent = any(f"--remote-host={host}" in arguments for host in deaf)
+            return toy.run(["gluster", *arguments])
+
+        world.host.write(SETTINGS, json.dumps({"volume": "portal", "hosts": HOSTS}))
+        world.host.programs["gluster"] = run
+
+    return change
+
+
+def without_the_program(world: t.Any) -> None:
+    storage()(world)
+    del world.host.programs["gluster"]
+
+
+BREAKS: list[tuple[str, Change, str, str]] = [
+    ("cluster.storage", storage(), "pass", "192.0.2.1, 192.0.2.2, 192.0.2.3 are there"),
+    ("cluster.storage", storage(deaf=HOSTS[:1], away=HOSTS[:1]), "fail", "away: 192.0.2.1; 2 of 3 are there"),
+    ("cluster.storage", storage(deaf=HOSTS), "unknown", "no storage host answers: gluster volume status portal"),
+    ("cluster.storage", without_the_program, "unknown", "the program gluster is missing"),
+    ("cluster.storage", host_file(SETTINGS, "{"), "unknown", "does not say which storage hosts"),
+    ("cluster.storage_room", storage(), "pass", "40% free on 192.0.2.1"),
+    ("cluster.storage_room", storage(room={HOSTS[2]: 100}), "warn", "10% free on 192.0.2.3, which has the least"),
+    ("cluster.storage_room", storage(room={HOSTS[1]: 20}), "fail", "2% free on 192.0.2.2"),
+    ("cluster.storage_room", storage(deaf=HOSTS), "unknown", "no storage host answers"),
+]
