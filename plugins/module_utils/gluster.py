@@ -172,8 +172,8 @@ class Gluster:
                 f"The volume {wanted.name} has the bricks {', '.join(there.bricks)}"
                 f"{' (the last one an arbiter)' if there.arbiters else ''} and not {', '.join(wanted.bricks)}"
                 f"{' (the last one an arbiter)' if wanted.arbiter else ''}.",
-                "Name these hosts in the group storage, in this order; or move a brick by `gluster volume replace-brick`"
-                " (docs/scale-web.md) before.",
+                "Name these hosts in the group storage, in this order; or move a brick before, by `gluster volume"
+                " replace-brick` (README of role gluster).",
             )
         old = there.options if there else {}
         differing = {key: value for key, value in sorted(wanted.options.items()) if old.get(key) != value}
