@@ -49,7 +49,7 @@ BLINDS: list[tuple[str, Change, str]] = [
     (f"cluster.{name}", change, text)
     for name in ("storage", "storage_room")
     for change, text in (
-        (storage(deaf=HOSTS), "no storage host answers: gluster volume status portal"),
+        (storage(deaf=HOSTS), "no storage host answers: gluster failed with status 1"),
         (without_the_program, "the program gluster is missing"),
         (host_file(SETTINGS, "{"), "does not say which storage hosts"),
     )
