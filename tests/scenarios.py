@@ -28,8 +28,8 @@ import provisioned  # noqa: E402 (it lies with the scenarios)
 
 MAKER = "provision"
 # Seconds that each scenario may take in `make molecule` on two cores that do nothing else; more is reported, and fails
-# nothing, because load decides it. In the order in which they begin: what others wait for first, then the longest, so that
-# none runs alone at the end.
+# nothing, because load decides it. In the order in which they begin: what others wait for first, then the longest, so
+# that none runs alone at the end.
 BUDGETS = {
     "provision": 360,
     "move": 360,

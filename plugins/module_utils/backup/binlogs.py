@@ -87,7 +87,7 @@ def _flushed(server: Server) -> tuple[list[str], str, str]:
     try:
         server.ask("FLUSH BINARY LOGS")
         closed = [str(row["Log_name"]) for row in server.ask("SHOW BINARY LOGS")][:-1]
-        return closed, str(server.ask("SELECT @@gtid_binlog_pos AS g")[0]["g"] or ""), server.logs_of()
+        return closed, str(server.ask("SELECT @@gtid_binlog_pos AS g")[0]["g"] or ""), server.about()["logs_of"]
     except BoxliftError as error:
         raise CopyFailed(
             "database_stopped",

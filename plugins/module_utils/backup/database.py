@@ -117,13 +117,18 @@ class Server:
         """The name that the server's host gives itself. Raises BoxliftError."""
         return str(self.ask("SELECT @@hostname AS h")[0]["h"])
 
-    def logs_of(self) -> str:
-        """Whose binary logs the server counts: those of another host are others, though they have the same names.
+    def about(self) -> dict[str, str]:
+        """Which server it is: its version, its data directory, and whose binary logs it counts.
 
-        The second part of the incarnation may change with an update, which changes no log. Raises BoxliftError or
-        OSError.
+        Those of another host are others, though they have the same names. The second part of the incarnation may change
+        with an update, which changes no log. Raises BoxliftError or OSError.
         """
-        return f"{self.node()}-{self.incarnation().partition('-')[0]}"
+        incarnation = self.incarnation()
+        return {
+            "server": self.version(),
+            "incarnation": incarnation,
+            "logs_of": f"{self.node()}-{incarnation.partition('-')[0]}",
+        }
 
     def incarnation(self) -> str:
         """Another one after the data directory was made anew: increments of the old one do not fit then."""

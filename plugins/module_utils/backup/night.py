@@ -104,11 +104,14 @@ class Night:
             warnings = clock_warnings(before, began)
             self._refuse_empty_tree()
             self._refuse_little_room()
-            base = None if full else self._asked(lambda: self._base(before, began))
+            about = self._asked(self._server.about)
+            base = None if full else self._base(before, began, about)
             with self._no_restore():
-                return self._copy(before, base, began, warnings)
+                return self._copy(before, base, began, about, warnings)
 
-    def _copy(self, before: Contents, base: Copy | None, began: float, warnings: list[str]) -> dict[str, t.Any]:
+    def _copy(
+        self, before: Contents, base: Copy | None, began: float, about: dict[str, str], warnings: list[str]
+    ) -> dict[str, t.Any]:
         name = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(began))}-{secrets.token_hex(2)}"
         self._progress.tell(phase="count")
         rows_before = self._asked(self._server.count)
@@ -124,8 +127,14 @@ class Night:
         ended = self._now()
         rows_after = self._asked(self._server.count)
         kind = INCREMENTAL if base is not None else FULL
-        server = self._server
-        about = {"server": server.version(), "incarnation": server.incarnation(), "logs_of": server.logs_of()}
+        # The data would be noted as those of another server, whose logs do not lead on from them.
+        if (after := self._asked(self._server.about))["logs_of"] != about["logs_of"]:
+            raise CopyFailed(
+                "failover",
+                f"Another server became the primary while the copy was taken ({about['logs_of']} before,"
+                f" {after['logs_of']} behind), so it is of neither.",
+                "The copies before are as good as they were. Take it again: boxlift-backup now.",
+            )
         parts["database"] = {**part, **about}
         self._progress.tell(phase="prove")
         self._prove(name, parts)
@@ -162,17 +171,17 @@ class Night:
 
     # Before anything is written
 
-    def _base(self, before: Contents, now: float) -> Copy | None:
+    def _base(self, before: Contents, now: float, about: t.Mapping[str, str]) -> Copy | None:
         """The full copy that an incremental one can follow; None where a full copy is due."""
         fulls = [copy for copy in before.good if copy.kind == FULL and copy.ended <= now + CLOCK_TOLERANCE]
         if not fulls:
             return None
-        newest, server = fulls[-1], self._server
+        newest = fulls[-1]
         part = newest.parts["database"]
         due = now - newest.ended > (self._settings.full_every_days - 0.5) * DAY
         other = (part.get("incarnation"), _series(part.get("server"))) != (
-            server.incarnation(),
-            _series(server.version()),
+            about["incarnation"],
+            _series(about["server"]),
         )
         return None if due or other or newest.damaged else newest
 

@@ -275,6 +275,24 @@ def test_a_database_that_stops_in_the_middle_is_named_as_such(portal: Portal, mo
     assert failed.value.code == "database_stopped"
 
 
+def test_a_copy_during_which_another_host_became_the_primary_is_of_neither(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portal.night()
+    taken = portal.memory.backup_stream
+
+    def switch(*given: t.Any, **named: t.Any) -> restic.Saved:
+        portal.server.born = "78"
+        return taken(*given, **named)
+
+    monkeypatch.setattr(portal.memory, "backup_stream", switch)
+    with pytest.raises(night.CopyFailed, match="Another server became the primary while the copy was taken") as failed:
+        portal.night()
+    assert failed.value.code == "failover"
+    monkeypatch.undo()
+    assert portal.night()["kind"] == "full"
+
+
 def test_a_part_that_the_repository_lists_otherwise_proves_nothing(
     portal: Portal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
