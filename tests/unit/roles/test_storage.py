@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from pathlib import Path
 
@@ -49,6 +50,9 @@ def test_three_hosts_are_one_source() -> None:
     (options,) = [line.partition("=")[2] for line in unit if line.startswith("Options=")]
     assert options == "backup-volfile-servers=10.0.0.2:s3,log-level=WARNING,noatime,nosuid,nodev,noexec,_netdev"
     assert problems(**site, storage_source="") == []
+    # What the health check asks, by names that people know.
+    asked = json.loads(rendered("{{ __storage_asked[0].content }}", **site))
+    assert asked == {"volume": "portal", "hosts": {"s1": "192.0.2.1", "s2": "10.0.0.2", "s3": "s3"}}
     two = {**site["groups"], "storage": hosts[:2]}
     assert problems(**{**site, "groups": two}, storage_source="") == ["storage_kind"]
 

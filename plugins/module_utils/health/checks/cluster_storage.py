@@ -31,22 +31,22 @@ def _bricks(context: Context) -> dict[str, Brick | None]:
         raise DoesNotApply("no hosts of this site keep the share")
     try:
         asked = json.loads(text)
-        volume, hosts = str(asked["volume"]), [str(host) for host in asked["hosts"]]
-    except (ValueError, LookupError, TypeError) as problem:
+        volume, addresses = str(asked["volume"]), {str(host): str(address) for host, address in asked["hosts"].items()}
+    except (ValueError, LookupError, TypeError, AttributeError) as problem:
         raise CannotLook(f"{PATH} does not say which storage hosts there are") from problem
 
     def ask() -> dict[str, Brick | None]:
         refused = ""
-        for host in hosts:
+        for address in addresses.values():
             try:
-                told = Gluster(lambda words: (0, context.command(*words), ""), host=host).bricks(volume)
+                told = Gluster(lambda words: (0, context.command(*words), ""), host=address).bricks(volume)
             except FileNotFoundError as problem:
                 raise CannotLook("the program gluster is missing; the playbook provision installs it") from problem
             except BoxliftError as problem:
                 refused = problem.message
                 continue
             online = {brick.host: brick for brick in told if brick.online}
-            return {each: online.get(each) for each in hosts}
+            return {host: online.get(each) for host, each in addresses.items()}
         raise CannotLook(f"no storage host answers: {refused}")
 
     return context.once("storage hosts", ask)

@@ -12,6 +12,7 @@ from unit.plugins.module_utils.toy_gluster import HOSTS, ToyGluster
 
 Change = t.Callable[[t.Any], t.Any]
 SETTINGS = "/etc/boxlift/storage.json"
+NAMES = ("store1", "store2", "store3")
 
 
 def storage(away: t.Sequence[str] = (), room: t.Mapping[str, int] | None = None, deaf: t.Sequence[str] = ()) -> Change:
@@ -27,7 +28,7 @@ def storage(away: t.Sequence[str] = (), room: t.Mapping[str, int] | None = None,
             toy.silent = any(f"--remote-host={host}" in arguments for host in deaf)
             return toy.run(["gluster", *arguments])
 
-        world.host.write(SETTINGS, json.dumps({"volume": "portal", "hosts": HOSTS}))
+        world.host.write(SETTINGS, json.dumps({"volume": "portal", "hosts": dict(zip(NAMES, HOSTS))}))
         world.host.programs["gluster"] = run
 
     return change
@@ -39,11 +40,11 @@ def without_the_program(world: t.Any) -> None:
 
 
 BREAKS: list[tuple[str, Change, str, str]] = [
-    ("cluster.storage", storage(), "pass", "192.0.2.1, 192.0.2.2, 192.0.2.3 are there"),
-    ("cluster.storage", storage(deaf=HOSTS[:1], away=HOSTS[:1]), "fail", "away: 192.0.2.1; 2 of 3 are there"),
-    ("cluster.storage_room", storage(), "pass", "40% free on 192.0.2.1"),
-    ("cluster.storage_room", storage(room={HOSTS[2]: 100}), "warn", "10% free on 192.0.2.3, which has the least"),
-    ("cluster.storage_room", storage(room={HOSTS[1]: 20}), "fail", "2% free on 192.0.2.2"),
+    ("cluster.storage", storage(), "pass", "store1, store2, store3 are there"),
+    ("cluster.storage", storage(deaf=HOSTS[:1], away=HOSTS[:1]), "fail", "away: store1; 2 of 3 are there"),
+    ("cluster.storage_room", storage(), "pass", "40% free on store1"),
+    ("cluster.storage_room", storage(room={HOSTS[2]: 100}), "warn", "10% free on store3, which has the least"),
+    ("cluster.storage_room", storage(room={HOSTS[1]: 20}), "fail", "2% free on store2"),
 ]
 BLINDS: list[tuple[str, Change, str]] = [
     (f"cluster.{name}", change, text)
