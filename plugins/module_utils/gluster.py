@@ -20,6 +20,8 @@ HOSTS = 3
 #: Two hosts know each other when glusterd has them in this state.
 _FRIENDS = "3"
 _JOIN_SECONDS, _PAUSE = 60.0, 1.0
+#: How often whoever waits has the hosts look for what is to be healed.
+_NUDGE_SECONDS = 10.0
 
 
 class Brick(t.NamedTuple):
@@ -30,6 +32,17 @@ class Brick(t.NamedTuple):
     online: bool
     size: int | None = None
     free: int | None = None
+
+
+class Unhealed(t.NamedTuple):
+    """Of a brick, how many files wait until others have them, and of how many each host has another content.
+
+    None where it cannot be asked.
+    """
+
+    brick: str
+    pending: int | None
+    split: int | None
 
 
 class Volume(t.NamedTuple):
@@ -125,16 +138,29 @@ class Gluster:
             for node in self.ask("volume", "status", name, "detail").iter("node")
         ]
 
-    def unhealed(self, name: str) -> dict[str, int | None]:
-        """For each brick how many files it knows that others have not got yet; None where it cannot be asked.
+    def unhealed(self, name: str) -> list[Unhealed]:
+        """For each brick what it knows that others have not got. Only a host that keeps a brick can ask this.
 
-        Only a host that keeps a brick can ask this.
+        A file that is being written at this moment is not among it.
         """
-        answer = self.ask("volume", "heal", name, "info", "summary")
-        return {
-            brick.findtext("name") or "": _number(brick.findtext("totalNumberOfEntries"))
-            for brick in answer.iter("brick")
-        }
+        return [
+            Unhealed(
+                brick=brick.findtext("name") or "",
+                pending=_number(brick.findtext("numberOfEntriesInHealPending")),
+                split=_number(brick.findtext("numberOfEntriesInSplitBrain")),
+            )
+            for brick in self.ask("volume", "heal", name, "info", "summary").iter("brick")
+        ]
+
+    def heal(self, name: str) -> None:
+        """Have the hosts look now for what is to be healed; by themselves they look now and then."""
+        # It has no answer in XML.
+        status, output, problem = self._run(["gluster", "--mode=script", "volume", "heal", name])
+        if status != 0:
+            raise BoxliftError(
+                f"gluster volume heal {name}: {(problem or output).strip().rstrip('.')}.",
+                "See what /var/log/glusterfs/glustershd.log says.",
+            )
 
     def join(self, own: str, hosts: t.Sequence[str], dry: bool = False) -> list[str]:
         """Have this host, whose address is `own`, know the others; the addresses of those it did not know."""
@@ -189,8 +215,12 @@ class Gluster:
 
     def wait_until_whole(self, wanted: Wanted, seconds: float) -> None:
         """Wait until every brick is there and has all files. Raises BoxliftError after so many seconds."""
-        end = self._now() + seconds
-        while problem := self._not_whole(wanted):
+        end, nudged = self._now() + seconds, float("-inf")
+        while problem := self._away(wanted) or self._behind(wanted):
+            # What a web host was writing when it died is as if another host had missed it.
+            if not self._away(wanted) and self._now() - nudged >= _NUDGE_SECONDS:
+                self.heal(wanted.name)
+                nudged = self._now()
             if self._now() > end:
                 raise BoxliftError(
                     f"The volume {wanted.name} is not whole after {seconds:.0f} s: {problem}.",
@@ -199,15 +229,21 @@ class Gluster:
                 )
             self._pause(_PAUSE)
 
-    def _not_whole(self, wanted: Wanted) -> str:
+    def _away(self, wanted: Wanted) -> str:
         online = {f"{brick.host}:{brick.path}" for brick in self.bricks(wanted.name) if brick.online}
-        if away := [brick for brick in wanted.bricks if brick not in online]:
-            return f"{', '.join(away)} is away"
-        waiting = {brick: count for brick, count in self.unhealed(wanted.name).items() if count != 0}
-        return "; ".join(
-            f"{brick} {'cannot be asked' if count is None else f'knows {count} files that others have not got yet'}"
-            for brick, count in waiting.items()
-        )
+        away = [brick for brick in wanted.bricks if brick not in online]
+        return f"{', '.join(away)} is away" if away else ""
+
+    def _behind(self, wanted: Wanted) -> str:
+        problems = []
+        for brick, pending, split in self.unhealed(wanted.name):
+            if pending is None or split is None:
+                problems.append(f"{brick} cannot be asked")
+            elif split:
+                problems.append(f"{brick} has {split} files of which the hosts have different contents")
+            elif pending:
+                problems.append(f"{brick} knows {pending} files that others have not got yet")
+        return "; ".join(problems)
 
 
 def _number(text: str | None) -> int | None:

@@ -86,8 +86,13 @@ def test_whoever_waits_sees_what_is_missing(toy: ToyGluster, gluster: Gluster) -
     toy.unhealed = 3
     with pytest.raises(BoxliftError, match=f"{HOSTS[0]}:{PATH} knows 3 files that others have not got yet"):
         gluster.wait_until_whole(WANTED, 5)
-    toy.healed_at = toy.clock + 4
-    gluster.wait_until_whole(WANTED, 5)
+    toy.healed_at, toy.told = toy.clock + 24, []
+    gluster.wait_until_whole(WANTED, 30)
+    # By themselves the hosts would look once in ten minutes.
+    assert toy.told == ["volume heal portal"] * 3
+    toy.split = 1
+    with pytest.raises(BoxliftError, match="has 1 files of which the hosts have different contents"):
+        gluster.wait_until_whole(WANTED, 5)
 
 
 def test_a_refusal_and_silence_are_told_apart(toy: ToyGluster, gluster: Gluster) -> None:

@@ -23,7 +23,7 @@ class ToyGluster:
         self.started = False
         self.options: dict[str, str] = {}
         self.room = dict.fromkeys(HOSTS, (1000, 400))
-        self.unhealed = 0
+        self.unhealed = self.split = 0
         self.healed_at = float("inf")
         self.clock = 0.0
         self.silent = False
@@ -45,6 +45,11 @@ class ToyGluster:
             ("volume", "status"): self.status,
             ("volume", "heal"): self.heal,
         }
+        if words[:2] == ["volume", "heal"] and len(words) == 3:
+            self.told.append(" ".join(words))
+            if self.away:
+                return 1, "", "Launching heal operation has been unsuccessful. Bricks are down.\n"
+            return 0, "Launching heal operation has been successful\n", ""
         answer = answers[words[0], words[1]]
         if answer in (self.probe, self.create, self.set, self.start):
             self.told.append(" ".join(words))
@@ -108,7 +113,11 @@ class ToyGluster:
         return "<healInfo><bricks>{}</bricks></healInfo>".format(
             "".join(
                 f"<brick><name>{host}:{PATH}</name>"
-                f"<totalNumberOfEntries>{'-' if host in self.away else waiting}</totalNumberOfEntries></brick>"
+                # One more is being written at this moment.
+                f"<totalNumberOfEntries>{'-' if host in self.away else waiting + self.split + 1}</totalNumberOfEntries>"
+                f"<numberOfEntriesInHealPending>{'-' if host in self.away else waiting}</numberOfEntriesInHealPending>"
+                f"<numberOfEntriesInSplitBrain>{'-' if host in self.away else self.split}</numberOfEntriesInSplitBrain>"
+                "</brick>"
                 for host in HOSTS
             )
         )
