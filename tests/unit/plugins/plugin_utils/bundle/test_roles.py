@@ -21,7 +21,19 @@ RELEASES = tuple(roles.RELEASES)
 OTHER_TEXTS = {
     *("attribute", "key", "value", "in", "packages", "^", "disk", "http", "_", "Debian", "distribution"),
     *("distribution_major_version", "php", "files", "services", "regex_replace", "-", "8.2", "8.4"),
-    *("cpu", "database", "web", "cache", "production", "monitoring", "balancer", "equalto", "boxlift.portal.lead", ""),
+    *(
+        "cpu",
+        "database",
+        "web",
+        "cache",
+        "production",
+        "monitoring",
+        "balancer",
+        "equalto",
+        "nfs",
+        "boxlift.portal.lead",
+        "",
+    ),
 }
 # What installs or removes packages besides the module apt.
 BEHIND = re.compile(r"\b(apt-get|apt|dpkg|aptitude|pip3?|gem|npm)\s+(-\S+\s+)*(install|upgrade|full-upgrade|-i)\b")
