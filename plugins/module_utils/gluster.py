@@ -216,14 +216,14 @@ class Gluster:
     def wait_until_whole(self, wanted: Wanted, seconds: float) -> None:
         """Wait until every brick is there and has all files. Raises BoxliftError after so many seconds."""
         end, nudged = self._now() + seconds, float("-inf")
-        while problem := self._away(wanted) or self._behind(wanted):
+        while (away := self._away(wanted)) or (behind := self._behind(wanted)):
             # What a web host was writing when it died is as if another host had missed it.
-            if not self._away(wanted) and self._now() - nudged >= _NUDGE_SECONDS:
+            if not away and self._now() - nudged >= _NUDGE_SECONDS:
                 self.heal(wanted.name)
                 nudged = self._now()
             if self._now() > end:
                 raise BoxliftError(
-                    f"The volume {wanted.name} is not whole after {seconds:.0f} s: {problem}.",
+                    f"The volume {wanted.name} is not whole after {seconds:.0f} s: {away or behind}.",
                     "Take no other storage host away. `gluster volume heal"
                     f" {wanted.name} info` on a storage host says which files wait; start the host that is away.",
                 )
