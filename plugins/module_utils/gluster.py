@@ -20,6 +20,8 @@ HOSTS = 3
 #: Two hosts know each other when glusterd has them in this state.
 _FRIENDS = "3"
 _JOIN_SECONDS, _PAUSE = 60.0, 1.0
+#: How long another host may take to answer.
+_ANSWER_SECONDS = 20
 #: How often whoever waits has the hosts look for what is to be healed.
 _NUDGE_SECONDS = 10.0
 
@@ -80,7 +82,10 @@ class Gluster:
         pause: t.Callable[[float], None] = time.sleep,
     ) -> None:
         self._run, self._now, self._pause = run, now, pause
-        self._command = ["gluster", "--mode=script", "--xml", *([f"--remote-host={host}"] if host else [])]
+        # To a host that is switched off the kernel tries to connect for two minutes.
+        bounded = ["timeout", str(_ANSWER_SECONDS)] if host else []
+        elsewhere = [f"--remote-host={host}"] if host else []
+        self._command = [*bounded, "gluster", "--mode=script", "--xml", *elsewhere]
 
     def ask(self, *words: str) -> ElementTree.Element:
         """What it answers. Raises BoxliftError with its reason where it refuses, or does not answer."""

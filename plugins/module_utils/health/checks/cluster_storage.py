@@ -40,8 +40,6 @@ def _bricks(context: Context) -> dict[str, Brick | None]:
         for address in addresses.values():
             try:
                 told = Gluster(lambda words: (0, context.command(*words), ""), host=address).bricks(volume)
-            except FileNotFoundError as problem:
-                raise CannotLook("the program gluster is missing; the playbook provision installs it") from problem
             except BoxliftError as problem:
                 refused = problem.message
                 continue

@@ -109,4 +109,4 @@ def test_another_host_can_be_asked(toy: ToyGluster, gluster: Gluster) -> None:
     asked: list[t.Sequence[str]] = []
     elsewhere = Gluster(lambda words: (asked.append(words), toy.run(words))[1], host=HOSTS[1])
     assert elsewhere.bricks("portal")[0] == Brick(HOSTS[0], PATH, True, 1000, 400)
-    assert f"--remote-host={HOSTS[1]}" in asked[0]
+    assert asked[0][:2] == ["timeout", "20"] and f"--remote-host={HOSTS[1]}" in asked[0]

@@ -34,6 +34,7 @@ class ToyGluster:
     def run(self, command: t.Sequence[str]) -> tuple[int, str, str]:
         if self.silent:
             return 1, "Connection failed. Please check if gluster daemon is operational.\n", ""
+        command = command[command.index("gluster") :]
         words = [word for word in command[1:] if not word.startswith("--")]
         answers = {
             ("peer", "status"): self.peer_status,

@@ -26,17 +26,18 @@ def storage(away: t.Sequence[str] = (), room: t.Mapping[str, int] | None = None,
 
         def run(*arguments: str) -> tuple[int, str, str]:
             toy.silent = any(f"--remote-host={host}" in arguments for host in deaf)
-            return toy.run(["gluster", *arguments])
+            return toy.run(["timeout", *arguments])
 
         world.host.write(SETTINGS, json.dumps({"volume": "portal", "hosts": dict(zip(NAMES, HOSTS))}))
-        world.host.programs["gluster"] = run
+        world.host.programs["timeout"] = run
 
     return change
 
 
 def without_the_program(world: t.Any) -> None:
     storage()(world)
-    del world.host.programs["gluster"]
+    missing = "timeout: failed to run command 'gluster': No such file or directory"
+    world.host.programs["timeout"] = lambda *_arguments: (127, "", missing)
 
 
 BREAKS: list[tuple[str, Change, str, str]] = [
@@ -50,8 +51,8 @@ BLINDS: list[tuple[str, Change, str]] = [
     (f"cluster.{name}", change, text)
     for name in ("storage", "storage_room")
     for change, text in (
-        (storage(deaf=HOSTS), "no storage host answers: gluster failed with status 1"),
-        (without_the_program, "the program gluster is missing"),
+        (storage(deaf=HOSTS), "no storage host answers: timeout failed with status 1"),
+        (without_the_program, "failed to run command 'gluster'"),
         (host_file(SETTINGS, "{"), "does not say which storage hosts"),
     )
 ]

@@ -101,7 +101,7 @@ class World:
             return 0, json.dumps({name: self.raw.get(name, False) for name in arguments[8:]}), ""
         if arguments[0] in self.host.programs:
             program = self.host.programs[arguments[0]]
-            return program(*arguments[1:]) if arguments[0] in ("df", "gluster", "systemctl") else program()
+            return program(*arguments[1:]) if arguments[0] in ("df", "systemctl", "timeout") else program()
         if arguments[0] == "php":
             return 0, "8.2" if arguments[2] == php.BRANCH else json.dumps(self.php), ""
         if arguments[0] != "php-fpm8.2":
