@@ -51,7 +51,6 @@ class Volume(t.NamedTuple):
     """A volume as glusterd knows it. `bricks` are `host:path`, in their order."""
 
     bricks: tuple[str, ...]
-    replicas: int
     arbiters: int
     started: bool
     options: t.Mapping[str, str]
@@ -120,7 +119,6 @@ class Gluster:
             if volume.findtext("name") == name:
                 return Volume(
                     bricks=tuple(brick.findtext("name") or "" for brick in volume.iter("brick")),
-                    replicas=int(volume.findtext("replicaCount") or 1),
                     arbiters=int(volume.findtext("arbiterCount") or 0),
                     started=volume.findtext("statusStr") == "Started",
                     options={

@@ -9,6 +9,7 @@ import os
 import re
 import typing as t
 
+from ansible_collections.boxlift.portal.plugins.module_utils import gluster
 from ansible_collections.boxlift.portal.plugins.module_utils.entitlement import uses
 from ansible_collections.boxlift.portal.plugins.module_utils.errors import BoxliftError
 from ansible_collections.boxlift.portal.plugins.module_utils.finding import Finding
@@ -26,8 +27,6 @@ MEMORY_MB = 1800
 #: What role storage can mount.
 NFS, GLUSTERFS = "nfs", "glusterfs"
 STORAGE_KINDS = ("path", NFS, GLUSTERFS)
-#: So many keep a volume of GlusterFS: a majority of them outlives one.
-STORAGE_HOSTS = 3
 WEB = "web"  # the group of entitlements and licence files that name none
 SOURCE_PATH, DOCUMENT_ROOT, DATABASE_DIRECTORY = "/var/lib/boxlift/backup", "/srv/portal/www", "/var/lib/mysql"
 
@@ -470,9 +469,9 @@ def _web_hosts(variables: Variables, hosts: Hosts) -> list[Finding]:
     if kind == NFS and not re.match(_EXPORT, str(variables.get("storage_source") or "")):
         lacks["no storage_source"] = "Set storage_source to server:/export of the NFS server."
     keepers = sorted(production & set(hosts.groups.get("storage", ())))
-    if kind == GLUSTERFS and len(keepers) != STORAGE_HOSTS:
+    if kind == GLUSTERFS and len(keepers) != gluster.HOSTS:
         lacks[f"{len(keepers)} hosts in the group storage"] = (
-            f"Name {STORAGE_HOSTS} hosts of production in the group storage: of two, neither knows which is cut off."
+            f"Name {gluster.HOSTS} hosts of production in the group storage: of two, neither knows which is cut off."
         )
     if variables.get("portal_cache_host") == "" or not (hosts.of("cache") or variables.get("portal_cache_host")):
         lacks["no Redis, so each host would have sessions of its own"] = (

@@ -88,7 +88,7 @@ def test_whoever_waits_sees_what_is_missing(toy: ToyGluster, gluster: Gluster) -
         gluster.wait_until_whole(WANTED, 5)
     toy.healed_at, toy.told = toy.clock + 24, []
     gluster.wait_until_whole(WANTED, 30)
-    # By themselves the hosts would look once in ten minutes.
+    # By themselves the hosts look now and then.
     assert toy.told == ["volume heal portal"] * 3
     toy.split = 1
     with pytest.raises(BoxliftError, match="has 1 files of which the hosts have different contents"):
