@@ -48,9 +48,10 @@ class Unhealed(t.NamedTuple):
 
 
 class Volume(t.NamedTuple):
-    """A volume as glusterd knows it. `bricks` are `host:path`, in their order."""
+    """A volume as glusterd knows it. `bricks` are `host:path`, in their order; each file is in `copies` of them."""
 
     bricks: tuple[str, ...]
+    copies: int
     arbiters: int
     started: bool
     options: t.Mapping[str, str]
@@ -119,6 +120,7 @@ class Gluster:
             if volume.findtext("name") == name:
                 return Volume(
                     bricks=tuple(brick.findtext("name") or "" for brick in volume.iter("brick")),
+                    copies=int(volume.findtext("replicaCount") or 1),
                     arbiters=int(volume.findtext("arbiterCount") or 0),
                     started=volume.findtext("statusStr") == "Started",
                     options={
@@ -186,7 +188,8 @@ class Gluster:
     def bring(self, wanted: Wanted, dry: bool = False) -> list[str]:
         """Create the volume, set its options, start it; a sentence about each change.
 
-        Raises BoxliftError where a volume of this name has other bricks: nothing is moved by itself.
+        Raises BoxliftError where a volume of this name has other bricks, or has not each file on each of them: nothing
+        is moved by itself.
         """
         done = []
         there = self.volume(wanted.name)
@@ -204,6 +207,13 @@ class Gluster:
                 "Name these hosts in the group storage, in this order; or move a brick before, by `gluster volume"
                 " replace-brick` (README of role gluster).",
             )
+        elif there.copies != len(wanted.hosts):
+            raise BoxliftError(
+                f"The volume {wanted.name} keeps each file {there.copies} times on its {len(there.bricks)} bricks, so the"
+                " site would lose files with a host.",
+                "Give gluster_volume and gluster_path other values; or, where nothing is in it, `gluster volume stop"
+                f" {wanted.name}`, `gluster volume delete {wanted.name}`, empty the folders, and run this again.",
+            )
         old = there.options if there else {}
         differing = {key: value for key, value in sorted(wanted.options.items()) if old.get(key) != value}
         if differing:
@@ -219,14 +229,21 @@ class Gluster:
     def wait_until_whole(self, wanted: Wanted, seconds: float) -> None:
         """Wait until every brick is there and has all files. Raises BoxliftError after so many seconds."""
         end, nudged = self._now() + seconds, float("-inf")
-        while (away := self._away(wanted)) or (behind := self._behind(wanted)):
-            # What a web host was writing when it died is as if another host had missed it.
-            if not away and self._now() - nudged >= _NUDGE_SECONDS:
-                self.heal(wanted.name)
-                nudged = self._now()
+        while True:
+            try:
+                away = self._away(wanted)
+                if not (missing := away or self._behind(wanted)):
+                    return
+                # What a web host was writing when it died is as if another host had missed it.
+                if not away and self._now() - nudged >= _NUDGE_SECONDS:
+                    self.heal(wanted.name)
+                    nudged = self._now()
+            except BoxliftError as refusal:
+                # A host that comes or goes meanwhile, or a command of somebody else's, makes it refuse for a moment.
+                missing = refusal.message.rstrip(".")
             if self._now() > end:
                 raise BoxliftError(
-                    f"The volume {wanted.name} is not whole after {seconds:.0f} s: {away or behind}.",
+                    f"The volume {wanted.name} is not whole after {seconds:.0f} s: {missing}.",
                     "Take no other storage host away. `gluster volume heal"
                     f" {wanted.name} info` on a storage host says which files wait; start the host that is away.",
                 )

@@ -70,6 +70,15 @@ def test_nothing_is_moved_by_itself(toy: ToyGluster, gluster: Gluster) -> None:
     assert toy.told == before
 
 
+def test_hosts_that_share_the_files_out_are_refused(toy: ToyGluster, gluster: Gluster) -> None:
+    gluster.bring(WANTED)
+    toy.copies, before = 1, list(toy.told)
+    with pytest.raises(BoxliftError, match="keeps each file 1 times on its 3 bricks") as refused:
+        gluster.bring(WANTED)
+    assert "gluster_path" in refused.value.remedy
+    assert toy.told == before
+
+
 def test_a_host_that_does_not_answer_is_named(toy: ToyGluster, gluster: Gluster) -> None:
     toy.away.add(HOSTS[2])
     with pytest.raises(BoxliftError, match=f"{HOSTS[2]} of the storage does not answer {HOSTS[0]} after 60 s"):
@@ -92,6 +101,15 @@ def test_whoever_waits_sees_what_is_missing(toy: ToyGluster, gluster: Gluster) -
     assert toy.told == ["volume heal portal"] * 3
     toy.split = 1
     with pytest.raises(BoxliftError, match="has 1 files of which the hosts have different contents"):
+        gluster.wait_until_whole(WANTED, 5)
+
+
+def test_whoever_waits_outlives_a_refusal(toy: ToyGluster, gluster: Gluster) -> None:
+    gluster.bring(WANTED)
+    toy.refuses_until = 3
+    gluster.wait_until_whole(WANTED, 10)
+    toy.refuses_until = float("inf")
+    with pytest.raises(BoxliftError, match="not whole after 5 s: gluster volume status portal: Another transaction is in"):
         gluster.wait_until_whole(WANTED, 5)
 
 

@@ -20,6 +20,7 @@ class ToyGluster:
         self.away: set[str] = set()
         self.bricks: list[str] = []
         self.arbiters = 0
+        self.copies = 3
         self.started = False
         self.options: dict[str, str] = {}
         self.room = dict.fromkeys(HOSTS, (1000, 400))
@@ -27,6 +28,7 @@ class ToyGluster:
         self.healed_at = float("inf")
         self.clock = 0.0
         self.silent = False
+        self.refuses_until = 0.0
 
     def pause(self, seconds: float) -> None:
         self.clock += seconds
@@ -55,6 +57,8 @@ class ToyGluster:
         if answer in (self.probe, self.create, self.set, self.start):
             self.told.append(" ".join(words))
         body = answer(words[2:])
+        if self.clock < self.refuses_until:
+            body = "!Another transaction is in progress for portal. Please try again after some time."
         failed, body = (1, body[1:]) if body.startswith("!") else (0, body)
         text = f"<opRet>{-failed}</opRet><opErrno/><opErrstr>{body if failed else ''}</opErrstr>"
         return failed, f"{HEAD}{text}{'' if failed else body}</cliOutput>", ""
@@ -79,7 +83,7 @@ class ToyGluster:
         )
         volume = (
             f"<volume><name>portal</name><statusStr>{'Started' if self.started else 'Created'}</statusStr>"
-            f"<replicaCount>3</replicaCount><arbiterCount>{self.arbiters}</arbiterCount>"
+            f"<replicaCount>{self.copies}</replicaCount><arbiterCount>{self.arbiters}</arbiterCount>"
             f"<bricks>{bricks}</bricks><options>{options}</options></volume>"
         )
         return f"<volInfo><volumes>{volume if self.bricks else ''}</volumes></volInfo>"
