@@ -185,35 +185,22 @@ class Gluster:
             self._pause(_PAUSE)
         return missing
 
-    def bring(self, wanted: Wanted, dry: bool = False) -> list[str]:
+    def bring(self, wanted: Wanted, lost: str = "", dry: bool = False) -> list[str]:
         """Create the volume, set its options, start it; a sentence about each change.
 
-        Raises BoxliftError where a volume of this name has other bricks, or has not each file on each of them: nothing
-        is moved by itself.
+        Where the volume lies on the host `lost`, which is gone for good, its brick goes to the host in its place.
+        Raises BoxliftError where the volume has other bricks without that, or has not each file on each of them:
+        nothing is moved by itself.
         """
         done = []
         there = self.volume(wanted.name)
+        moved = self._moved(there, wanted, lost) if there else None
         if there is None:
             done.append(f"created the volume {wanted.name} of {len(wanted.hosts)} hosts")
             if not dry:
                 kind = [str(len(wanted.hosts)), *(["arbiter", "1"] if wanted.arbiter else [])]
                 # `force`: the folder may lie on the host's root file system.
                 self.ask("volume", "create", wanted.name, "replica", *kind, *wanted.bricks, "force")
-        elif there.bricks != wanted.bricks or there.arbiters != int(wanted.arbiter):
-            raise BoxliftError(
-                f"The volume {wanted.name} has the bricks {', '.join(there.bricks)}"
-                f"{' (the last one an arbiter)' if there.arbiters else ''} and not {', '.join(wanted.bricks)}"
-                f"{' (the last one an arbiter)' if wanted.arbiter else ''}.",
-                "Name these hosts in the group storage, in this order; or move a brick before, by `gluster volume"
-                " replace-brick` (README of role gluster).",
-            )
-        elif there.copies != len(wanted.hosts):
-            raise BoxliftError(
-                f"The volume {wanted.name} keeps each file {there.copies} times on its {len(there.bricks)} bricks, so the"
-                " site would lose files with a host.",
-                "Give gluster_volume and gluster_path other values; or, where nothing is in it, `gluster volume stop"
-                f" {wanted.name}`, `gluster volume delete {wanted.name}`, empty the folders, and run this again.",
-            )
         old = there.options if there else {}
         differing = {key: value for key, value in sorted(wanted.options.items()) if old.get(key) != value}
         if differing:
@@ -224,7 +211,44 @@ class Gluster:
             done.append(f"started {wanted.name}")
             if not dry:
                 self.ask("volume", "start", wanted.name)
+        # After the options: a host without a right in the volume cannot take a brick of it.
+        if moved:
+            done.append(f"gave the part of {moved[0]} to {moved[1]}")
+            if not dry:
+                self.ask("volume", "replace-brick", wanted.name, *moved, "commit", "force")
+        if lost and lost in self.peers():
+            done.append(f"forgot {lost}")
+            if not dry:
+                self.ask("peer", "detach", lost, "force")
         return done
+
+    def _moved(self, there: Volume, wanted: Wanted, lost: str) -> tuple[str, str] | None:
+        """The brick of the host that is lost and the one in its place; None where the bricks are as wanted."""
+        if there.copies != len(wanted.hosts):
+            raise BoxliftError(
+                f"The volume {wanted.name} keeps each file {there.copies} times on its {len(there.bricks)} bricks, so"
+                " the site would lose files with a host.",
+                "Give gluster_volume and gluster_path other values; or, where nothing is in it, `gluster volume stop"
+                f" {wanted.name}`, `gluster volume delete {wanted.name}`, empty the folders, and run this again.",
+            )
+        moved = [pair for pair in zip(there.bricks, wanted.bricks) if pair[0] != pair[1]]
+        same_kind = there.arbiters == int(wanted.arbiter)
+        if not moved and same_kind:
+            return None
+        if same_kind and [old for old, _new in moved] == [f"{lost}:{wanted.path}"]:
+            if self.peers().get(lost, True):
+                raise BoxliftError(
+                    f"`gluster peer status` does not say that {lost} is away, so it is not taken for lost.",
+                    "Switch it off for good, or name it in the group storage again and leave gluster_lost away.",
+                )
+            return moved[0]
+        raise BoxliftError(
+            f"The volume {wanted.name} has the bricks {', '.join(there.bricks)}"
+            f"{' (the last one an arbiter)' if there.arbiters else ''} and not {', '.join(wanted.bricks)}"
+            f"{' (the last one an arbiter)' if wanted.arbiter else ''}.",
+            "Name these hosts in the group storage, in this order. Where one of them is gone for good and another one"
+            " stands in its place, name the lost one's address with -e gluster_lost=ADDRESS (README of role gluster).",
+        )
 
     def wait_until_whole(self, wanted: Wanted, seconds: float) -> None:
         """Wait until every brick is there and has all files. Raises BoxliftError after so many seconds."""

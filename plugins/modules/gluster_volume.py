@@ -12,7 +12,8 @@ description:
   - For one of the hosts that keep the volume. It has them know each other, creates the volume, sets its options and
     starts it.
   - Each host has every file. With O(arbiter) the last one has names alone, which is enough to vote.
-  - It never moves a brick. A volume that lies on other hosts is refused.
+  - It moves no brick by itself. A volume that lies on other hosts is refused, unless O(lost) names the one that is
+    gone.
 extends_documentation_fragment:
   - boxlift.portal.attributes
   - boxlift.portal.attributes.actiongroup_portal
@@ -57,6 +58,14 @@ options:
     description: Options of the volume, by GlusterFS's names. Others stay as they are.
     type: dict
     default: {}
+  lost:
+    description:
+      - The address of a host that is gone for good. Its part of the volume goes to the host that stands in its place
+        in O(hosts), and the other hosts forget it.
+      - It is refused where that host answers.
+      - Run it on a host that has had a part before.
+    type: str
+    default: ""
   whole_within:
     description: Seconds after which waiting for a whole volume is an error. V(0) does not wait with O(state=present).
     type: int
@@ -74,6 +83,15 @@ EXAMPLES = r"""
     path: /srv/gluster/portal
     options:
       network.ping-timeout: "10"
+
+- name: Give the part of 192.0.2.22, which burned, to 192.0.2.24
+  boxlift.portal.gluster_volume:
+    name: portal
+    address: 192.0.2.21
+    hosts: [192.0.2.21, 192.0.2.24, 192.0.2.23]
+    path: /srv/gluster/portal
+    lost: 192.0.2.22
+    whole_within: 3600
 
 - name: Wait until a host that was away has what was written meanwhile
   boxlift.portal.gluster_volume:
@@ -115,6 +133,7 @@ def main() -> None:
             "path": {"type": "path", "required": True},
             "arbiter": {"type": "bool", "default": False},
             "options": {"type": "dict", "default": {}},
+            "lost": {"type": "str", "default": ""},
             "whole_within": {"type": "int", "default": 120},
         },
         supports_check_mode=True,
@@ -138,7 +157,7 @@ def main() -> None:
             )
         if given["state"] == "present":
             joined = gluster.join(given["address"], wanted.hosts, dry=module.check_mode)
-            done = gluster.bring(wanted, dry=module.check_mode)
+            done = gluster.bring(wanted, given["lost"], dry=module.check_mode)
         if not module.check_mode and (given["state"] == "whole" or given["whole_within"] > 0):
             gluster.wait_until_whole(wanted, given["whole_within"])
     except (BoxliftError, OSError) as error:

@@ -39,6 +39,21 @@ def test_the_inventory_s_order_is_the_volume_s() -> None:
     assert rendered("{{ __gluster_addresses }}") == ["10.0.0.2", "192.0.2.1", "s3"]
 
 
+def test_a_host_that_has_a_part_of_the_volume_speaks() -> None:
+    """A new host in the place of the first one is known to nobody yet."""
+    known = {"s2": False, "s1": True, "s3": True}
+    hosts = {
+        host: {"inventory_hostname": host, "__gluster_part": {"stat": {"exists": there}}}
+        for host, there in known.items()
+    }
+    assert rendered("{{ __gluster_speaker | trim }}", hostvars=hosts) == "s1"
+    # Nobody has one yet; one could not be asked.
+    hosts["s1"]["__gluster_part"] = hosts["s3"]["__gluster_part"] = {"stat": {"exists": False}}
+    assert rendered("{{ __gluster_speaker | trim }}", hostvars=hosts) == "s2"
+    del hosts["s2"]["__gluster_part"]
+    assert rendered("{{ __gluster_speaker | trim }}", hostvars=hosts) == "s2"
+
+
 def test_the_hosts_of_the_site_may_use_it_and_nobody_else() -> None:
     options = rendered("{{ __gluster_options }}")
     assert options["auth.ssl-allow"] == "s1,s2,s3,web1"

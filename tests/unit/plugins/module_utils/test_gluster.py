@@ -66,8 +66,38 @@ def test_nothing_is_moved_by_itself(toy: ToyGluster, gluster: Gluster) -> None:
     before = list(toy.told)
     with pytest.raises(BoxliftError, match="has the bricks 192.0.2.1:/srv/g/portal, .* and not 192.0.2.2:") as refused:
         gluster.bring(WANTED._replace(hosts=(HOSTS[1], HOSTS[0], HOSTS[2])))
-    assert "replace-brick" in refused.value.remedy
+    assert "gluster_lost" in refused.value.remedy
     assert toy.told == before
+
+
+def test_a_host_that_is_lost_is_replaced(toy: ToyGluster, gluster: Gluster) -> None:
+    gluster.join(HOSTS[0], HOSTS)
+    gluster.bring(WANTED)
+    wanted = WANTED._replace(hosts=(HOSTS[0], "192.0.2.4", HOSTS[2]), options={"auth.ssl-allow": "new"})
+    gluster.join(HOSTS[0], wanted.hosts)
+    toy.told = []
+    # It answers still; or nobody knows.
+    with pytest.raises(BoxliftError, match=f"not say that {HOSTS[1]} is away"):
+        gluster.bring(wanted, HOSTS[1])
+    toy.peers.remove(HOSTS[1])
+    with pytest.raises(BoxliftError, match=f"not say that {HOSTS[1]} is away"):
+        gluster.bring(wanted, HOSTS[1])
+    toy.peers.append(HOSTS[1])
+    toy.away.add(HOSTS[1])
+    # Another one than the one that is said to be lost would go.
+    with pytest.raises(BoxliftError, match="has the bricks"):
+        gluster.bring(wanted, HOSTS[2])
+    said = ["set auth.ssl-allow", f"gave the part of {HOSTS[1]}:{PATH} to 192.0.2.4:{PATH}", f"forgot {HOSTS[1]}"]
+    assert gluster.bring(wanted, HOSTS[1], dry=True) == said
+    assert toy.told == []
+    assert gluster.bring(wanted, HOSTS[1]) == said
+    # A host without a right in the volume could not take a part of it.
+    assert toy.told == [
+        "volume set portal auth.ssl-allow new",
+        f"volume replace-brick portal {HOSTS[1]}:{PATH} 192.0.2.4:{PATH} commit force",
+        f"peer detach {HOSTS[1]} force",
+    ]
+    assert gluster.bring(wanted, HOSTS[1]) == []
 
 
 def test_hosts_that_share_the_files_out_are_refused(toy: ToyGluster, gluster: Gluster) -> None:
@@ -109,7 +139,7 @@ def test_whoever_waits_outlives_a_refusal(toy: ToyGluster, gluster: Gluster) -> 
     toy.refuses_until = 3
     gluster.wait_until_whole(WANTED, 10)
     toy.refuses_until = float("inf")
-    with pytest.raises(BoxliftError, match="not whole after 5 s: gluster volume status portal: Another transaction is in"):
+    with pytest.raises(BoxliftError, match="not whole after 5 s: gluster volume status portal: Another transaction"):
         gluster.wait_until_whole(WANTED, 5)
 
 

@@ -42,7 +42,9 @@ class ToyGluster:
             ("peer", "status"): self.peer_status,
             ("peer", "probe"): self.probe,
             ("volume", "info"): self.info,
+            ("peer", "detach"): self.detach,
             ("volume", "create"): self.create,
+            ("volume", "replace-brick"): self.replace,
             ("volume", "set"): self.set,
             ("volume", "start"): self.start,
             ("volume", "status"): self.status,
@@ -54,7 +56,7 @@ class ToyGluster:
                 return 1, "", "Launching heal operation has been unsuccessful. Bricks are down.\n"
             return 0, "Launching heal operation has been successful\n", ""
         answer = answers[words[0], words[1]]
-        if answer in (self.probe, self.create, self.set, self.start):
+        if answer in (self.probe, self.detach, self.create, self.replace, self.set, self.start):
             self.told.append(" ".join(words))
         body = answer(words[2:])
         if self.clock < self.refuses_until:
@@ -75,6 +77,14 @@ class ToyGluster:
     def probe(self, words: list[str]) -> str:
         self.peers.append(words[0])
         return "<output/>"
+
+    def detach(self, words: list[str]) -> str:
+        self.peers.remove(words[0])
+        return "<output/>"
+
+    def replace(self, words: list[str]) -> str:
+        self.bricks[self.bricks.index(words[1])] = words[2]
+        return "<volReplaceBrick/>"
 
     def info(self, _words: list[str]) -> str:
         bricks = "".join(f"<brick uuid='1'>{each}<name>{each}</name></brick>" for each in self.bricks)
