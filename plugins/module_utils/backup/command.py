@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import json
 import os
 import sys
@@ -265,8 +266,9 @@ def _borrow(given: argparse.Namespace) -> int:
 
 def _escrow(settings: Settings, given: argparse.Namespace) -> int:
     store = _store(settings, given)
-    password = sys.stdin.readline().rstrip("\r\n")
-    if not password:
+    # Somebody who types it sees a question, and those who stand behind see nothing.
+    asked = getpass.getpass("The password on the paper: ") if sys.stdin.isatty() else sys.stdin.readline()
+    if not (password := asked.rstrip("\r\n")):
         raise BoxliftError("There was no password on standard input.", "Type the escrowed password, and Enter.")
     if not _restic(settings, store, given.patience).opened_by(password):
         raise BoxliftError(

@@ -183,7 +183,8 @@ def check(settings: Settings, now: float, send: Send) -> list[str]:
     if settings.metrics:
         lines = {
             "boxlift_heartbeat_checked_timestamp_seconds": now,
-            "boxlift_heartbeat_timestamp_seconds": beat,
+            # Before the first one it has not been silent for longer than somebody has listened.
+            "boxlift_heartbeat_timestamp_seconds": beat or after.watched_since,
             "boxlift_heartbeat_limit_seconds": settings.limit,
         }
         text = "".join(f"# TYPE {name} gauge\n{name} {value:.0f}\n" for name, value in lines.items())

@@ -110,6 +110,12 @@ def test_prometheus_sees_whether_somebody_listens(site: Site) -> None:
     assert "boxlift_heartbeat_limit_seconds 600\n" in (site.folder / "beat.prom").read_text()
 
 
+def test_before_the_first_heartbeat_prometheus_reckons_from_the_first_look(site: Site) -> None:
+    site.look(30)
+    site.look(90)
+    assert "boxlift_heartbeat_timestamp_seconds 1000030\n" in (site.folder / "beat.prom").read_text()
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -153,6 +153,8 @@ def test_one_host_is_enough() -> None:
             "severities page",
         ),
         ({"portal_mail_relay": "", "monitoring_heartbeat_relay": "x"}, "there is no relay"),
+        ({"portal_mail_relay": "mail.example.com:25"}, "mail.example.com:25 is no name or address"),
+        ({"monitoring_heartbeat_relay": {"host": "mail.example.com"}}, "is no name or address"),
         ({"portal_mail_tls": "tls"}, "port 587"),
         ({"monitoring_interval": "soon"}, "monitoring_interval is soon"),
         ({"__monitoring_rules": {"problem": "monitoring_rules names X."}}, "monitoring_rules names X"),

@@ -91,6 +91,12 @@ def test_an_escrowed_password_is_proven_and_never_shown(
     assert call("escrow", typed="misread\n") == 1
     assert call("escrow") == 1
     assert "misread" not in capsys.readouterr().err
+    # At a terminal it is asked for, and does not appear.
+    asked: list[str] = []
+    monkeypatch.setattr(command.getpass, "getpass", lambda question: asked.append(question) or "from the paper")
+    monkeypatch.setattr(io, "StringIO", type("Terminal", (io.StringIO,), {"isatty": lambda _self: True}))
+    assert call("escrow") == 0
+    assert asked == ["The password on the paper: "]
 
 
 def test_a_drill_is_kept_in_the_repository(portal: Portal, call: t.Any, capsys: pytest.CaptureFixture[str]) -> None:
