@@ -232,7 +232,7 @@ class Gluster:
                 f" {wanted.name}`, `gluster volume delete {wanted.name}`, empty the folders, and run this again.",
             )
         moved = [pair for pair in zip(there.bricks, wanted.bricks) if pair[0] != pair[1]]
-        same_kind = there.arbiters == int(wanted.arbiter)
+        same_kind = (len(there.bricks), there.arbiters) == (len(wanted.bricks), int(wanted.arbiter))
         if not moved and same_kind:
             return None
         if same_kind and [old for old, _new in moved] == [f"{lost}:{wanted.path}"]:

@@ -109,6 +109,13 @@ def test_hosts_that_share_the_files_out_are_refused(toy: ToyGluster, gluster: Gl
     assert toy.told == before
 
 
+def test_a_volume_of_more_hosts_is_refused(toy: ToyGluster, gluster: Gluster) -> None:
+    gluster.bring(WANTED)
+    toy.bricks += [f"192.0.2.{number}:{PATH}" for number in (4, 5, 6)]
+    with pytest.raises(BoxliftError, match="has the bricks .*192.0.2.6"):
+        gluster.bring(WANTED)
+
+
 def test_a_host_that_does_not_answer_is_named(toy: ToyGluster, gluster: Gluster) -> None:
     toy.away.add(HOSTS[2])
     with pytest.raises(BoxliftError, match=f"{HOSTS[2]} of the storage does not answer {HOSTS[0]} after 60 s"):
