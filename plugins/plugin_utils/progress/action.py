@@ -31,11 +31,12 @@ Result = dict[str, t.Any]
 
 
 class Job(t.NamedTuple):
-    """A detached run on the host: Ansible's id of it, the file for its result, the progress file."""
+    """A detached run on the host: Ansible's id of it, the files for its result and progress, the module's folder."""
 
     name: str
     result: str
     progress: str
+    folder: str = ""  # where this run may remove it
 
 
 def _refuse_orphan() -> None:
@@ -78,7 +79,7 @@ class LongAction(ActionBase):
             started = self._start(job)
             if started.get("failed") or "ansible_job_id" not in started:
                 return started
-            job = Job(started["ansible_job_id"], started["results_file"], job)
+            job = Job(started["ansible_job_id"], started["results_file"], job, self._folder)
             note.update(job=job.name, result=job.result)
         follower = Follower(
             probe=lambda wait: self._probe(job, note, wait),
@@ -136,6 +137,10 @@ class LongAction(ActionBase):
         self._task = task.copy()
         self._task.async_val = self._limit
         try:
+            if self._connection._shell.tmpdir is None:
+                self._make_tmp_path()
+            folder = self._connection._shell.tmpdir
+            self._folder = folder if self._should_remove_tmp_path(folder) else ""
             started: Result = self._execute_module(
                 module_args={**task.args, "progress": progress}, task_vars=self._vars, wrap_async=True
             )
@@ -166,9 +171,11 @@ class LongAction(ActionBase):
     def _clear(self, job: Job) -> None:
         directory = os.path.dirname(job.result)
         litter = [path for path in self._litter if re.fullmatch(re.escape(directory) + r"/j\d+\.\d+", path)]
-        files = " ".join(shlex.quote(path) for path in (job.result, job.progress + ".job", *litter))
+        files = [job.result, job.progress + ".job", *litter]
+        # The module has secrets among its arguments, and Ansible's wrapper removes it only seconds after its end.
+        files += [job.folder] if job.folder else []
         try:
-            self._low_level_execute_command(f"rm -f {files}")
+            self._low_level_execute_command(f"rm -rf {shlex.join(files)}")
         except AnsibleError as error:
             self._say(f"{job.result} is left behind: {error}")
 

@@ -41,9 +41,11 @@ def test_it_says_how_far_it_is_and_returns_what_the_module_returns(backup_site: 
     assert not jobs.exists()
 
     journal = backup_site / "move.jsonl"
-    settings = {"ANSIBLE_ASYNC_DIR": str(jobs), "BOXLIFT_JOURNAL": str(journal)}
+    modules = backup_site / "modules"
+    settings = {"ANSIBLE_ASYNC_DIR": str(jobs), "BOXLIFT_JOURNAL": str(journal), "ANSIBLE_REMOTE_TMP": str(modules)}
     with stopped(backup_site, playbook(jobs=1), **settings) as job:
         output = until_told(job.watcher.stdout, 1)
+        assert list(modules.glob("*/AnsiballZ_backup_verify.py"))
         os.kill(job.pid, signal.SIGCONT)
         output += job.watcher.communicate(timeout=SECONDS)[0]
     watched = returned(backup_site)
@@ -63,6 +65,7 @@ def test_it_says_how_far_it_is_and_returns_what_the_module_returns(backup_site: 
     assert watched == plain
     assert not list((backup_site / "run").glob("*.job")), "the note is left behind"
     assert list(jobs.iterdir()) == [], "the job's result is left behind"
+    assert list(modules.iterdir()) == [], "the module is left behind, and the password in it"
 
     # What a stopped run has left is cleared, and nothing else.
     precious = backup_site / "precious"
