@@ -82,8 +82,8 @@ def inventory(
     webs = [name for name in boxes if name not in databases + balancers]
     for name in webs if balancers else ():
         if storage:
-            # What mounts it is the kernel's: systemd at the first use, and GlusterFS's client.
-            hostvars[name]["lab_devices"] = ["/dev/autofs:/dev/autofs:rwm", "/dev/fuse:/dev/fuse:rwm"]
+            # GlusterFS's client is a program, which the kernel asks for files by this.
+            hostvars[name]["lab_devices"] = ["/dev/fuse:/dev/fuse:rwm"]
         else:
             hostvars[name]["lab_share"] = f"boxlift-{scenario}-share"
     return {

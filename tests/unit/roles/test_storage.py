@@ -39,12 +39,13 @@ def test_the_mount_has_the_options_that_files_of_people_need() -> None:
 
 def test_what_serves_people_starts_when_the_share_is_there() -> None:
     """nginx and PHP have a view of their own of the host's files, and would see the place where it is mounted later."""
-    unit = rendered((ROLE / "templates/first.service.j2").read_text()).splitlines()
+    unit = rendered((ROLE / "templates/share.service.j2").read_text()).splitlines()
     (before,) = [line.partition("=")[2].split() for line in unit if line.startswith("Before=")]
     assert {"nginx.service", "php8.2-fpm.service", "php8.4-fpm.service"} <= set(before)
-    assert "After=srv-portal-share.automount network-online.target" in unit
-    # A storage that is away does not keep the host from starting.
-    assert [line for line in unit if line.startswith("ExecStart=-")]
+    (begun,) = [line.partition("=")[2] for line in unit if line.startswith("ExecStart=")]
+    # A storage that is away does not keep the host from starting for long, and is asked again.
+    assert begun == "/usr/bin/timeout 30 /usr/bin/systemctl start /srv/portal/share"
+    assert "Restart=on-failure" in unit
 
 
 def test_three_hosts_are_one_source() -> None:
