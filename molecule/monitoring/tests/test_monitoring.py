@@ -158,10 +158,11 @@ def test_a_dead_database_is_one_alert(host: Host, watched: Host) -> None:
         )
         letter = heard(watched, since, name="alerts", says="DatabaseDown")
         assert letter["subject"] == "CRITICAL MariaDB on box12 is down" and letter["to"] == ["operators@example.com"]
-        assert "docs/alerts.md#databasedown" in letter["text"]
+        assert "docs/alerts.md#databasedown" in letter["text"] and "), alert since 20" in letter["text"]
     finally:
         watched.check_output("systemctl start mariadb")
     heard(watched, since, name="hook", status="resolved", alert="DatabaseDown")
+    heard(watched, since, name="alerts", says="Over: DatabaseDown, alert from 20")
     lines = [json.loads(line) for line in watched.check_output("cat /root/sink.jsonl").splitlines()]
     told = {
         alert["labels"]["alertname"]
