@@ -86,7 +86,7 @@ class Database:
     #: Where the binary logs lie; empty where the server writes none.
     binlog_dir: str = ""
     #: So many MiB of it are read in a second, about; 0 for as many as the disk gives.
-    read_mb: int = 50
+    read_mb: int = 30
     #: Empty where the server is on this host: its folders are then those that are named above.
     lenders: t.Sequence[Lender] = ()
     #: The folder of this host's certificate, by which lenders know it.
