@@ -58,7 +58,7 @@ def test_a_password_is_enough(tmp_path: Path) -> None:
     assert not store.program
     assert store.same_host and found.database is not None and found.database.binlog_dir == "/var/lib/mysql-binlog"
     assert "/srv/portal/www/bitrix/cache" in found.exclude
-    assert found.database.read_mb == 50
+    assert found.database.read_mb == 30
     assert problems() == []
     assert works() == {"", "-binlogs", "-verify", "-metrics", "-prune"}
 

@@ -92,7 +92,7 @@ def test_people_do_not_wait_for_the_copy(portal: Portal, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(portal.memory, "backup_stream", noted)
     portal.night()
-    assert {"--throttle=50", "--log-copy-interval=50"} <= set(commands[0])
+    assert {"--throttle=30", "--log-copy-interval=50"} <= set(commands[0])
 
 
 def test_the_parts_are_written_as_unproven_and_the_manifest_last(portal: Portal) -> None:
